@@ -1,0 +1,1 @@
+"""Data that ships with the viewer: trained checkpoints. See `nca_viewer.assets`."""

@@ -1,0 +1,389 @@
+"""The loop: events, controls, simulation, picture, window; once a frame, and in this order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from nca_viewer.display import capture
+from nca_viewer.display.frame import Brush, Frame
+from nca_viewer.display.geometry import Geometry
+from nca_viewer.display.hud import Message, Status
+from nca_viewer.display.views import view_number
+from nca_viewer.display.window import Window
+from nca_viewer.errors import UserError
+from nca_viewer.interaction.actions import (
+    Action,
+    Clear,
+    Dismiss,
+    NewDigit,
+    Quit,
+    Reset,
+    Screenshot,
+    StepOnce,
+    Stroke,
+    ToggleFullscreen,
+    ToggleHelp,
+)
+from nca_viewer.interaction.controls import Controls, update
+from nca_viewer.interaction.input import Input
+from nca_viewer.interaction.strokes import stroke_region
+from nca_viewer.pacing import Pace, RateMeter, due_steps, measured
+from nca_viewer.snapshot import Snapshot
+from nca_viewer.viewer_config import ViewerConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nca_viewer.simulation import Simulation
+    from nca_viewer.start_images import StartImages
+
+BUSY_BUDGET = 0.8
+"""Part of a frame's time that steps and drawing may take; the rest keeps the window responsive."""
+
+_WAITING_FRAMES_PER_SECOND = 30
+"""Fewer than when it lives: importing and compiling want the processor."""
+
+_WHILE_LOADING = (Quit, Dismiss, ToggleHelp, ToggleFullscreen)
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """What there is to see once everything is loaded.
+
+    Attributes:
+        simulation: Compiled, and at its first start.
+        start_images: Where further starts come from.
+        mask_ratio: Part of a new digit that is forgotten.
+        footer: Which checkpoint and seed these are, for the help.
+    """
+
+    simulation: Simulation
+    start_images: StartImages
+    mask_ratio: float
+    footer: str
+
+
+class Loading(Protocol):
+    """Something that becomes an exhibit in the background."""
+
+    stage: str
+    """What is being done, for the waiting screen."""
+
+    def poll(self) -> Exhibit | None:
+        """The exhibit, or None while it is not ready; raises what went wrong."""
+
+
+class Loaded:
+    """An exhibit that is ready from the start."""
+
+    stage = "ready"
+
+    def __init__(self, exhibit: Exhibit) -> None:
+        """Hold it."""
+        self._exhibit = exhibit
+
+    def poll(self) -> Exhibit:
+        """The exhibit."""
+        return self._exhibit
+
+
+class BackgroundLoading:
+    """Loads in a daemon thread, so that the window answers meanwhile."""
+
+    def __init__(self, load: Callable[[Callable[[str], None]], Exhibit]) -> None:
+        """Start at once.
+
+        Args:
+            load: Makes the exhibit; is given a function that takes the name of each stage.
+        """
+        self.stage = "starting"
+        self._load = load
+        self._exhibit: Exhibit | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread is still at work."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        def report(stage: str) -> None:
+            self.stage = stage
+
+        try:
+            self._exhibit = self._load(report)
+        except BaseException as error:  # Raised again in the main thread, by `poll`.
+            self._error = error
+
+    def poll(self) -> Exhibit | None:
+        """The exhibit, or None while it is not ready.
+
+        Raises:
+            UserError: it could not be loaded.
+        """
+        if self._error is not None:
+            raise self._error
+        return self._exhibit
+
+
+class App:
+    """The viewer, from the first frame to the last."""
+
+    def __init__(
+        self,
+        window: Window,
+        loading: Loading,
+        config: ViewerConfig,
+        *,
+        screenshot_folder: Path,
+        on_snapshot: Callable[[Snapshot, np.ndarray], None] | None = None,
+    ) -> None:
+        """Show nothing yet.
+
+        Args:
+            window: Where frames go and events come from.
+            loading: What becomes the exhibit.
+            config: The options.
+            screenshot_folder: Where screenshots go.
+            on_snapshot: Called with every new snapshot and its image, before it is drawn.
+        """
+        self.window = window
+        self.controls = Controls(
+            speed=config.speed,
+            brush_radius_cells=config.brush_radius_cells,
+            fullscreen=config.fullscreen,
+            hud_visible=not config.headless,
+        )
+        self.message: Message | None = None
+        self.snapshot: Snapshot | None = None
+        self.frames = 0
+        self._loading = loading
+        self._config = config
+        self._folder = screenshot_folder
+        self._on_snapshot = on_snapshot
+        self._exhibit: Exhibit | None = None
+        self._input = Input()
+        self._frame = Frame()
+        self._pace = Pace()
+        self._frame_rate = RateMeter()
+        self._step_rate = RateMeter()
+        self._last_seconds = window.now_seconds()
+        self._wants_screenshot = False
+        self._is_told_to_quit = False
+
+    def run(self) -> None:
+        """Run until somebody quits, or the frames are used up.
+
+        Raises:
+            UserError: the exhibit could not be loaded.
+        """
+        while not self.is_over:
+            self.frame()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether somebody quit, or the frames are used up."""
+        limit = self._config.frames
+        return self._is_told_to_quit or self.controls.quitting or (limit is not None and self.frames >= limit)
+
+    def quit(self) -> None:
+        """End with this frame; safe to call from a signal handler."""
+        self._is_told_to_quit = True
+
+    def frame(self) -> None:
+        """One frame: of the waiting screen, or of the living automaton.
+
+        Raises:
+            UserError: the exhibit could not be loaded.
+        """
+        if self._exhibit is None:
+            self._exhibit = self._loading.poll()
+        rate = self._config.frames_per_second
+        if self._exhibit is None:
+            self._waiting_frame()
+            self.window.wait_for_frame(min(rate, _WAITING_FRAMES_PER_SECOND))
+        else:
+            self._live_frame(self._exhibit)
+            self.frames += 1
+            self.window.wait_for_frame(rate)
+
+    # ------------------------------------------------------------------------------ one frame
+
+    def _waiting_frame(self) -> None:
+        geometry = Geometry.fit(self.window.surface.get_size(), (1, 1), bar_visible=False)
+        for action in self._input.read(self.window.events(), geometry):
+            if isinstance(action, _WHILE_LOADING):
+                self.controls = update(self.controls, action)
+        self._follow_fullscreen()
+        now = self.window.now_seconds()
+        surface = self.window.surface
+        self._frame.hud.draw_waiting(surface, self._loading.stage, now, self._current_message(now))
+        if self.controls.help_visible:
+            size = surface.get_size()
+            self._frame.hud.draw_help(surface, Geometry.fit(size, (1, 1), bar_visible=False), "")
+        self.window.present()
+
+    def _live_frame(self, exhibit: Exhibit) -> None:
+        simulation = exhibit.simulation
+        if self.snapshot is None:
+            self._see(simulation.request_snapshot().result())
+            self._last_seconds = self.window.now_seconds()
+        now = self.window.now_seconds()
+        elapsed, self._last_seconds = now - self._last_seconds, now
+        self._frame_rate.count(now, 1)
+
+        geometry = self._geometry(simulation)
+        before = simulation.step
+        for action in self._input.read(self.window.events(), geometry):
+            self.controls = update(self.controls, action)
+            self._act(exhibit, action)
+        self._follow_fullscreen()
+        due = self._due_steps(elapsed)
+        simulation.advance(due)
+        pending = simulation.request_snapshot()
+        self._step_rate.count(now, max(0, simulation.step - before))
+
+        # The device computes the next frame while this one is drawn.
+        self._draw(exhibit, now)
+        self.window.present()
+
+        try:
+            self._see(pending.result())
+        except UserError as error:
+            self._complain(error)
+            simulation.restart()
+        self._pace = measured(
+            self._pace,
+            steps=due,
+            seconds=self.window.now_seconds() - now,
+            budget_seconds=BUSY_BUDGET / self._config.frames_per_second,
+        )
+        self._guard_health(exhibit)
+        self._save_screenshot(simulation)
+
+    def _geometry(self, simulation: Simulation) -> Geometry:
+        config = simulation.config
+        return Geometry.fit(
+            self.window.surface.get_size(),
+            (config.height, config.width),
+            bar_visible=self.controls.hud_visible,
+            margin_pixels=0 if self._config.headless else 4,
+        )
+
+    def _due_steps(self, elapsed_seconds: float) -> int:
+        if self.controls.paused:
+            return 0
+        frame_seconds = 1.0 / self._config.frames_per_second
+        steps, self._pace = due_steps(
+            self._pace,
+            steps_per_frame=float(self.controls.speed),
+            elapsed_seconds=elapsed_seconds,
+            frame_seconds=frame_seconds,
+        )
+        return steps
+
+    def _act(self, exhibit: Exhibit, action: Action) -> None:
+        """What an action does to the cells."""
+        simulation = exhibit.simulation
+        match action:
+            case Stroke(tool, start, end):
+                config = simulation.config
+                radius = self.controls.brush_radius_cells
+                region = stroke_region(start, end, radius, config.height, config.width)
+                if region.any():
+                    simulation.apply(tool or self.controls.tool, region)
+            case StepOnce():
+                simulation.advance(1)
+            case Reset():
+                simulation.reset()
+            case NewDigit(digit):
+                image = exhibit.start_images.digit(digit, simulation.episode + 1)
+                simulation.begin(image, exhibit.mask_ratio)
+            case Clear():
+                simulation.begin(exhibit.start_images.blank(), 0.0)
+            case Screenshot():
+                self._wants_screenshot = True
+
+    def _see(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        if self._on_snapshot is not None:
+            self._on_snapshot(snapshot, view_number(self.controls.view).image(snapshot))
+
+    def _draw(self, exhibit: Exhibit, now_seconds: float) -> None:
+        assert self.snapshot is not None
+        controls = self.controls
+        view = view_number(controls.view)
+        geometry = self._geometry(exhibit.simulation)
+        tool = self._input.brush_tool(controls.tool)
+        brush = None
+        if self._input.mouse_position is not None and not controls.help_visible:
+            centre = geometry.cell_at(self._input.mouse_position)
+            brush = Brush(centre, controls.brush_radius_cells, tool)
+        self._frame.draw(
+            self.window.surface,
+            view.image(self.snapshot),
+            geometry,
+            Status(
+                paused=controls.paused,
+                step=self.snapshot.step,
+                steps_per_second=self._step_rate.per_second,
+                frames_per_second=self._frame_rate.per_second,
+                speed=controls.speed,
+                is_limited=self._pace.is_limited and not controls.paused,
+                tool=tool,
+                brush_radius_cells=controls.brush_radius_cells,
+                view=view.name,
+                message=self._current_message(now_seconds),
+            ),
+            brush=brush,
+            grid_visible=controls.grid_visible,
+            help_footer=exhibit.footer if controls.help_visible else None,
+        )
+
+    # ------------------------------------------------------------------------------ around it
+
+    def _follow_fullscreen(self) -> None:
+        if self.controls.fullscreen != self.window.is_fullscreen:
+            self.window.set_fullscreen(self.controls.fullscreen)
+            self._input.forget()
+
+    def _guard_health(self, exhibit: Exhibit) -> None:
+        snapshot = self.snapshot
+        if snapshot is None or snapshot.is_healthy:
+            return
+        if snapshot.episode == exhibit.simulation.episode:
+            exhibit.simulation.restart()
+            self.message = Message.error(
+                f"The automaton blew up at step {snapshot.step:,}; started again from the same picture",
+                self.window.now_seconds(),
+            )
+
+    def _save_screenshot(self, simulation: Simulation) -> None:
+        if not self._wants_screenshot or self.snapshot is None:
+            return
+        self._wants_screenshot = False
+        stem = f"nca-viewer-{datetime.now():%Y%m%d-%H%M%S}-step{self.snapshot.step:06d}"
+        try:
+            capture.require_folder(self._folder)
+            path = capture.free_path(self._folder, stem, ".png")
+            image = view_number(self.controls.view).image(self.snapshot)
+            capture.write_png(path, capture.enlarge(image, self._geometry(simulation).cell_pixels))
+        except UserError as error:
+            self._complain(error)
+        else:
+            self.message = Message.info(f"Saved {path}", self.window.now_seconds())
+
+    def _complain(self, error: UserError) -> None:
+        self.message = Message.error(str(error), self.window.now_seconds())
+
+    def _current_message(self, now_seconds: float) -> Message | None:
+        if self.message is not None and self.message.until_seconds <= now_seconds:
+            self.message = None
+        return self.message

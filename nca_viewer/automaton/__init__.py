@@ -1,0 +1,1 @@
+"""The automaton: JAX only; it knows nothing of time, keys or screens."""

@@ -1,0 +1,598 @@
+"""Checkpoints: an orbax directory, and a manifest with the SHA-256 of each of its files.
+
+A checkpoint directory holds what orbax writes (parameters in OCDBT, metadata in `_CHECKPOINT_METADATA`)
+and `MANIFEST.json`. Orbax alone loads a flipped byte without a word; here every file is checked first.
+
+Directories appear whole or not at all. A new one is written beside its place as `.NAME.partial-*`, synced
+to the disk and renamed. Where it replaces another, that one is first renamed to `.NAME.previous`, which
+counts as the checkpoint for as long as nothing lies at NAME. So a process killed at any instant leaves the
+old or the new one, complete. One writer per directory is assumed; readers may come and go.
+
+Arrays are written from host memory: a checkpoint written on a GPU loads on a CPU. Importing this module
+imports neither JAX nor orbax; reading and writing do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nca_viewer.assets import bundled_checkpoint, bundled_checkpoint_names
+from nca_viewer.config import ModelConfig
+from nca_viewer.errors import CheckpointError, ConfigError, OutputError
+
+if TYPE_CHECKING:
+    from nca_viewer.automaton.system import AttentionNCA
+
+FORMAT_NAME = "nca-viewer checkpoint"
+FORMAT_VERSION = 1
+"""Version that is written, and the newest that is read."""
+
+MANIFEST_NAME = "MANIFEST.json"
+
+_PARAMETERS = "params"
+_ORBAX_METADATA_NAME = "_CHECKPOINT_METADATA"
+_PACKAGES = ("nca-viewer", "jax", "jaxlib", "flax", "cax", "orbax-checkpoint", "numpy")
+_READ_ATTEMPTS = 20
+
+# Within one process orbax's saves fail now and then while it loads in another thread.
+_ORBAX_LOCK = threading.Lock()
+
+Tree = dict[str, Any]
+"""Nested dicts with string keys and NumPy arrays as leaves."""
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """What a checkpoint says about itself.
+
+    Attributes:
+        path: Directory it was read from.
+        config: Hyperparameters of the automaton.
+        provenance: `recipe`, `step`, `metrics`, `versions` (package -> version), `date` (UTC, ISO 8601).
+        format_version: Version of the checkpoint format.
+        sha256: Digest of the manifest, and with it of every file.
+    """
+
+    path: Path
+    config: ModelConfig
+    provenance: dict[str, Any]
+    format_version: int
+    sha256: str
+
+
+# ---------------------------------------------------------------------------------------- directories
+
+
+def step_directory(run_directory: Path | str, step: int) -> Path:
+    """Where a training run keeps the checkpoint of that update: `RUN/checkpoints/step-XXXXXXXX`."""
+    return Path(run_directory) / "checkpoints" / f"step-{step:08d}"
+
+
+def checkpoint_steps(run_directory: Path | str) -> list[int]:
+    """Updates of which a run has a complete checkpoint, ascending; empty where it has none."""
+    directory = Path(run_directory) / "checkpoints"
+    try:
+        names = {entry.name for entry in directory.iterdir()}
+    except OSError:
+        return []
+    matches = (re.fullmatch(r"\.?step-(\d{8})(?:\.previous)?", name) for name in names)
+    steps = sorted({int(match[1]) for match in matches if match})
+    return [step for step in steps if _is_complete(_standing(step_directory(run_directory, step)))]
+
+
+def resolve_checkpoint(path_or_name: Path | str) -> Path:
+    """The checkpoint directory that is meant.
+
+    Args:
+        path_or_name: A bundled checkpoint's name, a checkpoint directory, or a training run's directory,
+            which means its newest complete checkpoint. A bundled name goes before a directory of the same
+            name; write `./model` for the directory.
+
+    Returns:
+        An absolute path. That the files are intact is checked when they are read.
+
+    Raises:
+        CheckpointError: where there is no checkpoint; the message lists the bundled names.
+    """
+    if str(path_or_name) in bundled_checkpoint_names():
+        return bundled_checkpoint(str(path_or_name))
+    remedy = "give a checkpoint directory, a run directory, or a bundled name"
+    if names := bundled_checkpoint_names():
+        remedy += f" ({', '.join(names)})"
+    try:
+        path = Path(path_or_name).expanduser().resolve()
+        standing = _standing(path)
+        if not standing.exists():
+            raise CheckpointError(f"there is no checkpoint at {str(path_or_name)!r}; {remedy}")
+        if not standing.is_dir():
+            raise CheckpointError(f"{str(path_or_name)!r} is not a checkpoint directory; {remedy}")
+        if (standing / MANIFEST_NAME).exists():
+            return standing
+        if (path / "checkpoints").is_dir():
+            steps = checkpoint_steps(path)
+            if not steps:
+                raise CheckpointError(
+                    f"the run {str(path_or_name)!r} has no complete checkpoint yet; {remedy}"
+                )
+            return _standing(step_directory(path, steps[-1]))
+    except (OSError, RuntimeError, ValueError) as error:  # no permission, a loop of links, a null byte
+        raise CheckpointError(
+            f"cannot look for a checkpoint at {str(path_or_name)!r}: {_line(error)}"
+        ) from error
+    raise CheckpointError(
+        f"{str(path_or_name)!r} holds no complete checkpoint ({MANIFEST_NAME} is missing); {remedy}"
+    )
+
+
+def _previous(path: Path) -> Path:
+    return path.with_name(f".{path.name}.previous")
+
+
+def _standing(path: Path) -> Path:
+    """The directory itself, or the one it was about to replace when a writer was killed."""
+    if not path.exists() and _previous(path).is_dir():
+        return _previous(path)
+    return path
+
+
+def checkpoint_exists(path: Path | str) -> bool:
+    """Whether a complete directory of `write_tree` stands there; that it is intact is checked by reading."""
+    return _is_complete(_standing(Path(path).expanduser().resolve()))
+
+
+def _is_complete(path: Path) -> bool:
+    """Whether the manifest and all that it lists are there, judged by their sizes."""
+    try:
+        files = _parse_manifest(path, (path / MANIFEST_NAME).read_bytes())
+        return all((path / name).stat().st_size == entry["bytes"] for name, entry in files.items())
+    except (CheckpointError, OSError):
+        return False
+
+
+# -------------------------------------------------------------------------------------------- manifest
+
+
+def _parse_manifest(path: Path, content: bytes) -> dict[str, dict[str, Any]]:
+    """The files that a manifest lists: relative path -> sha256 and bytes."""
+    try:
+        manifest = json.loads(content)
+        if manifest["format"] != FORMAT_NAME:
+            raise CheckpointError(f"{path} is not an {FORMAT_NAME} but {manifest['format']!r}")
+        version = manifest["format_version"]
+        if not isinstance(version, int) or version < 1:
+            raise CheckpointError(f"{path / MANIFEST_NAME} is damaged: format_version is {version!r}")
+        if version > FORMAT_VERSION:
+            raise CheckpointError(
+                f"{path} has checkpoint format {version}, and this nca-viewer reads formats up to "
+                f"{FORMAT_VERSION}; update nca-viewer"
+            )
+        files = manifest["files"]
+        for name, entry in files.items():
+            if Path(name).is_absolute() or ".." in Path(name).parts:
+                raise CheckpointError(f"{path / MANIFEST_NAME} is damaged: it lists {name!r}")
+            if not isinstance(entry["sha256"], str) or not isinstance(entry["bytes"], int):
+                raise TypeError(name)
+        if _ORBAX_METADATA_NAME not in files:
+            raise CheckpointError(
+                f"{path / MANIFEST_NAME} is damaged: it does not list {_ORBAX_METADATA_NAME}"
+            )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{path / MANIFEST_NAME} is damaged: it is not a manifest") from error
+    return files
+
+
+def _verify(path: Path) -> str:
+    """Check every file against the manifest; returns the manifest's own digest."""
+    try:
+        content = (path / MANIFEST_NAME).read_bytes()
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} is not a complete checkpoint: cannot read {MANIFEST_NAME}: {error.strerror}"
+        ) from error
+    for name, entry in _parse_manifest(path, content).items():
+        try:
+            size = (path / name).stat().st_size
+            if size != entry["bytes"]:
+                raise CheckpointError(
+                    f"{path} is damaged: {name} has {size} bytes instead of {entry['bytes']}; copy it again"
+                )
+            digest = _sha256(path / name)
+        except OSError as error:
+            raise CheckpointError(f"{path} is damaged: cannot read {name}: {error.strerror}") from error
+        if digest != entry["sha256"]:
+            raise CheckpointError(f"{path} is damaged: {name} has a wrong SHA-256; copy it again")
+    return hashlib.sha256(content).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_manifest(directory: Path) -> None:
+    names = sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
+    manifest = {
+        "format": FORMAT_NAME,
+        "format_version": FORMAT_VERSION,
+        "files": {
+            name: {"sha256": _sha256(directory / name), "bytes": (directory / name).stat().st_size}
+            for name in names
+        },
+    }
+    (directory / MANIFEST_NAME).write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+# ---------------------------------------------------------------------------------------------- trees
+
+
+def write_tree(path: Path | str, tree: Mapping[Any, Any], metadata: Mapping[str, Any]) -> None:
+    """Write nested dicts of arrays, whole or not at all.
+
+    Args:
+        path: Directory to create, or to replace as a whole.
+        tree: Nested, non-empty dicts with arrays or numbers as leaves; keys become strings. PRNG keys go
+            in as their `key_data`.
+        metadata: Values for JSON.
+
+    Raises:
+        OutputError: where the directory cannot be written; what lay there before is untouched.
+        TypeError: for leaves that are not arrays of numbers or booleans.
+    """
+    arrays = {"tree": _host_tree(tree)}
+    plain_metadata = json.loads(json.dumps(dict(metadata), default=_plain))
+    target = Path(path).expanduser().resolve()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and not (target.is_dir() and _is_replaceable(target)):
+            raise OutputError(
+                f"cannot write the checkpoint {target}: something else is there; choose another name"
+            )
+        for leftover in target.parent.glob(f".{_escape(target.name)}.partial-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
+    except OSError as error:
+        raise OutputError(f"cannot write the checkpoint {target}: {error.strerror}") from error
+    try:
+        _orbax_save(partial / "new", arrays, plain_metadata)
+        _write_manifest(partial / "new")
+        _sync(partial / "new")
+        _replace(partial / "new", target)
+    except OSError as error:
+        raise OutputError(f"cannot write the checkpoint {target}: {_line(error)}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def read_tree(path: Path | str) -> tuple[Tree, dict[str, Any]]:
+    """Read what `write_tree` wrote, after checking every file's digest.
+
+    Returns:
+        The tree, with string keys and NumPy arrays, bit for bit as written, and the metadata.
+
+    Raises:
+        CheckpointError: for anything that is missing, damaged or foreign.
+    """
+    tree, metadata, _, _ = _read(Path(path).expanduser().resolve())
+    return tree, metadata
+
+
+def _read(path: Path) -> tuple[Tree, dict[str, Any], Path, str]:
+    """Tree, metadata, the directory read and its manifest's digest.
+
+    A writer may replace the directory meanwhile; then it is read again.
+    """
+    for _ in range(_READ_ATTEMPTS):
+        standing, before = _standing(path), _identity(path)
+        try:
+            digest = _verify(standing)
+            tree, metadata = _orbax_load(standing)
+        except CheckpointError:
+            # Between its two renames a writer's old checkpoint stands under another name, as it was.
+            if _standing(path) == standing and _identity(path) == before:
+                raise
+        else:
+            if _identity(path) == before == digest:
+                return tree, metadata, standing, digest
+    raise CheckpointError(f"{path} is being replaced over and over; try again later")
+
+
+def _identity(path: Path) -> str | None:
+    """Digest of the manifest that stands at the path now, whatever the files hold."""
+    try:
+        return _sha256(_standing(path) / MANIFEST_NAME)
+    except OSError:
+        return None
+
+
+def _is_replaceable(path: Path) -> bool:
+    return (path / MANIFEST_NAME).exists() or not any(path.iterdir())
+
+
+def _escape(name: str) -> str:
+    return re.sub(r"([*?[])", r"[\1]", name)
+
+
+def _host_tree(tree: Mapping[Any, Any], path: str = "") -> Tree:
+    """Copy of the tree on the host, with string keys."""
+    if not tree:
+        raise TypeError(f"the tree is empty at {path or 'its root'}")
+    result: Tree = {}
+    for key, value in tree.items():
+        name = f"{path}{key}"
+        if isinstance(value, Mapping):
+            result[str(key)] = _host_tree(value, f"{name}.")
+            continue
+        array = np.asarray(value)
+        if array.dtype == object or array.dtype.kind in "USOMm":
+            raise TypeError(f"leaf {name} is not an array of numbers but {type(value).__name__}")
+        if not array.size:
+            raise TypeError(f"leaf {name} has no elements, which orbax cannot keep")
+        result[str(key)] = array
+    if len(result) != len(tree):
+        raise TypeError(f"two keys have the same name at {path or 'the root'}")
+    return result
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic) or hasattr(value, "__array__"):
+        return np.asarray(value).tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"metadata holds a {type(value).__name__}, which JSON cannot")
+
+
+def _replace(new: Path, target: Path) -> None:
+    """Put a complete directory in its place; see the module's docstring for the order."""
+    previous = _previous(target)
+    if target.exists():
+        shutil.rmtree(previous, ignore_errors=True)
+        target.rename(previous)
+    new.rename(target)
+    _sync_directory(target.parent)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _sync(directory: Path) -> None:
+    for path in directory.rglob("*"):
+        if path.is_dir():
+            _sync_directory(path)
+        else:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    _sync_directory(directory)
+
+
+def _sync_directory(directory: Path) -> None:
+    if os.name != "posix":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# ---------------------------------------------------------------------------------------------- orbax
+
+
+@contextlib.contextmanager
+def _quiet_absl() -> Iterator[None]:
+    """Orbax logs through absl what it then raises; once is enough."""
+    import absl.logging
+
+    verbosity = absl.logging.get_verbosity()
+    absl.logging.set_verbosity(absl.logging.FATAL)
+    try:
+        yield
+    finally:
+        absl.logging.set_verbosity(verbosity)
+
+
+def _orbax_save(path: Path, tree: Tree, metadata: dict[str, Any]) -> None:
+    from orbax.checkpoint import v1 as ocp
+
+    failure = None
+    # A failed save leaves coroutines that were never awaited; they warn when they are collected.
+    with _ORBAX_LOCK, _quiet_absl(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+        try:
+            ocp.save(path, tree, custom_metadata=metadata)
+        except Exception as error:  # a full disk comes from tensorstore as a bare Exception
+            failure = _line(error)
+        if failure:
+            gc.collect()
+    if failure:
+        raise OSError(failure)
+
+
+def _orbax_load(path: Path) -> tuple[Tree, dict[str, Any]]:
+    from orbax.checkpoint import v1 as ocp
+
+    try:
+        metadata = json.loads((path / _ORBAX_METADATA_NAME).read_bytes())["custom_metadata"]
+        with _ORBAX_LOCK, _quiet_absl():
+            tree = ocp.load(path, checkpointable_name="state")["tree"]
+    except Exception as error:  # orbax raises bare Exceptions, see its source
+        raise CheckpointError(f"{path} cannot be read as a checkpoint: {_line(error)}") from error
+    if not isinstance(tree, dict) or not isinstance(metadata, dict):
+        raise CheckpointError(f"{path} cannot be read as a checkpoint: it holds no tree")
+    return tree, metadata
+
+
+def _line(error: BaseException) -> str:
+    """An error in one line of bounded length."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    lines = str(error).split("\n")
+    return (lines[0].strip() or type(error).__name__)[:200]
+
+
+# --------------------------------------------------------------------------------------------- models
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that shape a result, for the provenance."""
+    versions = {}
+    for package in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return versions
+
+
+def model_metadata(config: ModelConfig, provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """The metadata by which `load_checkpoint` knows a tree with the parameters under "params".
+
+    `versions` and `date` are added to the provenance where they are missing.
+    """
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {
+        "config": config.to_dict(),
+        "provenance": {"versions": package_versions(), "date": now, **provenance},
+    }
+
+
+def parameter_tree(model_or_parameters: Any) -> Tree:
+    """The parameters as nested dicts of NumPy arrays, named as in `update.layers.0.kernel`.
+
+    Args:
+        model_or_parameters: An `nnx.Module`, its `nnx.Param` state, or that state's pure dict.
+    """
+    import jax
+    from flax import nnx
+
+    parameters = model_or_parameters
+    if isinstance(parameters, nnx.Module):
+        parameters = nnx.state(parameters, nnx.Param)
+    if isinstance(parameters, nnx.State):
+        parameters = nnx.to_pure_dict(parameters)
+    return _host_tree(jax.device_get(parameters))
+
+
+def save_checkpoint(
+    path: Path | str, model_or_parameters: Any, config: ModelConfig, provenance: Mapping[str, Any]
+) -> None:
+    """Write an automaton: its parameters, hyperparameters and where it comes from.
+
+    Args:
+        path: Directory to create, or to replace as a whole.
+        model_or_parameters: As for `parameter_tree`.
+        config: The automaton's hyperparameters.
+        provenance: `recipe`, `step`, `metrics`; see `model_metadata` for what is added.
+
+    Raises:
+        OutputError: where the directory cannot be written; what lay there before is untouched.
+    """
+    write_tree(path, {_PARAMETERS: parameter_tree(model_or_parameters)}, model_metadata(config, provenance))
+
+
+def load_checkpoint(path_or_name: Path | str) -> tuple[AttentionNCA, CheckpointInfo]:
+    """Rebuild an automaton from its checkpoint alone.
+
+    Nothing is initialised or compiled on the way, so this is quick, and it may run in any thread.
+
+    Args:
+        path_or_name: As for `resolve_checkpoint`.
+
+    Raises:
+        CheckpointError: for anything missing, damaged or foreign, for leaves that disagree with the stored
+            configuration, and for parameters that are not finite.
+    """
+    tree, metadata, path, digest = _read(resolve_checkpoint(path_or_name))
+    try:
+        config = ModelConfig.from_dict(metadata["config"])
+        provenance = dict(metadata["provenance"])
+        parameters = tree[_PARAMETERS]
+        if not isinstance(parameters, dict):
+            raise TypeError(_PARAMETERS)
+    except ConfigError as error:
+        raise CheckpointError(f"{path} has an unusable configuration: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{path} is a checkpoint of something else than an automaton") from error
+    try:
+        model = build_model(config, parameters)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    return model, CheckpointInfo(path, config, provenance, FORMAT_VERSION, digest)
+
+
+def build_model(config: ModelConfig, parameters: Mapping[Any, Any]) -> AttentionNCA:
+    """An automaton with these parameters; nothing is initialised or compiled.
+
+    Args:
+        config: The automaton's hyperparameters.
+        parameters: As from `parameter_tree`.
+
+    Raises:
+        CheckpointError: where the parameters do not fit the configuration or are not finite.
+    """
+    import jax
+    import jax.numpy as jnp
+    from flax import nnx
+
+    from nca_viewer.automaton.system import AttentionNCA
+
+    abstract = nnx.eval_shape(lambda: AttentionNCA(config, rngs=nnx.Rngs(0)))
+    parts: Any = nnx.split(abstract, nnx.Param, ...)
+    graphdef, abstract_parameters, rest = parts
+    _check_leaves(dict(_leaves(nnx.to_pure_dict(abstract_parameters))), dict(_leaves(parameters)))
+
+    def concrete(leaf: Any) -> Any:
+        """The dropout's own stream, which no checkpoint keeps."""
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jax.random.key(0)
+        return jnp.asarray(np.zeros(leaf.shape, leaf.dtype))
+
+    pure = jax.tree.map(jnp.asarray, nnx.restore_int_paths(dict(parameters)))
+    nnx.replace_by_pure_dict(abstract_parameters, pure)
+    return nnx.merge(graphdef, abstract_parameters, jax.tree.map(concrete, rest))
+
+
+def _check_leaves(expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    for name in expected:
+        if name not in found:
+            raise CheckpointError(f"the parameters do not fit the configuration: {name} is missing")
+    for name, array in found.items():
+        if name not in expected:
+            raise CheckpointError(
+                f"the parameters do not fit the configuration: {name} is not part of the automaton"
+            )
+        shape, dtype = expected[name].shape, expected[name].dtype
+        if array.shape != shape:
+            raise CheckpointError(
+                f"the parameters do not fit the configuration: {name} has shape {array.shape}, "
+                f"expected {shape}"
+            )
+        if array.dtype != dtype:
+            raise CheckpointError(
+                f"the parameters are of a wrong type: {name} is {array.dtype}, expected {dtype}"
+            )
+        if count := int((~np.isfinite(array)).sum()):
+            raise CheckpointError(
+                f"the parameters are unusable: {name} has {count} values that are not finite numbers"
+            )
+
+
+def _leaves(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every leaf with its dotted path."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

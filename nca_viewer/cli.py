@@ -1,0 +1,387 @@
+"""The command `nca-viewer`: options to a running viewer; every expected failure is one line."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from nca_viewer.errors import UserError
+from nca_viewer.interaction.controls import SPEEDS
+from nca_viewer.viewer_config import START_BLANK, START_DIGIT, ViewerConfig
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from nca_viewer.app import Exhibit
+
+PROGRAM = "nca-viewer"
+_DEBUG_VARIABLE = "NCA_VIEWER_DEBUG"
+
+
+def version() -> str:
+    """The installed version; "source" where the program runs from a folder without being installed."""
+    try:
+        return importlib.metadata.version(PROGRAM)
+    except importlib.metadata.PackageNotFoundError:
+        return "source"
+
+
+class _OneLineErrors(click.Command):
+    """Prints every expected failure as one line on stderr, and ends with its exit code."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command; as `click.Command.main`, but for the errors."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        try:
+            super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        except click.exceptions.Exit as stop:
+            sys.exit(stop.exit_code)
+        except click.ClickException as error:
+            _fail(error.format_message(), error.exit_code)
+        except UserError as error:
+            _fail(str(error), error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            sys.exit(0)
+        except Exception as error:
+            if os.environ.get(_DEBUG_VARIABLE):
+                raise
+            _fail(
+                f"this should not happen: {type(error).__name__}: {error}; "
+                f"set {_DEBUG_VARIABLE}=1 for the details",
+                1,
+            )
+        sys.exit(0)
+
+
+def _say_error(message: str) -> None:
+    click.echo(f"{PROGRAM}: error: {' '.join(message.split())}", err=True)
+
+
+def _fail(message: str, exit_code: int) -> NoReturn:
+    _say_error(message)
+    sys.exit(exit_code)
+
+
+class _SpeedType(click.ParamType):
+    name = "steps per frame"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        try:
+            # Short enough that no exponent can make it a number of a million digits.
+            speed = Fraction(value) if len(str(value)) <= 6 and "e" not in str(value).lower() else None
+        except (ValueError, ZeroDivisionError, TypeError):
+            speed = None
+        if speed not in SPEEDS:
+            self.fail(
+                f"{str(value)[:40]!r} is not a known speed; choose one of {', '.join(map(str, SPEEDS))}",
+                param,
+                ctx,
+            )
+        return speed
+
+
+class _SizeType(click.ParamType):
+    name = "WIDTHxHEIGHT"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"([0-9]{1,6})[xX]([0-9]{1,6})", str(value))
+        if not match:
+            self.fail(f"{str(value)[:40]!r} is not a size; write it as 900x960", param, ctx)
+        return int(match[1]), int(match[2])
+
+
+@click.command(
+    cls=_OneLineErrors,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--ckpt",
+    "checkpoint",
+    default="model",
+    show_default=True,
+    metavar="NAME|DIRECTORY",
+    help="Trained automaton: a bundled name, a checkpoint, or a training run (its newest checkpoint).",
+)
+@click.option(
+    "--start",
+    default=START_DIGIT,
+    show_default=True,
+    metavar="digit|blank|PICTURE",
+    help="What to start from. A picture file is fitted into the grid; for a grey automaton, dark ink on "
+    "light paper is inverted, so that ink is bright.",
+)
+@click.option("--digit", type=int, metavar="0-9", help="Which digit to start with.  [default: any]")
+@click.option(
+    "--mask-ratio",
+    type=float,
+    default=0.5,
+    show_default=True,
+    help="Part of the start's pixels that is forgotten, 0 to 1.",
+)
+@click.option("--seed", type=int, help="Makes a run repeat exactly.  [default: drawn at random]")
+@click.option(
+    "--fps",
+    "frames_per_second",
+    type=int,
+    default=60,
+    show_default=True,
+    help="Most frames per second, 1 to 240.",
+)
+@click.option(
+    "--speed",
+    type=_SpeedType(),
+    default="1",
+    show_default=True,
+    metavar="1/8...64",
+    help="Steps per frame, a power of two.",
+)
+@click.option(
+    "--brush-radius",
+    "brush_radius_cells",
+    type=int,
+    default=1,
+    show_default=True,
+    help="In cells; 0 is a single cell.",
+)
+@click.option(
+    "--window-size",
+    type=_SizeType(),
+    default="900x960",
+    show_default=True,
+    metavar="WIDTHxHEIGHT",
+    help="In pixels.",
+)
+@click.option("--fullscreen", is_flag=True, help="Fill the screen.")
+@click.option("--headless", is_flag=True, help="Run without a screen; needs --frames.")
+@click.option("--frames", type=int, metavar="N", help="End after this many frames.")
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path),
+    metavar="FILE.png|FILE.gif",
+    help="Write the last frame (.png), or the start and all frames (.gif); needs --frames.",
+)
+@click.option(
+    "--output-dir",
+    "output_directory",
+    type=click.Path(path_type=Path),
+    help="Where screenshots (F2) go.  [default: your pictures folder]",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "gpu"]),
+    default="auto",
+    show_default=True,
+    help="What computes the cells; auto is a GPU where JAX finds one.",
+)
+@click.option(
+    "--compile-cache/--no-compile-cache",
+    default=True,
+    show_default=True,
+    help="Keep compiled functions in your cache folder, for a faster start.",
+)
+@click.version_option(version(), prog_name=PROGRAM)
+def main(**options: Any) -> None:
+    """Watch a neural cellular automaton draw digits, and paint on it while it lives.
+
+    Press H in the window for the keys.
+    """
+    run(ViewerConfig(**options))
+
+
+def run(config: ViewerConfig) -> None:
+    """Run the viewer to its end.
+
+    Raises:
+        UserError: it could not start, or could not write what it should.
+    """
+    # Whatever is cheap to find out is found out before a window opens.
+    from nca_viewer.checkpoint import resolve_checkpoint
+    from nca_viewer.display import capture
+
+    resolve_checkpoint(config.checkpoint)
+    picture = None
+    if config.start not in (START_DIGIT, START_BLANK):
+        from nca_viewer.start_images import open_start_image
+
+        picture = open_start_image(Path(config.start))
+    if config.save is not None:
+        capture.require_writable(config.save)
+    if config.output_directory is not None:
+        capture.require_folder(config.output_directory)
+    seed = secrets.randbits(32) if config.seed is None else config.seed
+
+    def load(report: Callable[[str], None]) -> Exhibit:
+        return load_exhibit(config, seed, picture, report)
+
+    if config.headless:
+        _run_headless(config, load)
+    else:
+        _run_window(config, load)
+
+
+def _run_window(config: ViewerConfig, load: Callable[[Callable[[str], None]], Exhibit]) -> None:
+    from nca_viewer.display.window import PygameWindow
+
+    window = PygameWindow(PROGRAM, config.window_size, fullscreen=config.fullscreen)
+    from nca_viewer.app import App, BackgroundLoading
+
+    loading = BackgroundLoading(load)
+    recording = _Recording(config)
+    app = App(
+        window,
+        loading,
+        config,
+        screenshot_folder=_screenshot_folder(config),
+        on_snapshot=recording.add if config.save else None,
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: app.quit())
+    exit_code = 0
+    try:
+        app.run()
+        window.close()
+        recording.write()
+    except UserError as error:
+        window.close()
+        _say_error(str(error))
+        exit_code = error.exit_code
+    finally:
+        window.close()
+    if loading.is_running:
+        # The thread cannot be stopped inside a compilation, and Python's orderly end would wait for it.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exit_code)
+    sys.exit(exit_code)
+
+
+def _run_headless(config: ViewerConfig, load: Callable[[Callable[[str], None]], Exhibit]) -> None:
+    from nca_viewer.app import App, Loaded
+    from nca_viewer.display.window import HeadlessWindow
+
+    exhibit = load(lambda stage: None)
+    recording = _Recording(config)
+    app = App(
+        HeadlessWindow(config.window_size, config.frames_per_second),
+        Loaded(exhibit),
+        config,
+        screenshot_folder=_screenshot_folder(config),
+        on_snapshot=recording.add,
+    )
+    signal.signal(signal.SIGTERM, lambda *_: app.quit())
+    app.run()
+    recording.write()
+
+
+class _Recording:
+    """Collects what `--save` asks for: all images for an animation, else the last one."""
+
+    def __init__(self, config: ViewerConfig) -> None:
+        self._config = config
+        self._images: list[Any] = []
+
+    def add(self, snapshot: Any, image: Any) -> None:
+        if self._config.save is None:
+            return
+        if self._config.save.suffix.lower() == ".png":
+            self._images.clear()
+        self._images.append(image)
+
+    def write(self) -> None:
+        path = self._config.save
+        if path is None or not self._images:
+            return
+        from nca_viewer.display import capture
+        from nca_viewer.display.geometry import Geometry
+
+        last = self._images[-1]
+        cell_pixels = Geometry.fit(
+            self._config.window_size, last.shape[:2], bar_visible=False, margin_pixels=0
+        ).cell_pixels
+        if path.suffix.lower() == ".png":
+            capture.write_png(path, capture.enlarge(last, cell_pixels))
+        else:
+            capture.write_gif(path, self._images, cell_pixels, self._config.frames_per_second)
+
+
+def load_exhibit(
+    config: ViewerConfig, seed: int, picture: Image | None, report: Callable[[str], None]
+) -> Exhibit:
+    """Import JAX, check it, load the checkpoint, compile everything; takes seconds.
+
+    Args:
+        config: The options.
+        seed: Of everything random.
+        picture: The picture to start from, where one was given.
+        report: Is told what is being done.
+
+    Raises:
+        UserError: some of it failed.
+    """
+    report("waking the automaton")
+    from nca_viewer.app import Exhibit
+    from nca_viewer.simulation import Simulation, use_compile_cache, use_device
+
+    use_device(config.device)
+    if config.compile_cache:
+        use_compile_cache()
+    from nca_viewer.checkpoint import load_checkpoint
+    from nca_viewer.selftest import check_backend
+    from nca_viewer.start_images import StartImages, fit_start_image
+
+    report("loading the checkpoint")
+    model, _ = load_checkpoint(config.checkpoint)
+    report("compiling")
+    simulation = Simulation(model, seed=seed)
+    # Both compile, which is most of the waiting: side by side.
+    with ThreadPoolExecutor(1) as pool:
+        check = pool.submit(check_backend)
+        simulation.warm_up()
+        check.result()
+    start_images = StartImages(simulation.config, seed)
+    if picture is not None:
+        simulation.begin(fit_start_image(picture, simulation.config), config.mask_ratio)
+    elif config.start == START_BLANK:
+        simulation.begin(start_images.blank(), 0.0)
+    else:
+        image = start_images.digit(config.digit, simulation.episode + 1)
+        simulation.begin(image, config.mask_ratio)
+    simulation.request_snapshot().result()
+    footer = f"{config.checkpoint}  ·  seed {seed}  ·  version {version()}"
+    return Exhibit(simulation, start_images, config.mask_ratio, footer)
+
+
+def _screenshot_folder(config: ViewerConfig) -> Path:
+    if config.output_directory is not None:
+        return config.output_directory
+    import platformdirs
+
+    pictures = platformdirs.user_pictures_path()
+    return pictures if pictures.is_dir() else Path.cwd()
+
+
+if __name__ == "__main__":
+    main()

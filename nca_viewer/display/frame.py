@@ -1,0 +1,101 @@
+"""Puts a frame together: letterbox, cells, brush, words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pygame
+
+from nca_viewer.display.geometry import Geometry
+from nca_viewer.display.hud import BACKGROUND, FRAME, TOOL_COLOURS, Hud, Status
+from nca_viewer.interaction.actions import Cell, Tool
+from nca_viewer.interaction.strokes import disc_region
+
+_SMALLEST_LINED_CELL_PIXELS = 5
+_GRID_LINE = (58, 62, 74)
+
+
+@dataclass(frozen=True, slots=True)
+class Brush:
+    """Where the brush hovers and what it would do."""
+
+    centre: Cell
+    radius_cells: int
+    tool: Tool
+
+
+class Frame:
+    """Draws frames; keeps the small surface that the cells are written to."""
+
+    def __init__(self) -> None:
+        """Open no font and make no surface yet."""
+        self.hud = Hud()
+        self._cells: pygame.Surface | None = None
+
+    def draw(
+        self,
+        surface: pygame.Surface,
+        image: np.ndarray,
+        geometry: Geometry,
+        status: Status,
+        *,
+        brush: Brush | None = None,
+        grid_visible: bool = False,
+        help_footer: str | None = None,
+    ) -> None:
+        """Draw all of it.
+
+        Args:
+            surface: The window's.
+            image: uint8[H, W, 3], one pixel per cell.
+            geometry: Where the grid is.
+            status: For the status bar.
+            brush: Draws its outline: exactly the cells it would touch.
+            grid_visible: Draws lines between the cells, where there is room for them.
+            help_footer: Draws the help, with this last line.
+        """
+        surface.fill(BACKGROUND)
+        left, top, width, height = geometry.grid_rectangle
+        surface.fill(FRAME, (left - 1, top - 1, width + 2, height + 2))
+        self._draw_cells(surface, image, geometry)
+        if grid_visible and geometry.cell_pixels >= _SMALLEST_LINED_CELL_PIXELS:
+            for row in range(1, geometry.grid_height):
+                surface.fill(_GRID_LINE, (left, top + row * geometry.cell_pixels, width, 1))
+            for column in range(1, geometry.grid_width):
+                surface.fill(_GRID_LINE, (left + column * geometry.cell_pixels, top, 1, height))
+        if brush is not None:
+            _draw_brush(surface, geometry, brush)
+        self.hud.draw_bar(surface, geometry, status)
+        if help_footer is not None:
+            self.hud.draw_help(surface, geometry, help_footer)
+
+    def _draw_cells(self, surface: pygame.Surface, image: np.ndarray, geometry: Geometry) -> None:
+        size = (image.shape[1], image.shape[0])
+        cells = self._cells
+        if cells is None or cells.get_size() != size or cells.get_bitsize() != surface.get_bitsize():
+            cells = self._cells = pygame.Surface(size, 0, surface)
+        pygame.surfarray.blit_array(cells, image.swapaxes(0, 1))
+        rectangle = pygame.Rect(geometry.grid_rectangle)
+        if surface.get_rect().contains(rectangle):
+            pygame.transform.scale(cells, rectangle.size, surface.subsurface(rectangle))
+        else:
+            surface.blit(pygame.transform.scale(cells, rectangle.size), rectangle)
+
+
+def _draw_brush(surface: pygame.Surface, geometry: Geometry, brush: Brush) -> None:
+    region = disc_region(brush.centre, brush.radius_cells, geometry.grid_height, geometry.grid_width)
+    lines = geometry.outline(region)
+    # A dark line round a bright one is seen on ink and on paper.
+    thickness = max(1, geometry.cell_pixels // 12)
+    for start, end in lines:
+        pygame.draw.rect(surface, (0, 0, 0), _line_rectangle(start, end, thickness + 2))
+    for start, end in lines:
+        pygame.draw.rect(surface, TOOL_COLOURS[brush.tool], _line_rectangle(start, end, thickness))
+
+
+def _line_rectangle(start: tuple[int, int], end: tuple[int, int], thickness: int) -> pygame.Rect:
+    half = thickness // 2
+    return pygame.Rect(
+        start[0] - half, start[1] - half, end[0] - start[0] + thickness, end[1] - start[1] + thickness
+    )

@@ -1,0 +1,124 @@
+"""Where the grid is in the window; the same numbers serve drawing and pointing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nca_viewer.interaction.actions import Cell
+
+_MARGIN_PIXELS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """A grid of square cells, centred above a status bar.
+
+    Every cell has the same whole number of pixels, so that its edges are hard and its size even. A window
+    too small for the grid shows one pixel per cell, cut off.
+
+    Attributes:
+        window_width: In pixels.
+        window_height: In pixels.
+        grid_height: In cells.
+        grid_width: In cells.
+        cell_pixels: Side of a cell.
+        left: Window column of the grid's first pixel.
+        top: Window row of the grid's first pixel.
+        bar_height: Of the status bar at the bottom, in pixels; 0 without one.
+        text_height: Of the status bar's letters, in pixels.
+    """
+
+    window_width: int
+    window_height: int
+    grid_height: int
+    grid_width: int
+    cell_pixels: int
+    left: int
+    top: int
+    bar_height: int
+    text_height: int
+
+    @classmethod
+    def fit(
+        cls,
+        window_size: tuple[int, int],
+        grid_size: tuple[int, int],
+        *,
+        bar_visible: bool,
+        margin_pixels: int = _MARGIN_PIXELS,
+    ) -> Geometry:
+        """Make the cells as large as they fit.
+
+        Args:
+            window_size: (width, height) in pixels.
+            grid_size: (height, width) in cells.
+            bar_visible: Whether to leave room for the status bar.
+            margin_pixels: Kept free around the grid where there is room.
+        """
+        window_width, window_height = window_size
+        grid_height, grid_width = grid_size
+        text_height = min(max(min(window_width // 52, window_height // 34), 12), 34)
+        bar_height = text_height * 3 + text_height // 2 if bar_visible else 0
+        room_width = window_width - 2 * margin_pixels
+        room_height = window_height - bar_height - 2 * margin_pixels
+        cell_pixels = max(1, min(room_width // grid_width, room_height // grid_height))
+        return cls(
+            window_width=window_width,
+            window_height=window_height,
+            grid_height=grid_height,
+            grid_width=grid_width,
+            cell_pixels=cell_pixels,
+            left=(window_width - cell_pixels * grid_width) // 2,
+            top=max(0, (window_height - bar_height - cell_pixels * grid_height) // 2),
+            bar_height=bar_height,
+            text_height=text_height,
+        )
+
+    @property
+    def grid_rectangle(self) -> tuple[int, int, int, int]:
+        """(left, top, width, height) of the grid in pixels."""
+        side = self.cell_pixels
+        return (self.left, self.top, self.grid_width * side, self.grid_height * side)
+
+    def cell_at(self, pixel: tuple[int, int]) -> Cell:
+        """The cell under a window pixel (x, y); beside the grid, the cell that would be there."""
+        x, y = pixel
+        return ((y - self.top) // self.cell_pixels, (x - self.left) // self.cell_pixels)
+
+    def nearest_cell(self, pixel: tuple[int, int]) -> Cell:
+        """The cell of the grid that is nearest to a window pixel (x, y)."""
+        row, column = self.cell_at(pixel)
+        return (min(max(row, 0), self.grid_height - 1), min(max(column, 0), self.grid_width - 1))
+
+    def contains(self, cell: Cell) -> bool:
+        """Whether a cell lies in the grid."""
+        return 0 <= cell[0] < self.grid_height and 0 <= cell[1] < self.grid_width
+
+    def cell_rectangle(self, cell: Cell) -> tuple[int, int, int, int]:
+        """(left, top, width, height) of a cell in pixels."""
+        side = self.cell_pixels
+        return (self.left + cell[1] * side, self.top + cell[0] * side, side, side)
+
+    def cell_centre(self, cell: Cell) -> tuple[int, int]:
+        """The pixel (x, y) in the middle of a cell."""
+        left, top, side, _ = self.cell_rectangle(cell)
+        return (left + side // 2, top + side // 2)
+
+    def outline(self, region: np.ndarray) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+        """The border of a set of cells, as lines between pixel corners (x, y).
+
+        Args:
+            region: bool[grid_height, grid_width].
+        """
+        padded = np.pad(region, 1)
+        side = self.cell_pixels
+        lines = []
+        for row, column in zip(*np.nonzero(padded[1:] != padded[:-1]), strict=True):
+            x, y = self.left + (int(column) - 1) * side, self.top + int(row) * side
+            lines.append(((x, y), (x + side, y)))
+        for row, column in zip(*np.nonzero(padded[:, 1:] != padded[:, :-1]), strict=True):
+            x, y = self.left + int(column) * side, self.top + (int(row) - 1) * side
+            lines.append(((x, y), (x, y + side)))
+        return lines

@@ -1,0 +1,252 @@
+"""Words over and under the grid: status bar, messages, help and the waiting screen."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import pygame
+
+from nca_viewer.display.geometry import Geometry
+from nca_viewer.interaction.actions import Tool
+from nca_viewer.interaction.bindings import help_lines
+
+Colour = tuple[int, int, int]
+
+BACKGROUND: Colour = (15, 17, 23)
+PANEL: Colour = (24, 27, 36)
+FRAME: Colour = (52, 58, 74)
+TEXT: Colour = (235, 237, 243)
+MUTED: Colour = (146, 154, 172)
+WARNING: Colour = (255, 196, 84)
+ERROR: Colour = (255, 112, 112)
+TOOL_COLOURS: dict[Tool, Colour] = {
+    Tool.PAINT: (255, 196, 84),
+    Tool.ERASE: (96, 200, 255),
+    Tool.CORRUPT: (222, 134, 255),
+}
+
+HINT = "Left button paints  ·  right erases  ·  Ctrl+left corrupts  ·  wheel: brush  ·  H: help"
+_MESSAGE_SECONDS = 4.0
+_ERROR_SECONDS = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something to tell, until a moment."""
+
+    text: str
+    is_error: bool
+    until_seconds: float
+
+    @classmethod
+    def info(cls, text: str, now_seconds: float) -> Message:
+        """Good news, shown for a few seconds."""
+        return cls(text, False, now_seconds + _MESSAGE_SECONDS)
+
+    @classmethod
+    def error(cls, text: str, now_seconds: float) -> Message:
+        """Bad news, shown for longer."""
+        return cls(text, True, now_seconds + _ERROR_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the status bar says.
+
+    Attributes:
+        paused: Whether no steps are taken.
+        step: Steps since the start of the episode.
+        steps_per_second: Measured.
+        frames_per_second: Measured.
+        speed: Steps per frame that are asked for.
+        is_limited: Whether the machine cannot keep up with that.
+        tool: What the left button would do.
+        brush_radius_cells: 0 is one cell.
+        view: Name of the view.
+        message: What to tell in place of the hint.
+    """
+
+    paused: bool
+    step: int
+    steps_per_second: float
+    frames_per_second: float
+    speed: Fraction
+    is_limited: bool
+    tool: Tool
+    brush_radius_cells: int
+    view: str
+    message: Message | None = None
+
+
+class Hud:
+    """Draws words; keeps the fonts it has opened, one per size."""
+
+    def __init__(self) -> None:
+        """Open no font yet."""
+        pygame.font.init()
+        self._fonts: dict[int, pygame.font.Font] = {}
+
+    def _font(self, height: int) -> pygame.font.Font:
+        if height not in self._fonts:
+            if len(self._fonts) > 32:
+                self._fonts.clear()
+            self._fonts[height] = pygame.font.Font(None, round(height * 1.45))
+        return self._fonts[height]
+
+    def draw_bar(self, surface: pygame.Surface, geometry: Geometry, status: Status) -> None:
+        """The two lines under the grid."""
+        if geometry.bar_height == 0:
+            return
+        height = geometry.text_height
+        top = geometry.window_height - geometry.bar_height
+        surface.fill(PANEL, (0, top, geometry.window_width, geometry.bar_height))
+        surface.fill(FRAME, (0, top, geometry.window_width, 1))
+        padding = height
+        left, right = padding, geometry.window_width - padding
+        first = top + height // 2 + 1
+        second = first + height + height // 2
+
+        radius = f"radius {status.brush_radius_cells}"
+        right = self._pill(surface, status.tool.value, TOOL_COLOURS[status.tool], right, first, height)
+        right = self._word(surface, radius, TEXT, right, first, height, leftwards=True)
+        state, colour = ("paused", WARNING) if status.paused else ("running", TEXT)
+        left = self._pill(surface, state, colour, left, first, height, leftwards=False)
+        unit = "step" if status.speed <= 1 else "steps"
+        speed = f"{status.speed} {unit}/frame" + (" (limited)" if status.is_limited else "")
+        words = [
+            (f"step {status.step:,}", TEXT),
+            (speed, WARNING if status.is_limited else TEXT),
+            (f"{status.steps_per_second:.0f} steps/s", MUTED),
+            (f"{status.frames_per_second:.0f} frames/s", MUTED),
+        ]
+        if status.view != "picture":
+            words.insert(2, (status.view, WARNING))
+        for word, colour in words:
+            if left + self._font(height).size(word)[0] > right:
+                break
+            left = self._word(surface, word, colour, left, first, height)
+
+        message = status.message
+        text = HINT if message is None else message.text
+        colour = MUTED if message is None else ERROR if message.is_error else TEXT
+        font = self._font(height)
+        room = geometry.window_width - 2 * padding
+        surface.blit(font.render(elided(text, font, room), True, colour), (padding, second))
+
+    def _word(
+        self,
+        surface: pygame.Surface,
+        text: str,
+        colour: Colour,
+        x: int,
+        y: int,
+        height: int,
+        *,
+        leftwards: bool = False,
+    ) -> int:
+        image = self._font(height).render(text, True, colour)
+        if leftwards:
+            x -= image.get_width()
+        surface.blit(image, (x, y))
+        return x - height if leftwards else x + image.get_width() + height
+
+    def _pill(
+        self,
+        surface: pygame.Surface,
+        text: str,
+        colour: Colour,
+        x: int,
+        y: int,
+        height: int,
+        *,
+        leftwards: bool = True,
+    ) -> int:
+        image = self._font(height).render(text.upper(), True, PANEL)
+        width = image.get_width() + height
+        if leftwards:
+            x -= width
+        rectangle = pygame.Rect(x, y - height // 4, width, image.get_height() + height // 2 - 1)
+        pygame.draw.rect(surface, colour, rectangle, border_radius=height // 2)
+        surface.blit(image, (x + height // 2, y))
+        return x - height if leftwards else x + width + height
+
+    def draw_help(self, surface: pygame.Surface, geometry: Geometry, footer: str) -> None:
+        """The list of keys, in the middle, as large as it fits."""
+        lines = help_lines()
+        groups = list(dict.fromkeys(group for group, _, _ in lines))
+        window = (geometry.window_width, geometry.window_height)
+        rows = len(lines) + 1.5 * len(groups) + 1.5
+        height = geometry.text_height
+        while True:
+            font = self._font(height)
+            gap = height
+            line = font.get_height() + max(1, height // 5)
+            keys_width = max(font.size(keys)[0] for _, keys, _ in lines)
+            width = keys_width + gap + max(font.size(meaning)[0] for _, _, meaning in lines) + 4 * gap
+            total = int(rows * line) + 2 * gap
+            if height <= 7 or (width <= window[0] - 8 and total <= window[1] - 8):
+                break
+            height -= 1
+        shade = pygame.Surface(window, pygame.SRCALPHA)
+        shade.fill((*BACKGROUND, 170))
+        surface.blit(shade, (0, 0))
+        panel = pygame.Rect(0, 0, width, total)
+        panel.center = (window[0] // 2, window[1] // 2)
+        pygame.draw.rect(surface, PANEL, panel, border_radius=gap)
+        pygame.draw.rect(surface, FRAME, panel, width=1, border_radius=gap)
+        x, y = panel.left + 2 * gap, panel.top + gap
+        for number, group in enumerate(groups):
+            if number:
+                y += line // 2
+            surface.blit(font.render(group.upper(), True, WARNING), (x, y))
+            y += line
+            for other, keys, meaning in lines:
+                if other == group:
+                    surface.blit(font.render(keys, True, TEXT), (x, y))
+                    surface.blit(font.render(meaning, True, MUTED), (x + keys_width + gap, y))
+                    y += line
+        y = panel.bottom - gap - line
+        surface.blit(font.render(elided(footer, font, width - 4 * gap), True, MUTED), (x, y))
+
+    def draw_waiting(
+        self, surface: pygame.Surface, stage: str, seconds: float, message: Message | None
+    ) -> None:
+        """What is seen until the automaton lives: nine cells that breathe, and what is being done."""
+        width, height = surface.get_size()
+        surface.fill(BACKGROUND)
+        cell = max(4, min(width, height) // 24)
+        left, top = (width - 3 * cell) // 2, height // 2 - 3 * cell
+        for row in range(3):
+            for column in range(3):
+                phase = 3.0 * seconds - 0.7 * math.hypot(row - 1, column - 1) - 0.2 * (row + column)
+                light = 0.5 + 0.5 * math.sin(phase)
+                colour = tuple(round(a + (b - a) * light) for a, b in zip(PANEL, TEXT, strict=True))
+                surface.fill(colour, (left + column * cell, top + row * cell, cell - 2, cell - 2))
+        size = min(max(min(width // 40, height // 26), 13), 40)
+        y = top + 4 * cell
+        for text, colour, scale in (("nca-viewer", TEXT, 2), (f"{stage}…", MUTED, 1)):
+            image = self._font(size * scale).render(text, True, colour)
+            surface.blit(image, ((width - image.get_width()) // 2, y))
+            y += image.get_height() + size // 2
+        if message is not None:
+            font = self._font(size)
+            image = font.render(
+                elided(message.text, font, width - 2 * size), True, ERROR if message.is_error else TEXT
+            )
+            surface.blit(image, ((width - image.get_width()) // 2, height - 2 * size))
+
+
+def elided(text: str, font: pygame.font.Font, room_pixels: int) -> str:
+    """The text, cut in its middle where it is wider than the room, so that both ends stay readable."""
+    if font.size(text)[0] <= room_pixels:
+        return text
+    kept = len(text)
+    while kept > 1:
+        kept -= 1
+        head = (kept + 1) // 2
+        shorter = f"{text[:head]}…{text[len(text) - (kept - head) :]}"
+        if font.size(shorter)[0] <= room_pixels:
+            return shorter
+    return ""

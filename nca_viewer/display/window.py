@@ -1,0 +1,242 @@
+"""One small window interface; a real window and one without a screen."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from typing import Any, Protocol
+
+import numpy as np
+import pygame
+from pygame._sdl2.video import Window as SDLWindow
+from pygame.event import Event
+
+from nca_viewer.errors import DisplayError
+
+_HINTS = {
+    # Fingers come as finger events only, the mouse as mouse events only.
+    "SDL_TOUCH_MOUSE_EVENTS": "0",
+    "SDL_MOUSE_TOUCH_EVENTS": "0",
+    "SDL_MOUSE_FOCUS_CLICKTHROUGH": "1",
+    "SDL_VIDEO_MINIMIZE_ON_FOCUS_LOSS": "0",
+    "SDL_WINDOWS_DPI_AWARENESS": "permonitorv2",
+}
+_INVISIBLE_DRIVERS = frozenset({"offscreen", "dummy"})
+_KEY_REPEAT_DELAY_MILLISECONDS = 400
+_KEY_REPEAT_INTERVAL_MILLISECONDS = 60
+
+
+class Window(Protocol):
+    """Where frames go and events come from; keeps the time too, so that a test can."""
+
+    @property
+    def surface(self) -> pygame.Surface:
+        """What to draw on; may be another one after each call of `events`."""
+
+    @property
+    def is_fullscreen(self) -> bool:
+        """Whether it fills the screen."""
+
+    def events(self) -> list[Event]:
+        """What happened since the last call, oldest first."""
+
+    def present(self) -> None:
+        """Show what was drawn."""
+
+    def set_fullscreen(self, fullscreen: bool) -> None:
+        """Fill the screen, or go back to a window."""
+
+    def now_seconds(self) -> float:
+        """The time, from any zero."""
+
+    def wait_for_frame(self, frames_per_second: int) -> None:
+        """Sleep until the next frame is due."""
+
+    def close(self) -> None:
+        """Give it back; calling it twice does no harm."""
+
+
+class PygameWindow:
+    """A resizable window on the desktop."""
+
+    def __init__(self, title: str, size: tuple[int, int], *, fullscreen: bool = False) -> None:
+        """Open it.
+
+        Args:
+            title: In its frame.
+            size: (width, height) in pixels, where it is not fullscreen; made smaller to fit the desktop.
+            fullscreen: Whether it fills the screen at first.
+
+        Raises:
+            DisplayError: there is no screen.
+        """
+        for name, value in _HINTS.items():
+            os.environ.setdefault(name, value)
+        asked_for = os.environ.get("SDL_VIDEODRIVER", "")
+        if sys.platform == "linux" and not asked_for and not os.environ.get("WAYLAND_DISPLAY"):
+            # Left alone, SDL would end up with an invisible driver, and print lines of its own on the way.
+            os.environ["SDL_VIDEODRIVER"] = "x11,kmsdrm"
+            # Otherwise SDL sends each frame through an OpenGL texture, which costs 8 ms without a GPU.
+            os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
+        try:
+            pygame.display.init()
+        except pygame.error as error:
+            raise _no_display(str(error) if asked_for else "no screen was found") from error
+        self._is_open = True
+        driver = pygame.display.get_driver()
+        if driver in _INVISIBLE_DRIVERS and driver != asked_for:
+            self.close()
+            raise _no_display("no screen was found")
+        desktop = pygame.display.get_desktop_sizes()[0]
+        self._size = (min(size[0], desktop[0]), min(size[1], desktop[1]))
+        self._corner: tuple[int, int] | None = None
+        self._is_fullscreen = fullscreen
+        self._clock = pygame.time.Clock()
+        pygame.display.set_caption(title)
+        pygame.display.set_icon(_icon())
+        try:
+            if fullscreen:
+                pygame.display.set_mode((0, 0), pygame.FULLSCREEN)
+            else:
+                pygame.display.set_mode(self._size, pygame.RESIZABLE)
+        except pygame.error as error:
+            self.close()
+            raise _no_display(str(error)) from error
+        # Kept for good: SDL's events point to this object, and crash once it is gone.
+        self._sdl_window: Any = SDLWindow.from_display_module()
+        pygame.key.set_repeat(_KEY_REPEAT_DELAY_MILLISECONDS, _KEY_REPEAT_INTERVAL_MILLISECONDS)
+        with contextlib.suppress(pygame.error):  # Not every driver has a cursor to offer.
+            pygame.mouse.set_cursor(pygame.SYSTEM_CURSOR_CROSSHAIR)
+
+    @property
+    def surface(self) -> pygame.Surface:
+        """What to draw on; another one after the window changed its size."""
+        return pygame.display.get_surface()
+
+    @property
+    def is_fullscreen(self) -> bool:
+        """Whether it fills the screen."""
+        return self._is_fullscreen
+
+    def events(self) -> list[Event]:
+        """What happened since the last call, oldest first."""
+        events = pygame.event.get()
+        for event in events:
+            if event.type == pygame.VIDEORESIZE and not self._is_fullscreen:
+                self._size = (event.w, event.h)
+        return events
+
+    def present(self) -> None:
+        """Show what was drawn."""
+        pygame.display.flip()
+
+    def set_fullscreen(self, fullscreen: bool) -> None:
+        """Fill the screen, or go back to the size and place before."""
+        # Without a window manager, as in many exhibits, SDL neither moves nor shrinks a window that changes
+        # over. With several screens it takes one to know where the corner is.
+        is_single_screen = pygame.display.get_num_displays() == 1
+        if fullscreen:
+            if is_single_screen:
+                column, row = self._sdl_window.position
+                self._corner = (column, row)
+                self._sdl_window.position = (0, 0)
+            pygame.display.set_mode((0, 0), pygame.FULLSCREEN)
+        else:
+            width, height = self._size
+            for size in ((width, height), (width, height - 1), (width, height)):
+                pygame.display.set_mode(size, pygame.RESIZABLE)
+            if is_single_screen and self._corner is not None:
+                self._sdl_window.position = self._corner
+        self._is_fullscreen = fullscreen
+
+    def now_seconds(self) -> float:
+        """The time, from any zero."""
+        return time.perf_counter()
+
+    def wait_for_frame(self, frames_per_second: int) -> None:
+        """Sleep until the next frame is due."""
+        self._clock.tick(frames_per_second)
+
+    def close(self) -> None:
+        """Close it; calling it twice does no harm."""
+        if self._is_open:
+            self._is_open = False
+            pygame.display.quit()
+
+
+class HeadlessWindow:
+    """A window without a screen: frames stay in memory, time passes frame by frame, events are handed in."""
+
+    def __init__(self, size: tuple[int, int], frames_per_second: int = 60) -> None:
+        """Make one.
+
+        Args:
+            size: (width, height) in pixels.
+            frames_per_second: How fast its time passes.
+        """
+        self._surface = pygame.Surface(size, depth=32)
+        self._is_fullscreen = False
+        self._events: list[Event] = []
+        self._frame_seconds = 1.0 / frames_per_second
+        self._frames = 0
+
+    @property
+    def surface(self) -> pygame.Surface:
+        """What to draw on."""
+        return self._surface
+
+    @property
+    def is_fullscreen(self) -> bool:
+        """What was last asked for."""
+        return self._is_fullscreen
+
+    def post(self, *events: Event) -> None:
+        """Hand in events for the next frame."""
+        self._events.extend(events)
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """Change the size, as a person would."""
+        self._surface = pygame.Surface(size, depth=32)
+
+    def pixels(self) -> np.ndarray:
+        """What was drawn: uint8[height, width, 3]."""
+        return pygame.surfarray.array3d(self._surface).swapaxes(0, 1)
+
+    def events(self) -> list[Event]:
+        """What was posted since the last call, oldest first."""
+        events, self._events = self._events, []
+        return events
+
+    def present(self) -> None:
+        """Nobody watches."""
+
+    def set_fullscreen(self, fullscreen: bool) -> None:
+        """Only remember it."""
+        self._is_fullscreen = fullscreen
+
+    def now_seconds(self) -> float:
+        """Frames so far, in seconds."""
+        return self._frames * self._frame_seconds
+
+    def wait_for_frame(self, frames_per_second: int) -> None:
+        """Let one frame's time pass."""
+        self._frames += 1
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def _no_display(reason: str) -> DisplayError:
+    return DisplayError(
+        f"cannot open a window: {reason}; start it on a desktop (DISPLAY is "
+        f"{os.environ.get('DISPLAY', '')!r}) or run with --headless --frames N --save FILE"
+    )
+
+
+def _icon() -> pygame.Surface:
+    icon = pygame.Surface((3, 3), depth=32)
+    for column, row, light in ((0, 0, 90), (1, 0, 200), (2, 0, 60), (1, 1, 255), (0, 2, 60), (1, 2, 220)):
+        icon.set_at((column, row), (light, light, light))
+    return pygame.transform.scale(icon, (48, 48))

@@ -1,0 +1,39 @@
+"""The errors a person can meet.
+
+Every message is one line that names the value, the limit and the remedy. The command lines print it
+on stderr and exit with `exit_code`; while a window is up, the message is shown in it instead.
+"""
+
+
+class UserError(Exception):
+    """Base of every expected failure; `exit_code` is what the command line ends with."""
+
+    exit_code = 2
+
+
+class ConfigError(UserError, ValueError):
+    """A configuration value or a command-line option is unknown or out of range."""
+
+
+class CheckpointError(UserError):
+    """A checkpoint is missing, damaged, foreign, or does not fit its own configuration."""
+
+
+class StartImageError(UserError):
+    """An image to start from is missing, unreadable or unreasonably large."""
+
+
+class DatasetError(UserError):
+    """A dataset is missing, cut short, or fails its checksum."""
+
+
+class OutputError(UserError):
+    """A file could not be written: no permission, a full disk, an unknown format."""
+
+
+class DisplayError(UserError):
+    """There is no screen to open a window on."""
+
+
+class BackendError(UserError):
+    """The numerical backend computes this automaton wrongly and must not be used."""

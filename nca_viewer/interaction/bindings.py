@@ -1,0 +1,187 @@
+"""The one table of keys: the input looks actions up in it, the help overlay and the README are made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pygame
+
+from nca_viewer.interaction.actions import (
+    Action,
+    ChangeRadius,
+    ChangeSpeed,
+    Clear,
+    Dismiss,
+    NewDigit,
+    NextView,
+    Quit,
+    Reset,
+    Screenshot,
+    SelectTool,
+    StepOnce,
+    ToggleFullscreen,
+    ToggleGrid,
+    ToggleHelp,
+    ToggleHud,
+    TogglePause,
+    Tool,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chord:
+    """A key with its modifiers.
+
+    Attributes:
+        label: How it is written in the help; empty for an alias that needs no mention.
+        key: The pygame key code.
+        text: The character that the key types. Where it is given, the chord is recognised by it too,
+            with or without Shift, so that it is found on every keyboard layout.
+        shift: Whether Shift must be held (without `text`).
+        control: Whether Ctrl must be held.
+    """
+
+    label: str
+    key: int
+    text: str = ""
+    shift: bool = False
+    control: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """An action and its keys; neighbouring bindings with the same help text share one line of the help."""
+
+    action: Action
+    chords: tuple[Chord, ...]
+    help: str
+    group: str
+    repeats: bool = False
+
+
+def _typed(text: str, label: str | None = None) -> Chord:
+    return Chord(text if label is None else label, ord(text), text=text)
+
+
+_KEYPAD = (
+    pygame.K_KP0,
+    pygame.K_KP1,
+    pygame.K_KP2,
+    pygame.K_KP3,
+    pygame.K_KP4,
+    pygame.K_KP5,
+    pygame.K_KP6,
+    pygame.K_KP7,
+    pygame.K_KP8,
+    pygame.K_KP9,
+)
+
+_TIME = "Time"
+_PICTURE = "Picture"
+_BRUSH = "Brush"
+_WINDOW = "Window"
+
+BINDINGS: tuple[Binding, ...] = (
+    Binding(
+        TogglePause(),
+        (
+            Chord("Space", pygame.K_SPACE),
+            Chord("Enter", pygame.K_RETURN),
+            Chord("", pygame.K_KP_ENTER),
+        ),
+        "pause, run on",
+        _TIME,
+    ),
+    Binding(
+        StepOnce(),
+        (Chord("Right", pygame.K_RIGHT), Chord("N", pygame.K_n), _typed(".")),
+        "one step",
+        _TIME,
+        repeats=True,
+    ),
+    Binding(ChangeSpeed(-1), (_typed("-"),), "slower, faster", _TIME, repeats=True),
+    Binding(ChangeSpeed(1), (_typed("="), _typed("+", "")), "slower, faster", _TIME, repeats=True),
+    Binding(Reset(), (Chord("R", pygame.K_r),), "back to the same start", _PICTURE),
+    Binding(
+        NewDigit(),
+        (Chord("D", pygame.K_d), Chord("Shift+R", pygame.K_r, shift=True)),
+        "a new digit, partly forgotten",
+        _PICTURE,
+    ),
+    *(
+        Binding(
+            NewDigit(digit),
+            (_typed(str(digit), "0-9" if digit == 0 else ""), Chord("", _KEYPAD[digit])),
+            "this digit, partly forgotten",
+            _PICTURE,
+        )
+        for digit in range(10)
+    ),
+    Binding(Clear(), (Chord("Delete", pygame.K_DELETE),), "blank page", _PICTURE),
+    Binding(SelectTool(Tool.PAINT), (Chord("B", pygame.K_b),), "paint, erase, corrupt", _BRUSH),
+    Binding(SelectTool(Tool.ERASE), (Chord("E", pygame.K_e),), "paint, erase, corrupt", _BRUSH),
+    Binding(SelectTool(Tool.CORRUPT), (Chord("C", pygame.K_c),), "paint, erase, corrupt", _BRUSH),
+    Binding(ChangeRadius(-1), (_typed("["),), "smaller, larger brush", _BRUSH, repeats=True),
+    Binding(ChangeRadius(1), (_typed("]"),), "smaller, larger brush", _BRUSH, repeats=True),
+    Binding(NextView(1), (Chord("V", pygame.K_v),), "next view, previous view", _WINDOW),
+    Binding(NextView(-1), (Chord("Shift+V", pygame.K_v, shift=True),), "next view, previous view", _WINDOW),
+    Binding(ToggleGrid(), (Chord("G", pygame.K_g),), "lines between the cells", _WINDOW),
+    Binding(ToggleHud(), (Chord("Tab", pygame.K_TAB),), "status bar", _WINDOW),
+    Binding(ToggleHelp(), (Chord("H", pygame.K_h), Chord("F1", pygame.K_F1)), "this help", _WINDOW),
+    Binding(ToggleFullscreen(), (Chord("F11", pygame.K_F11),), "fullscreen", _WINDOW),
+    Binding(Screenshot(), (Chord("F2", pygame.K_F2),), "save the picture (PNG)", _WINDOW),
+    Binding(Dismiss(), (Chord("Esc", pygame.K_ESCAPE),), "close help, leave fullscreen", _WINDOW),
+    Binding(Quit(), (Chord("Ctrl+Q", pygame.K_q, control=True),), "quit", _WINDOW),
+)
+
+GESTURES: tuple[tuple[str, str], ...] = (
+    ("Left button, finger", "use the selected tool"),
+    ("Right button, Shift+left", "erase"),
+    ("Ctrl+left", "corrupt"),
+    ("Wheel", "brush size"),
+)
+"""What the pointer does, as (gesture, meaning)."""
+
+
+def find_binding(key: int, text: str, *, shift: bool, control: bool) -> Binding | None:
+    """The binding of a key press; a typed character counts before a key code.
+
+    Args:
+        key: The pygame key code.
+        text: The character typed, or an empty string.
+        shift: Whether Shift is held.
+        control: Whether Ctrl is held.
+    """
+    if text and not control:
+        for binding in BINDINGS:
+            if any(chord.text == text for chord in binding.chords):
+                return binding
+    for binding in BINDINGS:
+        for chord in binding.chords:
+            if chord.key == key and chord.control == control and (chord.text or chord.shift == shift):
+                return binding
+    return None
+
+
+def help_lines() -> list[tuple[str, str, str]]:
+    """The help, one (group, keys, meaning) per line."""
+    lines: list[tuple[str, str, str]] = []
+    for binding in BINDINGS:
+        labels = [chord.label for chord in binding.chords if chord.label]
+        if lines and lines[-1][::2] == (binding.group, binding.help):
+            labels = [lines.pop()[1], *labels]
+        lines.append((binding.group, "  ".join(labels), binding.help))
+    lines.extend(("Mouse and touch", gesture, meaning) for gesture, meaning in GESTURES)
+    return lines
+
+
+def markdown_table() -> str:
+    """The same help as a Markdown table, for the README."""
+    rows = ["| | Keys | Does |", "|---|---|---|"]
+    previous = ""
+    for group, keys, meaning in help_lines():
+        shown = group if group != previous else ""
+        previous = group
+        quoted = keys if group.startswith("Mouse") else " ".join(f"`{label}`" for label in keys.split("  "))
+        rows.append(f"| {shown} | {quoted} | {meaning} |")
+    return "\n".join(rows) + "\n"

@@ -1,0 +1,95 @@
+"""The settings that a person changes while the automaton runs, and the pure function that changes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from nca_viewer.interaction.actions import (
+    Action,
+    ChangeRadius,
+    ChangeSpeed,
+    Dismiss,
+    NextView,
+    Quit,
+    SelectTool,
+    StepOnce,
+    Stroke,
+    ToggleFullscreen,
+    ToggleGrid,
+    ToggleHelp,
+    ToggleHud,
+    TogglePause,
+    Tool,
+)
+
+SPEEDS: tuple[Fraction, ...] = tuple(Fraction(2) ** exponent for exponent in range(-3, 7))
+"""Steps per frame, from one step in eight frames to 64 steps in each."""
+
+MAX_BRUSH_RADIUS_CELLS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """Everything that is set by hand and is not a cell.
+
+    Attributes:
+        paused: No steps but single ones.
+        speed: Steps per frame, one of `SPEEDS`.
+        tool: What the left button and the fingers do.
+        brush_radius_cells: 0 is one cell.
+        view: Number of the view, counted modulo how many there are.
+        grid_visible: Lines between the cells.
+        hud_visible: The status bar.
+        help_visible: The list of keys.
+        fullscreen: Whether the window should fill the screen.
+        quitting: The program should end.
+    """
+
+    paused: bool = False
+    speed: Fraction = Fraction(1)
+    tool: Tool = Tool.PAINT
+    brush_radius_cells: int = 1
+    view: int = 0
+    grid_visible: bool = False
+    hud_visible: bool = True
+    help_visible: bool = False
+    fullscreen: bool = False
+    quitting: bool = False
+
+
+def update(controls: Controls, action: Action) -> Controls:
+    """The settings after an action; actions that concern only the cells change none."""
+    match action:
+        case TogglePause():
+            return replace(controls, paused=not controls.paused)
+        case StepOnce():
+            return replace(controls, paused=True)
+        case ChangeSpeed(rungs):
+            rung = min(max(SPEEDS.index(controls.speed) + rungs, 0), len(SPEEDS) - 1)
+            return replace(controls, speed=SPEEDS[rung])
+        case SelectTool(tool):
+            return replace(controls, tool=tool)
+        case ChangeRadius(cells):
+            radius = min(max(controls.brush_radius_cells + cells, 0), MAX_BRUSH_RADIUS_CELLS)
+            return replace(controls, brush_radius_cells=radius)
+        case NextView(direction):
+            return replace(controls, view=controls.view + direction)
+        case ToggleGrid():
+            return replace(controls, grid_visible=not controls.grid_visible)
+        case ToggleHud():
+            return replace(controls, hud_visible=not controls.hud_visible)
+        case ToggleHelp():
+            return replace(controls, help_visible=not controls.help_visible)
+        case Stroke():
+            # A hand on the grid wants to see it.
+            return replace(controls, help_visible=False) if controls.help_visible else controls
+        case ToggleFullscreen():
+            return replace(controls, fullscreen=not controls.fullscreen)
+        case Dismiss() if controls.help_visible:
+            return replace(controls, help_visible=False)
+        case Dismiss():
+            return replace(controls, fullscreen=False)
+        case Quit():
+            return replace(controls, quitting=True)
+    return controls

@@ -1,0 +1,32 @@
+"""What the simulation hands out once a frame: plain NumPy, read-only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Snapshot:
+    """The automaton at one moment.
+
+    Attributes:
+        image: uint8[H, W, 3], the picture; read-only.
+        state: float32[H, W, channel_size], all channels; read-only.
+        step: Steps since the start of the episode.
+        episode: Number of the episode, from 0.
+        is_healthy: Whether every channel of every cell is finite and below the explosion limit.
+    """
+
+    image: np.ndarray
+    state: np.ndarray
+    step: int
+    episode: int
+    is_healthy: bool
+
+    def __post_init__(self) -> None:
+        """Seal the arrays."""
+        for array in (self.image, self.state):
+            if array.flags.writeable:
+                array.flags.writeable = False

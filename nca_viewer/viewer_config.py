@@ -1,0 +1,91 @@
+"""The viewer's own options, validated when constructed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from nca_viewer.config import require_range
+from nca_viewer.errors import ConfigError
+from nca_viewer.interaction.controls import MAX_BRUSH_RADIUS_CELLS, SPEEDS
+
+START_DIGIT = "digit"
+START_BLANK = "blank"
+MAX_SEED = 2**32 - 1
+MAX_FRAMES = 1_000_000
+MAX_GIF_FRAMES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerConfig:
+    """How a viewer starts.
+
+    Attributes:
+        checkpoint: A checkpoint's directory, a run's directory, or the name of a bundled checkpoint.
+        start: "digit", "blank", or the path of a picture file.
+        digit: Which digit to start with, 0 to 9; None chooses at random.
+        mask_ratio: Part of the start image's pixels that is forgotten, in [0, 1].
+        seed: Of everything random, 0 to 2^32 - 1; None draws one.
+        frames_per_second: The limit of the frame rate, 1 to 240.
+        speed: Steps per frame, one of `SPEEDS`.
+        brush_radius_cells: 0 is one cell.
+        window_size: (width, height) in pixels.
+        fullscreen: Whether to fill the screen at the start.
+        headless: Run without a screen.
+        frames: End after this many frames; None runs on.
+        save: Write the run to this file at its end: .png is the last frame, .gif all of them.
+        output_directory: For screenshots; None is the user's pictures folder.
+        device: "auto" (a GPU where JAX finds one), "cpu" or "gpu".
+        compile_cache: Keep compiled functions on disk, for a faster start.
+    """
+
+    checkpoint: str = "model"
+    start: str = START_DIGIT
+    digit: int | None = None
+    mask_ratio: float = 0.5
+    seed: int | None = None
+    frames_per_second: int = 60
+    speed: Fraction = Fraction(1)
+    brush_radius_cells: int = 1
+    window_size: tuple[int, int] = (900, 960)
+    fullscreen: bool = False
+    headless: bool = False
+    frames: int | None = None
+    save: Path | None = None
+    output_directory: Path | None = None
+    device: str = "auto"
+    compile_cache: bool = True
+
+    def __post_init__(self) -> None:
+        """Validate; raises ConfigError."""
+        if not self.checkpoint:
+            raise ConfigError("--ckpt is empty; give a directory or a name such as 'model'")
+        if not self.start:
+            raise ConfigError("--start is empty; give digit, blank or the path of a picture")
+        if self.digit is not None:
+            require_range("--digit", self.digit, 0, 9, whole=True)
+            if self.start != START_DIGIT:
+                raise ConfigError(f"--digit {self.digit} needs --start digit, not {self.start!r}")
+        require_range("--mask-ratio", self.mask_ratio, 0.0, 1.0)
+        if self.seed is not None:
+            require_range("--seed", self.seed, 0, MAX_SEED, whole=True)
+        require_range("--fps", self.frames_per_second, 1, 240, whole=True)
+        if self.speed not in SPEEDS:
+            raise ConfigError(
+                f"--speed = {self.speed} is not a known speed; choose one of "
+                f"{', '.join(str(speed) for speed in SPEEDS)} steps per frame"
+            )
+        require_range("--brush-radius", self.brush_radius_cells, 0, MAX_BRUSH_RADIUS_CELLS, whole=True)
+        for side in self.window_size:
+            require_range("--window-size", side, 64, 8192, whole=True)
+        if self.frames is not None:
+            require_range("--frames", self.frames, 1, MAX_FRAMES, whole=True)
+        if self.headless and self.frames is None:
+            raise ConfigError("--headless would never end; give --frames N")
+        if self.save is not None and self.frames is None:
+            raise ConfigError("--save writes when the run ends; give --frames N")
+        if self.save is not None and self.save.suffix.lower() == ".gif" and self.frames is not None:
+            require_range("--frames (of a GIF)", self.frames, 1, MAX_GIF_FRAMES, whole=True)
+        if self.device not in ("auto", "cpu", "gpu"):
+            raise ConfigError(f"--device = {self.device!r} is unknown; choose auto, cpu or gpu")

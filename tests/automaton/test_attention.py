@@ -1,0 +1,153 @@
+"""The nine-neighbour attention against its oracle: dense attention under the Moore mask."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax.test_util import check_grads
+
+from nca_viewer.automaton.attention import (
+    interleaved_channels,
+    local_attention,
+    local_attention_weights,
+    neighbour_mask,
+)
+from nca_viewer.automaton.perceive import LocalAttentionPerceive
+from nca_viewer.config import ModelConfig
+
+# Every size another number, so that swapped axes show.
+CONFIG = ModelConfig(
+    height=11,
+    width=13,
+    channel_size=7,
+    projection_size=6,
+    position_embedding_size=3,
+    num_heads=5,
+    hidden_size=85,
+    perception_size=19,
+)
+
+
+def dense_moore_mask(height: int, width: int) -> np.ndarray:
+    """bool[H * W, H * W]: which pairs of cells are neighbours, by the definition."""
+    rows, columns = np.divmod(np.arange(height * width), width)
+    return (abs(rows[:, None] - rows) <= 1) & (abs(columns[:, None] - columns) <= 1)
+
+
+def dense_perceive(perceive: LocalAttentionPerceive, state: jax.Array) -> jax.Array:
+    """The example's form: flax's own attention over all pairs of cells, under the mask."""
+    height, width = state.shape[-3:-1]
+    table = perceive.position_embed.embedding[...]
+    rows = jnp.broadcast_to(table[:height, None], (height, width, table.shape[1]))
+    columns = jnp.broadcast_to(table[None, :width], (height, width, table.shape[1]))
+    token = jnp.concatenate([perceive.linear(state), rows, columns], axis=-1)
+    token = token.reshape(height * width, -1)
+    out = perceive.attention(token, mask=jnp.asarray(dense_moore_mask(height, width))[None])
+    return out.reshape(height, width, -1)
+
+
+@pytest.fixture(scope="module")
+def perceive() -> LocalAttentionPerceive:
+    module = LocalAttentionPerceive(CONFIG, rngs=nnx.Rngs(3))
+    leaves, structure = jax.tree.flatten(nnx.state(module, nnx.Param))
+    keys = jax.random.split(jax.random.key(4), len(leaves))
+    # Biases start at zero: with random ones, a forgotten bias shows.
+    noisy = [leaf + 0.5 * jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)]
+    nnx.update(module, jax.tree.unflatten(structure, noisy))
+    return module
+
+
+@pytest.mark.parametrize(("height", "width"), [(11, 13), (13, 8), (8, 9)])
+def test_equals_dense_masked_attention(height: int, width: int) -> None:
+    config = ModelConfig(**{**CONFIG.to_dict(), "height": height, "width": width})
+    module = LocalAttentionPerceive(config, rngs=nnx.Rngs(5))
+    state = jax.random.normal(jax.random.key(6), config.state_shape)
+    np.testing.assert_allclose(module(state), dense_perceive(module, state), rtol=1e-4, atol=2e-6)
+
+
+def test_borders_and_corners_equal_the_dense_form(perceive: LocalAttentionPerceive) -> None:
+    state = 2 * jax.random.normal(jax.random.key(7), CONFIG.state_shape)
+    fast, dense = perceive(state), dense_perceive(perceive, state)
+    for name, cells in {
+        "corners": np.s_[::10, ::12],
+        "rows": np.s_[::10, :],
+        "columns": np.s_[:, ::12],
+        "all": np.s_[:, :],
+    }.items():
+        rounding = 2e-6 * float(jnp.abs(dense).max())
+        np.testing.assert_allclose(fast[cells], dense[cells], rtol=1e-5, atol=rounding, err_msg=name)
+
+
+def test_gradients_equal_those_of_the_dense_form(perceive: LocalAttentionPerceive) -> None:
+    state = jax.random.normal(jax.random.key(8), CONFIG.state_shape)
+    target = jax.random.normal(jax.random.key(9), (*CONFIG.state_shape[:2], CONFIG.perception_size))
+    graphdef, parameters, rest = nnx.split(perceive, nnx.Param, ...)
+
+    def loss(parameters: nnx.State, state: jax.Array, form) -> jax.Array:
+        return jnp.mean((form(nnx.merge(graphdef, parameters, rest), state) - target) ** 2)
+
+    gradient = jax.jit(jax.grad(loss, argnums=(0, 1)), static_argnums=2)
+    fast = gradient(parameters, state, LocalAttentionPerceive.__call__)
+    dense = gradient(parameters, state, dense_perceive)
+    for (path, ours), theirs in zip(jax.tree.leaves_with_path(fast), jax.tree.leaves(dense), strict=True):
+        # A key bias shifts all logits of a cell alike: its true gradient is zero, and rounding is left.
+        scale = max(float(jnp.abs(theirs).max()), 1e-2)
+        np.testing.assert_allclose(ours, theirs, atol=2e-4 * scale, err_msg=jax.tree_util.keystr(path))
+
+
+def test_batch_is_independent_automata(perceive: LocalAttentionPerceive) -> None:
+    states = jax.random.normal(jax.random.key(10), (2, 3, *CONFIG.state_shape))
+    batched = perceive(states)
+    assert batched.shape == (2, 3, 11, 13, 19)
+    for i in range(2):
+        for j in range(3):
+            np.testing.assert_allclose(batched[i, j], perceive(states[i, j]), rtol=1e-4, atol=1e-5)
+
+
+def test_weights_are_a_distribution_over_the_cells_that_exist(perceive: LocalAttentionPerceive) -> None:
+    weights = perceive.attention_weights(3 * jax.random.normal(jax.random.key(11), CONFIG.state_shape))
+    assert weights.shape == (9, 11, 13, 5)
+    np.testing.assert_allclose(weights.sum(axis=0), 1.0, rtol=1e-5)
+    exists = neighbour_mask(11, 13)
+    assert np.all(np.asarray(weights)[~exists] == 0.0)
+    assert sorted(set(exists.sum(axis=0).reshape(-1).tolist())) == [4, 6, 9]
+    assert [int(exists.sum(axis=0)[cell]) for cell in ((0, 0), (0, 5), (5, 5))] == [4, 6, 9]
+
+
+def test_huge_logits_do_not_overflow() -> None:
+    query = jnp.full((8, 9, 6), 1e6)
+    weights = local_attention_weights(query, query, num_heads=2)
+    assert bool(jnp.isfinite(weights).all())
+
+
+@settings(deadline=None, max_examples=12)
+@given(
+    num_heads=st.integers(1, 5),
+    head_size=st.integers(1, 9),
+    seed=st.integers(0, 2**16),
+)
+def test_any_heads_and_head_size(num_heads: int, head_size: int, seed: int) -> None:
+    height, width, size = 3, 4, num_heads * head_size
+    order = interleaved_channels(num_heads, head_size)
+    assert sorted(order) == list(range(size))
+    query, key, value = jax.random.normal(jax.random.key(seed), (3, height, width, size))
+    fast = local_attention(query[..., order], key[..., order], value[..., order], num_heads)
+
+    heads = (height * width, num_heads, head_size)
+    logits = jnp.einsum("qhd,khd->hqk", query.reshape(heads), key.reshape(heads))
+    logits = jnp.where(dense_moore_mask(height, width), logits, -jnp.inf)
+    dense = jnp.einsum("hqk,khd->qhd", jax.nn.softmax(logits, axis=-1), value.reshape(heads))
+    np.testing.assert_allclose(fast, dense.reshape(height, width, size)[..., order], rtol=2e-4, atol=2e-5)
+
+
+def test_written_out_gradient_equals_finite_differences() -> None:
+    with jax.enable_x64(True):
+        arrays = jax.random.normal(jax.random.key(12), (3, 3, 5, 6), jnp.float64)
+        check_grads(
+            lambda *arrays: local_attention(*arrays, 3), tuple(arrays), order=1, modes=["rev"], rtol=1e-5
+        )

@@ -1,0 +1,163 @@
+"""The automaton as a whole: its parameter tree, its dynamics, its picture."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from cax.core import ComplexSystem
+from cax.core.update import ResidualUpdate
+from flax import nnx
+
+from nca_viewer.automaton.rollout import Dynamics
+from nca_viewer.automaton.system import AttentionNCA, render, visible
+from nca_viewer.config import ModelConfig
+
+SMALL = ModelConfig(
+    height=11, width=13, channel_size=7, projection_size=6, num_heads=3, hidden_size=15, perception_size=17
+)
+
+CONTRACT = {
+    "perceive.linear.kernel": (32, 32),
+    "perceive.linear.bias": (32,),
+    "perceive.position_embed.embedding": (28, 4),
+    "perceive.attention.query.kernel": (40, 4, 32),
+    "perceive.attention.query.bias": (4, 32),
+    "perceive.attention.key.kernel": (40, 4, 32),
+    "perceive.attention.key.bias": (4, 32),
+    "perceive.attention.value.kernel": (40, 4, 32),
+    "perceive.attention.value.bias": (4, 32),
+    "perceive.attention.out.kernel": (4, 32, 64),
+    "perceive.attention.out.bias": (64,),
+    "update.layers.0.kernel": (1, 1, 64, 128),
+    "update.layers.0.bias": (128,),
+    "update.layers.1.kernel": (1, 1, 128, 32),
+    "update.layers.1.bias": (32,),
+}
+
+
+def lively(config: ModelConfig, seed: int = 0) -> AttentionNCA:
+    """An automaton whose last layer is not zero, so that something happens."""
+    model = AttentionNCA(config, rngs=nnx.Rngs(seed))
+    kernel = model.update.layers[1].kernel
+    kernel[...] = 0.1 * jax.random.normal(jax.random.key(seed + 1), kernel.shape)
+    return model
+
+
+@pytest.fixture(scope="module")
+def small() -> AttentionNCA:
+    return lively(SMALL)
+
+
+def test_parameter_tree_is_the_contract() -> None:
+    model = AttentionNCA(ModelConfig(), rngs=nnx.Rngs(0))
+    flat = nnx.to_flat_state(nnx.state(model, nnx.Param))
+    shapes = {".".join(map(str, path)): leaf.shape for path, leaf in flat}
+    assert shapes == CONTRACT
+    assert sum(int(np.prod(shape)) for shape in shapes.values()) == 37_616
+    assert isinstance(model, ComplexSystem)
+    assert isinstance(model.update, ResidualUpdate)
+    assert not np.any(model.update.layers[1].kernel[...])
+
+
+def test_untrained_automaton_stands_still() -> None:
+    model = AttentionNCA(SMALL, rngs=nnx.Rngs(0))
+    state = jax.random.normal(jax.random.key(1), SMALL.state_shape)
+    np.testing.assert_array_equal(model(state, num_steps=3), state)
+
+
+def test_a_change_reaches_only_the_moore_neighbourhood_in_one_step(small: AttentionNCA) -> None:
+    state = jax.random.normal(jax.random.key(2), SMALL.state_shape)
+    key = jax.random.key(3)
+    before = small.step(state, key)
+    everywhere = np.zeros((11, 13), bool)
+    for row, column in ((0, 0), (5, 6), (10, 3), (4, 12)):
+        changed = small.step(state.at[row, column].add(1.0), key)
+        reached = np.any(np.asarray(changed != before), axis=-1)
+        allowed = np.zeros((11, 13), bool)
+        allowed[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = True
+        assert not np.any(reached & ~allowed)
+        assert reached[row, column]
+        everywhere |= reached & allowed
+    # Cell dropout hides some of the neighbours in any one step, not most of them.
+    assert everywhere.sum() > 8
+
+
+def test_n_steps_are_n_times_one_step(small: AttentionNCA) -> None:
+    dynamics, parameters = Dynamics.of(small)
+    state = jax.random.normal(jax.random.key(4), SMALL.state_shape)
+    keys = jax.random.split(jax.random.key(5), 5)
+    final, history = dynamics.rollout(parameters, state, keys, history=True)
+    assert history.shape == (5, *SMALL.state_shape)
+    one_by_one = state
+    for key, recorded in zip(keys, history, strict=True):
+        one_by_one = small.step(one_by_one, key)
+        np.testing.assert_allclose(one_by_one, recorded, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(final, history[-1])
+    np.testing.assert_allclose(
+        dynamics.rollout(parameters, state, keys, rematerialise=True), final, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_update_is_that_of_cax(small: AttentionNCA) -> None:
+    state = jax.random.normal(jax.random.key(6), SMALL.state_shape)
+    perception = jax.random.normal(jax.random.key(7), (11, 13, 17))
+    ours, theirs = lively(SMALL).update, lively(SMALL).update
+    for _ in range(2):
+        np.testing.assert_allclose(
+            ours(state, perception), ResidualUpdate.__call__(theirs, state, perception), rtol=1e-5, atol=1e-5
+        )
+
+
+def test_cell_dropout_drops_whole_cells_at_its_rate(small: AttentionNCA) -> None:
+    states = jnp.broadcast_to(jax.random.normal(jax.random.key(8), SMALL.state_shape), (64, 11, 13, 7))
+    changed = np.asarray(small.step(states, jax.random.key(9)) != states)
+    np.testing.assert_array_equal(changed.any(axis=-1), changed.all(axis=-1))
+    assert abs(changed.any(axis=-1).mean() - 0.5) < 0.03
+    assert 0.2 < (changed[0].any(axis=-1) ^ changed[1].any(axis=-1)).mean() < 0.8
+
+
+def test_kept_updates_are_scaled_by_the_keep_probability() -> None:
+    config = ModelConfig(**{**SMALL.to_dict(), "cell_dropout_rate": 0.75})
+    always = lively(ModelConfig(**{**SMALL.to_dict(), "cell_dropout_rate": 0.0}))
+    state = jax.random.normal(jax.random.key(10), SMALL.state_shape)
+    full = np.asarray(always.step(state, jax.random.key(11)) - state)
+    sparse = np.asarray(lively(config).step(state, jax.random.key(11)) - state)
+    kept = np.abs(sparse).max(axis=-1) > 0
+    assert 0.05 < kept.mean() < 0.5
+    np.testing.assert_allclose(sparse[kept], 4 * full[kept], rtol=1e-3, atol=1e-5)
+
+
+def test_same_key_same_states(small: AttentionNCA) -> None:
+    dynamics, parameters = Dynamics.of(small)
+    state = jax.random.normal(jax.random.key(12), SMALL.state_shape)
+    run = jax.jit(lambda key: dynamics.rollout(parameters, state, jax.random.split(key, 4)))
+    np.testing.assert_array_equal(run(jax.random.key(1)), run(jax.random.key(1)))
+    assert np.any(np.asarray(run(jax.random.key(1)) != run(jax.random.key(2))))
+
+
+def test_complex_system_call_draws_new_keys_and_keeps_shape(small: AttentionNCA) -> None:
+    model = lively(SMALL)
+    state = jax.random.normal(jax.random.key(13), (2, *SMALL.state_shape))
+    first = model(state, num_steps=3)
+    assert first.shape == state.shape
+    assert np.any(np.asarray(first != model(state, num_steps=3)))
+
+
+def test_state_limit_bounds_every_channel() -> None:
+    config = ModelConfig(**{**SMALL.to_dict(), "state_limit": 1.5})
+    state = 9 * jax.random.normal(jax.random.key(14), SMALL.state_shape)
+    assert float(jnp.abs(lively(config).step(state, jax.random.key(15))).max()) <= 1.5
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_render_clips_and_repeats(channels: int) -> None:
+    config = ModelConfig(**{**SMALL.to_dict(), "visible_channel_size": channels})
+    state = jnp.zeros((2, *config.state_shape)).at[..., 4:].set(jnp.array([-0.5, 0.5, 1.5]))
+    picture = np.asarray(render(state, config))
+    assert picture.shape == (2, 11, 13, 3)
+    assert picture.dtype == np.uint8
+    assert picture[1, 3, 5].tolist() == ([255, 255, 255] if channels == 1 else [0, 128, 255])
+    np.testing.assert_array_equal(AttentionNCA(config, rngs=nnx.Rngs(0)).render(state), picture)
+    assert visible(state, config).shape == (2, 11, 13, channels)

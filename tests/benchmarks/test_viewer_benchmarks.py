@@ -1,0 +1,106 @@
+"""How soon the window is there, and how evenly its frames follow each other.
+
+The limits hold for two processor cores that nothing else is using.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from nca_viewer.config import ModelConfig
+from nca_viewer.display.hud import TOOL_COLOURS
+from nca_viewer.interaction.actions import Tool
+
+pytestmark = pytest.mark.benchmark
+
+
+@pytest.fixture(scope="session")
+def full_checkpoint(tmp_path_factory):
+    """A checkpoint of the bundled model's size."""
+    from flax import nnx
+
+    from nca_viewer.automaton.system import AttentionNCA
+    from nca_viewer.checkpoint import save_checkpoint
+
+    model = AttentionNCA(ModelConfig(), rngs=nnx.Rngs(0))
+    path = tmp_path_factory.mktemp("checkpoints") / "full"
+    save_checkpoint(path, model, model.config, {"recipe": "benchmark", "step": 0})
+    return path
+
+
+def start_up(open_viewer, checkpoint):
+    """(seconds until the window is seen, seconds until the automaton lives)."""
+    viewer = open_viewer("--ckpt", checkpoint)
+    window_seconds = viewer.wait_for_window()
+    colour = TOOL_COLOURS[Tool.PAINT]
+    viewer.wait_until(lambda: (viewer.screen()[-120:] == colour).all(axis=2).sum() > 100)
+    live_seconds = time.monotonic() - viewer.started
+    viewer.xdotool("mousemove", 300, 300, "key", "ctrl+q")
+    assert viewer.end() == (0, "", "")
+    return window_seconds, live_seconds
+
+
+def test_start_up(open_viewer, full_checkpoint, record_property):
+    cold = start_up(open_viewer, full_checkpoint)
+    warm = min((start_up(open_viewer, full_checkpoint) for _ in range(3)), key=lambda times: times[1])
+    record_property("window_seconds", warm[0])
+    print(f"window {cold[0]:.2f} s, {warm[0]:.2f} s; live cold {cold[1]:.2f} s, warm {warm[1]:.2f} s")
+    assert warm[0] < 1.0
+    assert cold[1] < 6.0
+    assert warm[1] < 4.0
+
+
+FRAMES = """
+    import json, sys, time
+    from fractions import Fraction
+    from pathlib import Path
+    import numpy as np
+    from nca_viewer.app import App, Loaded
+    from nca_viewer.cli import load_exhibit
+    from nca_viewer.display.window import PygameWindow
+    from nca_viewer.viewer_config import ViewerConfig
+
+    config = ViewerConfig(
+        checkpoint=sys.argv[1], seed=1, speed=Fraction(4), window_size=(1000, 700), frames=660
+    )
+    exhibit = load_exhibit(config, 1, None, lambda stage: None)
+
+    class Timed(PygameWindow):
+        times = []
+
+        def present(self):
+            super().present()
+            self.times.append(time.perf_counter())
+
+    window = Timed("benchmark", config.window_size)
+    App(window, Loaded(exhibit), config, screenshot_folder=Path.cwd()).run()
+    intervals = np.diff(window.times[60:])
+    print(json.dumps({
+        "mean": float(intervals.mean()),
+        "p99": float(np.quantile(intervals, 0.99)),
+        "steps": exhibit.simulation.step,
+    }))
+"""
+
+
+def test_sixty_frames_a_second_with_four_steps_each(display, full_checkpoint):
+    environment = {name: value for name, value in os.environ.items() if name != "SDL_VIDEODRIVER"}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(FRAMES), str(full_checkpoint)],
+        env=environment | {"DISPLAY": display.name, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    measured = json.loads(done.stdout)
+    print(measured)
+    assert measured["mean"] == pytest.approx(1 / 60, rel=0.05)
+    assert measured["p99"] < 0.020
+    assert measured["steps"] >= 4 * 640

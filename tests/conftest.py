@@ -1,0 +1,69 @@
+"""Settings that must precede the first import of JAX and pygame, and shared fixtures."""
+
+import os
+import tempfile
+
+# No test talks to a screen, a sound card or a GPU unless its own subprocess says so.
+os.environ["SDL_VIDEODRIVER"] = "dummy"
+os.environ["SDL_AUDIODRIVER"] = "dummy"
+os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
+os.environ["JAX_PLATFORMS"] = "cpu"
+
+# Tests compile the same functions again and again, also in subprocesses: once is enough.
+_compile_cache = tempfile.TemporaryDirectory(prefix="nca-viewer-tests-")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = _compile_cache.name
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from nca_viewer.config import ModelConfig
+
+# The machines of continuous integration are slow and unsteady: no deadline, and the same examples each time.
+hypothesis.settings.register_profile(
+    "repeatable",
+    deadline=None,
+    derandomize=True,
+    max_examples=30,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def small_config() -> ModelConfig:
+    """A small automaton in which no two sizes are equal."""
+    return ModelConfig(
+        height=11,
+        width=13,
+        channel_size=7,
+        projection_size=5,
+        position_embedding_size=3,
+        num_heads=2,
+        hidden_size=6,
+        perception_size=10,
+    )
+
+
+@pytest.fixture(scope="session")
+def small_model(small_config: ModelConfig):
+    """An automaton with some parameters, none of them zero."""
+    from nca_viewer.checkpoint import build_model
+    from nca_viewer.selftest import fixed_parameters
+
+    return build_model(small_config, fixed_parameters(small_config))
+
+
+@pytest.fixture(scope="session")
+def small_checkpoint(
+    tmp_path_factory: pytest.TempPathFactory, small_model, small_config: ModelConfig
+) -> Path:
+    """A checkpoint of `small_model`; read it, and write elsewhere."""
+    from nca_viewer.checkpoint import save_checkpoint
+
+    path = tmp_path_factory.mktemp("checkpoints") / "small"
+    save_checkpoint(path, small_model, small_config, {"recipe": "test", "step": 3, "metrics": {"psnr": 21.5}})
+    return path

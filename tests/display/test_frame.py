@@ -1,0 +1,162 @@
+"""Frames read back and compared: cells, brush, bar and help, at several window sizes."""
+
+from fractions import Fraction
+
+import numpy as np
+import pygame
+import pytest
+
+from nca_viewer.display.frame import Brush, Frame
+from nca_viewer.display.geometry import Geometry
+from nca_viewer.display.hud import BACKGROUND, TOOL_COLOURS, Hud, Message, Status, elided
+from nca_viewer.display.window import HeadlessWindow
+from nca_viewer.interaction.actions import Tool
+from nca_viewer.interaction.strokes import disc_region
+
+SIZES = [(640, 480), (1280, 800), (901, 1407), (300, 301), (97, 89), (64, 64)]
+GRID = (11, 13)
+
+
+def status(**changes):
+    fields = {
+        "paused": False,
+        "step": 12345,
+        "steps_per_second": 59.9,
+        "frames_per_second": 60.1,
+        "speed": Fraction(1, 8),
+        "is_limited": False,
+        "tool": Tool.PAINT,
+        "brush_radius_cells": 3,
+        "view": "picture",
+    }
+    return Status(**(fields | changes))
+
+
+@pytest.fixture
+def image():
+    return np.random.default_rng(1).integers(0, 256, (*GRID, 3), np.uint8)
+
+
+def draw(size, image, *, bar_visible=True, state=None, **more):
+    window = HeadlessWindow(size)
+    geometry = Geometry.fit(size, GRID, bar_visible=bar_visible)
+    Frame().draw(window.surface, image, geometry, state or status(), **more)
+    return window.pixels(), geometry
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("bar_visible", [True, False])
+def test_every_pixel_of_every_cell_has_its_colour(size, bar_visible, image):
+    pixels, geometry = draw(size, image, bar_visible=bar_visible)
+    left, top, width, height = geometry.grid_rectangle
+    side = geometry.cell_pixels
+    expected = image.repeat(side, axis=0).repeat(side, axis=1)
+    limit = size[1] - geometry.bar_height
+    shown = pixels[top : top + height, left : left + width][: max(0, limit - top)]
+    assert (shown == expected[: shown.shape[0], : shown.shape[1]]).all()
+    assert tuple(pixels[0, 0]) == BACKGROUND or left <= 1 or top <= 1
+
+
+@pytest.mark.parametrize("tool", list(Tool))
+def test_the_brush_outline_encloses_exactly_the_cells_it_touches(tool):
+    grey = np.full((*GRID, 3), 77, np.uint8)
+    size, radius, centre = (640, 480), 2, (1, 6)
+    pixels, geometry = draw(size, grey, brush=Brush(centre, radius, tool))
+    region = disc_region(centre, radius, *GRID)
+    left, top, width, height = geometry.grid_rectangle
+    marked = (pixels == TOOL_COLOURS[tool]).all(axis=2)[: top + height]
+    side = geometry.cell_pixels
+    for start, end in geometry.outline(region):
+        middle = ((start[0] + end[0]) // 2, (start[1] + end[1]) // 2)
+        assert marked[middle[1], middle[0]]
+    inner = pixels[top + side // 4 : top + height : side, left + side // 4 : left + width : side]
+    assert (inner == 77).all()
+    assert marked.any()
+
+
+def test_a_brush_beside_the_grid_shows_the_cells_it_still_touches(image):
+    without, _ = draw((640, 480), image)
+    beside, _ = draw((640, 480), image, brush=Brush((5, -2), 1, Tool.PAINT))
+    assert (without == beside).all()
+    touching, _ = draw((640, 480), image, brush=Brush((5, -1), 1, Tool.PAINT))
+    assert (without != touching).any()
+
+
+def test_grid_lines(image):
+    plain, geometry = draw((640, 480), image)
+    lined, _ = draw((640, 480), image, grid_visible=True)
+    changed = (plain != lined).any(axis=2)
+    left, top, width, height = geometry.grid_rectangle
+    side = geometry.cell_pixels
+    assert changed[top + side, left + side // 2]
+    assert not changed[top + side // 2, left + side // 2]
+    assert not changed[:top].any()
+    assert not changed[top + height :].any()
+    assert changed[top : top + height, left : left + width].mean() < 0.2
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    "state",
+    [
+        status(paused=True, step=10**9, view="hidden channels", speed=Fraction(64), is_limited=True),
+        status(message=Message.error("cannot write '/a/very/long/path" + "/folder" * 60 + "/a.png'", 0.0)),
+    ],
+)
+def test_words_stay_in_the_bar(size, state, image):
+    blank, geometry = draw(size, image)
+    pixels, _ = draw(size, image, state=state)
+    changed = (blank != pixels).any(axis=2)
+    assert changed.any()
+    assert not changed[: size[1] - geometry.bar_height].any()
+
+
+@pytest.mark.parametrize("size", [size for size in SIZES if min(size) >= 300])
+def test_the_help_fits_into_the_window(size, image, monkeypatch):
+    """No text is drawn beyond the panel, nor the panel beyond the window."""
+    surface = pygame.Surface(size, depth=32)
+    geometry = Geometry.fit(size, GRID, bar_visible=True)
+    drawn = []
+
+    class Recorder:
+        """Notes where words go."""
+
+        def blit(self, source, destination):
+            drawn.append(pygame.Rect(destination, source.get_size()))
+
+    panels = []
+    original = pygame.draw.rect
+    monkeypatch.setattr(
+        pygame.draw,
+        "rect",
+        lambda target, *rest, **more: panels.append(rest[1]) or original(surface, *rest, **more),
+    )
+    Hud().draw_help(Recorder(), geometry, "a checkpoint  ·  seed 1")
+    words, panel = drawn[1:], panels[0]
+    assert len(words) > 30
+    if min(size) >= 480:
+        assert surface.get_rect().contains(panel)
+        assert all(panel.contains(word) for word in words)
+    overlaps = [(a, b) for i, a in enumerate(words) for b in words[:i] if a.inflate(-2, -6).colliderect(b)]
+    assert not overlaps
+
+
+def test_elided_text_keeps_both_ends():
+    pygame.font.init()
+    font = pygame.font.Font(None, 20)
+    text = "Saved /home/someone/pictures/" + "x" * 300 + "/the-end.png"
+    short = elided(text, font, 300)
+    assert font.size(short)[0] <= 300
+    assert short.startswith("Saved")
+    assert short.endswith("end.png")
+    assert elided("short", font, 300) == "short"
+    assert elided("anything", font, 0) == ""
+
+
+def test_waiting_screen_moves(image):
+    frames = []
+    for seconds in (0.0, 0.4):
+        window = HeadlessWindow((640, 480))
+        Hud().draw_waiting(window.surface, "compiling", seconds, None)
+        frames.append(window.pixels().copy())
+    assert (frames[0] != frames[1]).any()

@@ -1,0 +1,647 @@
+"""Checkpoints that are whole, and those that are not."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nca_viewer import checkpoint
+from nca_viewer.automaton.system import AttentionNCA
+from nca_viewer.checkpoint import (
+    CheckpointInfo,
+    checkpoint_steps,
+    load_checkpoint,
+    model_metadata,
+    package_versions,
+    parameter_tree,
+    read_tree,
+    resolve_checkpoint,
+    save_checkpoint,
+    step_directory,
+    write_tree,
+)
+from nca_viewer.config import ModelConfig
+from nca_viewer.errors import CheckpointError, OutputError
+
+
+def assert_same_tree(found: dict, expected: dict) -> None:
+    assert sorted(found) == sorted(expected)
+    for name, value in expected.items():
+        if isinstance(value, dict):
+            assert_same_tree(found[name], value)
+        else:
+            assert isinstance(found[name], np.ndarray)
+            assert found[name].dtype == value.dtype
+            assert found[name].shape == value.shape
+            assert found[name].tobytes() == value.tobytes()
+
+
+def refusal(path: Path | str) -> str:
+    """The one line that loading is refused with."""
+    with pytest.raises(CheckpointError) as raised:
+        load_checkpoint(path)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+@pytest.fixture
+def copied_checkpoint(tmp_path: Path, small_checkpoint: Path) -> Path:
+    """A checkpoint to damage."""
+    return Path(shutil.copytree(small_checkpoint, tmp_path / "copy"))
+
+
+def files_of(path: Path) -> list[Path]:
+    return sorted(file for file in path.rglob("*") if file.is_file())
+
+
+def resign(path: Path) -> None:
+    """Make the manifest agree with damaged files again, as an ill-made checkpoint would."""
+    (path / "MANIFEST.json").unlink()
+    checkpoint._write_manifest(path)
+
+
+ENDLESS_WRITER = """
+import itertools, sys
+import numpy as np
+from nca_viewer.checkpoint import write_tree
+for value in itertools.count(1):
+    write_tree(sys.argv[1], {"x": np.full(3000, value)}, {"value": value})
+    print(value, flush=True)
+"""
+
+
+class TestTrees:
+    def test_every_kind_of_training_state_survives_bit_for_bit(self, tmp_path: Path):
+        tree = {
+            "params": {"layers": {"0": {"kernel": np.float32([[1.5, -0.0], [np.nan, 1e-45]])}}},
+            "optimiser": {"0": {"count": np.array(3, np.int32)}, "10": np.arange(5, dtype=np.int32)},
+            "pool": {"state": np.arange(2 * 3 * 5, dtype=np.float32).reshape(2, 3, 5)},
+            "mask": np.array([True, False, True]),
+            "key": np.array([2**32 - 1, 7], np.uint32),
+            "step": np.array(2**40, np.int64),
+            "half": np.array([1.5], np.float16),
+        }
+
+        write_tree(tmp_path / "state", tree, {"note": "whatever", "numbers": [1, 2.5, None]})
+
+        found, metadata = read_tree(tmp_path / "state")
+        assert_same_tree(found, tree)
+        assert metadata == {"note": "whatever", "numbers": [1, 2.5, None]}
+
+    @settings(max_examples=8)
+    @given(data=st.data())
+    def test_any_tree_survives(self, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject):
+        dtype = st.sampled_from([np.float32, np.int32, np.uint32, np.bool_, np.uint8])
+        shape = st.lists(st.integers(1, 4), max_size=3).map(tuple)
+        leaf = st.builds(
+            lambda dtype, shape, seed: np.random.default_rng(seed).integers(0, 2**31, shape).astype(dtype),
+            dtype,
+            shape,
+            st.integers(0, 99),
+        )
+        name = st.text("abz019_-.", min_size=1, max_size=5)
+        branch = st.recursive(
+            leaf, lambda node: st.dictionaries(name, node, min_size=1, max_size=3), max_leaves=6
+        )
+        tree = data.draw(st.dictionaries(name, branch, min_size=1, max_size=3))
+        path = tmp_path_factory.mktemp("tree") / "any"
+
+        write_tree(path, tree, {})
+
+        assert_same_tree(read_tree(path)[0], tree)
+
+    def test_jax_arrays_numbers_and_integer_keys_are_accepted(self, tmp_path: Path):
+        write_tree(tmp_path / "t", {0: jax.numpy.ones(3), 1: {"x": 2.5}}, {"psnr": np.float32(1.5)})
+
+        tree, metadata = read_tree(tmp_path / "t")
+
+        assert_same_tree(tree, {"0": np.ones(3, np.float32), "1": {"x": np.array(2.5)}})
+        assert metadata == {"psnr": 1.5}
+
+    @pytest.mark.parametrize(
+        ("tree", "complaint"),
+        [
+            ({}, "empty"),
+            ({"a": {"b": {}}}, "empty at a.b."),
+            ({"a": "text"}, "leaf a is not"),
+            ({"a": np.zeros((0, 3))}, "leaf a has no elements"),
+            ({1: np.ones(1), "1": np.ones(1)}, "same name"),
+        ],
+    )
+    def test_trees_that_orbax_would_change_are_refused(self, tmp_path: Path, tree: dict, complaint: str):
+        with pytest.raises(TypeError, match=re.escape(complaint)):
+            write_tree(tmp_path / "t", tree, {})
+        assert list(tmp_path.iterdir()) == []
+
+    def test_relative_paths_and_new_parents(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.chdir(tmp_path)
+
+        write_tree("a/b/c", {"x": np.ones(2)}, {})
+
+        assert_same_tree(read_tree("a/b/c")[0], {"x": np.ones(2)})
+
+
+class TestWriting:
+    def test_replacing_leaves_nothing_of_the_old_one(self, tmp_path: Path):
+        for value in (1, 2, 3):
+            write_tree(tmp_path / "t", {"x": np.full(3, value)}, {"value": value})
+            tree, metadata = read_tree(tmp_path / "t")
+            assert metadata == {"value": value}
+            np.testing.assert_array_equal(tree["x"], value)
+        assert [path.name for path in tmp_path.iterdir()] == ["t"]
+
+    @pytest.mark.parametrize("kind", ["file", "directory"])
+    def test_what_is_no_checkpoint_is_never_replaced(self, tmp_path: Path, kind: str):
+        target = tmp_path / "precious"
+        if kind == "file":
+            target.write_text("diary")
+        else:
+            target.mkdir()
+            (target / "diary").write_text("diary")
+
+        with pytest.raises(OutputError, match="something else is there"):
+            write_tree(target, {"x": np.ones(2)}, {})
+
+        assert (target if kind == "file" else target / "diary").read_text() == "diary"
+
+    def test_a_parent_that_is_a_file(self, tmp_path: Path):
+        (tmp_path / "file").write_text("")
+
+        with pytest.raises(OutputError, match="cannot write the checkpoint"):
+            write_tree(tmp_path / "file" / "t", {"x": np.ones(2)}, {})
+
+    @pytest.mark.parametrize("call", ["_orbax_save", "_write_manifest", "_sync"])
+    def test_a_full_disk_keeps_the_old_one_and_leaves_no_debris(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+    ):
+        write_tree(tmp_path / "t", {"x": np.ones(2)}, {"value": 1})
+
+        def fail(path: Path, *_):
+            path.mkdir(exist_ok=True)
+            (path / "half").write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(checkpoint, call, fail)
+
+        with pytest.raises(OutputError, match="No space left on device"):
+            write_tree(tmp_path / "t", {"x": np.ones(2)}, {"value": 2})
+
+        assert read_tree(tmp_path / "t")[1] == {"value": 1}
+        assert [path.name for path in tmp_path.iterdir()] == ["t"]
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="limits of a process")
+    def test_a_write_that_the_system_refuses_is_one_line(self, tmp_path: Path):
+        """A real refusal in the midst of orbax's own writing: no file may grow beyond 64 KiB."""
+        program = """
+import resource, sys, warnings
+import numpy as np
+warnings.simplefilter("error")
+from nca_viewer.checkpoint import read_tree, write_tree
+from nca_viewer.errors import OutputError
+write_tree(sys.argv[1], {"x": np.ones(2)}, {"value": 1})
+resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, 2**16))
+noise = np.random.default_rng(0).integers(0, 2**32, 2**18, np.uint32)
+try:
+    write_tree(sys.argv[1], {"x": noise}, {"value": 2})
+except OutputError as error:
+    print(error)
+assert read_tree(sys.argv[1])[1] == {"value": 1}
+"""
+        result = subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path / "t")], capture_output=True, text=True, timeout=120
+        )
+
+        assert result.returncode == 0, result.stderr
+        assert result.stderr == ""
+        assert result.stdout.startswith("cannot write the checkpoint")
+        assert len(result.stdout.splitlines()) == 1
+        assert [path.name for path in tmp_path.iterdir()] == ["t"]
+
+    @pytest.mark.parametrize("moment", ["before", "between", "after"])
+    def test_a_death_while_replacing_leaves_one_complete(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+    ):
+        target = tmp_path / "t"
+        write_tree(target, {"x": np.ones(2)}, {"value": 1})
+        rename = Path.rename
+
+        class Killed(BaseException):
+            pass
+
+        def dying_rename(source: Path, destination: Path) -> Path:
+            is_aside = destination.name.endswith(".previous")
+            if (moment == "before" and is_aside) or (moment == "between" and not is_aside):
+                raise Killed
+            result = rename(source, destination)
+            if moment == "after" and not is_aside:
+                raise Killed
+            return result
+
+        monkeypatch.setattr(Path, "rename", dying_rename)
+        monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+        with pytest.raises(Killed):
+            write_tree(target, {"x": np.ones(2)}, {"value": 2})
+
+        assert read_tree(target)[1] == {"value": 2 if moment == "after" else 1}
+        monkeypatch.undo()
+        write_tree(target, {"x": np.ones(2)}, {"value": 3})
+        assert read_tree(target)[1] == {"value": 3}
+        assert [path.name for path in tmp_path.iterdir()] == ["t"]
+
+    @pytest.mark.skipif(os.name != "posix", reason="signals")
+    def test_kill_9_at_any_instant_leaves_one_complete(self, tmp_path: Path):
+        target = tmp_path / "t"
+        delays = np.random.default_rng(0).uniform(0.0, 0.25, 4)
+        for delay in delays:
+            with subprocess.Popen(
+                [sys.executable, "-c", ENDLESS_WRITER, str(target)], stdout=subprocess.PIPE, text=True
+            ) as process:
+                assert process.stdout is not None
+                process.stdout.readline()  # at least one is complete
+                time.sleep(delay)
+                process.send_signal(signal.SIGKILL)
+                written = [int(line) for line in process.stdout.read().split()]
+
+            tree, metadata = read_tree(target)
+
+            assert metadata["value"] >= max(written, default=1)
+            np.testing.assert_array_equal(tree["x"], metadata["value"])
+
+    def test_a_reader_never_sees_half_a_checkpoint(self, tmp_path: Path):
+        target = tmp_path / "t"
+        with subprocess.Popen(
+            [sys.executable, "-c", ENDLESS_WRITER, str(target)], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            try:
+                for _ in range(20):
+                    tree, metadata = read_tree(target)
+                    np.testing.assert_array_equal(tree["x"], metadata["value"])
+            finally:
+                process.kill()
+
+    def test_threads_may_read_and_write_at_once(self, tmp_path: Path):
+        target = tmp_path / "t"
+        write_tree(target, {"x": np.full(9, 0)}, {"value": 0})
+        failures: list[Exception] = []
+
+        def write() -> None:
+            try:
+                for value in range(1, 12):
+                    write_tree(target, {"x": np.full(9, value)}, {"value": value})
+            except Exception as error:
+                failures.append(error)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        while writer.is_alive():
+            tree, metadata = read_tree(target)
+            np.testing.assert_array_equal(tree["x"], metadata["value"])
+        writer.join()
+
+        assert failures == []
+        assert metadata["value"] > 0
+
+    def test_sharding_of_the_writing_device_is_not_kept(self, small_checkpoint: Path):
+        assert not [file for file in files_of(small_checkpoint) if "sharding" in file.name]
+
+
+class TestModels:
+    def test_the_automaton_comes_back_from_the_path_alone(
+        self, small_checkpoint: Path, small_model: AttentionNCA, small_config: ModelConfig
+    ):
+        model, info = load_checkpoint(small_checkpoint)
+
+        assert_same_tree(parameter_tree(model), parameter_tree(small_model))
+        assert isinstance(info, CheckpointInfo)
+        assert info.config == model.config == small_config
+        assert info.path == small_checkpoint
+        assert info.format_version == 1
+        assert re.fullmatch("[0-9a-f]{64}", info.sha256)
+        assert {"recipe": "test", "step": 3, "metrics": {"psnr": 21.5}}.items() <= info.provenance.items()
+        assert info.provenance["versions"] == package_versions()
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", info.provenance["date"])
+
+    def test_it_computes_the_same_and_is_a_whole_module(
+        self, small_checkpoint: Path, small_model: AttentionNCA, small_config: ModelConfig
+    ):
+        model, _ = load_checkpoint(small_checkpoint)
+        state = jax.random.normal(jax.random.key(1), small_config.state_shape)
+        key = jax.random.key(2)
+
+        after = jax.jit(lambda state: (model.step(state, key), small_model.step(state, key)))(state)
+        np.testing.assert_array_equal(*after)
+        assert jax.tree.structure(nnx.state(model)) == jax.tree.structure(nnx.state(small_model))
+        assert model(state, num_steps=1).shape == state.shape
+
+    def test_parameters_have_the_names_of_the_published_example(self, tmp_path: Path):
+        config = ModelConfig()
+        abstract = nnx.eval_shape(lambda: AttentionNCA(config, rngs=nnx.Rngs(0)))
+        pure = nnx.to_pure_dict(nnx.state(abstract, nnx.Param))
+        zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), pure)
+
+        save_checkpoint(tmp_path / "m", zeros, config, {})
+
+        leaves = dict(checkpoint._leaves(read_tree(tmp_path / "m")[0]["params"]))
+        assert {name: leaf.shape for name, leaf in leaves.items()} == {
+            "perceive.linear.kernel": (32, 32),
+            "perceive.linear.bias": (32,),
+            "perceive.position_embed.embedding": (28, 4),
+            **{f"perceive.attention.{name}.kernel": (40, 4, 32) for name in ("query", "key", "value")},
+            **{f"perceive.attention.{name}.bias": (4, 32) for name in ("query", "key", "value")},
+            "perceive.attention.out.kernel": (4, 32, 64),
+            "perceive.attention.out.bias": (64,),
+            "update.layers.0.kernel": (1, 1, 64, 128),
+            "update.layers.0.bias": (128,),
+            "update.layers.1.kernel": (1, 1, 128, 32),
+            "update.layers.1.bias": (32,),
+        }
+        assert sum(leaf.size for leaf in leaves.values()) == 37_616
+
+    def test_a_training_state_with_parameters_is_an_automaton_too(
+        self, tmp_path: Path, small_model: AttentionNCA, small_config: ModelConfig
+    ):
+        parameters = parameter_tree(small_model)
+        tree = {"params": parameters, "pool": {"index": np.arange(5)}}
+        write_tree(tmp_path / "full", tree, model_metadata(small_config, {"step": 9}))
+
+        model, info = load_checkpoint(tmp_path / "full")
+
+        assert_same_tree(parameter_tree(model), parameters)
+        assert info.provenance["step"] == 9
+
+    def test_loading_works_in_another_thread(self, small_checkpoint: Path):
+        results: list[object] = []
+        thread = threading.Thread(target=lambda: results.append(load_checkpoint(small_checkpoint)))
+        thread.start()
+        thread.join()
+        assert len(results) == 1
+
+    def test_looking_for_a_checkpoint_does_not_import_jax(self, small_checkpoint: Path):
+        program = (
+            "import sys; from nca_viewer.checkpoint import resolve_checkpoint;"
+            "resolve_checkpoint(sys.argv[1]); assert not {'jax', 'orbax', 'flax'} & set(sys.modules)"
+        )
+        subprocess.run([sys.executable, "-c", program, str(small_checkpoint)], check=True, timeout=60)
+
+    def test_a_read_only_checkpoint_loads(self, copied_checkpoint: Path):
+        for path in copied_checkpoint.rglob("*"):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        copied_checkpoint.chmod(0o555)
+
+        load_checkpoint(copied_checkpoint)
+
+        for path in (copied_checkpoint, *copied_checkpoint.rglob("*")):
+            path.chmod(0o755)
+
+
+class TestResolving:
+    def test_missing_lists_the_remedies(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(checkpoint, "bundled_checkpoint_names", lambda: ("model", "seed-recipe"))
+
+        message = refusal(tmp_path / "nowhere")
+
+        assert message == (
+            f"there is no checkpoint at '{tmp_path / 'nowhere'}'; give a checkpoint directory, "
+            "a run directory, or a bundled name (model, seed-recipe)"
+        )
+
+    def test_bundled_names_go_first(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_checkpoint: Path
+    ):
+        monkeypatch.chdir(tmp_path)
+        shutil.copytree(small_checkpoint, tmp_path / "model")
+        monkeypatch.setattr(checkpoint, "bundled_checkpoint_names", lambda: ())
+        assert resolve_checkpoint("model") == tmp_path / "model"
+
+        monkeypatch.setattr(checkpoint, "bundled_checkpoint_names", lambda: ("model",))
+        monkeypatch.setattr(checkpoint, "bundled_checkpoint", lambda name: Path("/bundled") / name)
+        assert resolve_checkpoint("model") == Path("/bundled/model")
+        assert resolve_checkpoint("./model") == tmp_path / "model"
+
+    def test_a_run_means_its_newest_complete_checkpoint(self, tmp_path: Path, small_checkpoint: Path):
+        for step in (128, 256, 512, 1024):
+            shutil.copytree(small_checkpoint, step_directory(tmp_path, step))
+        assert step_directory(tmp_path, 128) == tmp_path / "checkpoints" / "step-00000128"
+        (step_directory(tmp_path, 1024) / "MANIFEST.json").unlink()
+        files_of(step_directory(tmp_path, 512) / "state")[0].write_bytes(b"")
+        (tmp_path / "checkpoints" / "step-9").mkdir()
+        (tmp_path / "checkpoints" / ".step-00002048.partial-abc").mkdir()
+
+        assert checkpoint_steps(tmp_path) == [128, 256]
+        assert resolve_checkpoint(tmp_path) == step_directory(tmp_path, 256)
+        assert load_checkpoint(tmp_path)[1].path == step_directory(tmp_path, 256)
+
+    def test_a_step_that_was_being_replaced_still_counts(self, tmp_path: Path, small_checkpoint: Path):
+        shutil.copytree(small_checkpoint, tmp_path / "checkpoints" / ".step-00000007.previous")
+
+        assert checkpoint_steps(tmp_path) == [7]
+        assert load_checkpoint(tmp_path)[1].provenance["step"] == 3
+
+    def test_a_run_without_checkpoints(self, tmp_path: Path):
+        assert checkpoint_steps(tmp_path) == []
+        (tmp_path / "checkpoints").mkdir()
+        assert "has no complete checkpoint yet" in refusal(tmp_path)
+
+    @pytest.mark.parametrize("name", ["", "\0", "a" * 5000, "~nobody-of-that-name/x"])
+    def test_names_that_cannot_be(self, name: str):
+        refusal(name)
+
+    def test_a_loop_of_links(self, tmp_path: Path):
+        (tmp_path / "loop").symlink_to(tmp_path / "loop")
+        refusal(tmp_path / "loop")
+
+
+class TestDamage:
+    def test_every_flipped_byte_is_noticed(self, copied_checkpoint: Path):
+        generator = np.random.default_rng(0)
+        for file in files_of(copied_checkpoint):
+            content = file.read_bytes()
+            if not content or file.name == "MANIFEST.json":
+                continue
+            for position in generator.integers(0, len(content), 3):
+                damaged = bytearray(content)
+                damaged[position] ^= 1 << generator.integers(8)
+                file.write_bytes(damaged)
+                assert "has a wrong SHA-256; copy it again" in refusal(copied_checkpoint)
+            file.write_bytes(content)
+        load_checkpoint(copied_checkpoint)
+
+    def test_every_missing_or_truncated_file_is_noticed(self, copied_checkpoint: Path):
+        for file in files_of(copied_checkpoint):
+            content = file.read_bytes()
+            file.unlink()
+            assert file.name in refusal(copied_checkpoint)
+            if content:
+                file.write_bytes(content[: len(content) // 2])
+                assert file.name in refusal(copied_checkpoint)
+            file.write_bytes(content)
+        load_checkpoint(copied_checkpoint)
+
+    @given(position=st.integers(0, 10**6), byte=st.integers(0, 255))
+    def test_a_damaged_manifest_never_escapes_as_another_error(
+        self, tmp_path_factory: pytest.TempPathFactory, small_checkpoint: Path, position: int, byte: int
+    ):
+        path = tmp_path_factory.mktemp("damaged") / "c"
+        shutil.copytree(small_checkpoint, path)
+        content = bytearray((path / "MANIFEST.json").read_bytes())
+        content[position % len(content)] = byte
+        (path / "MANIFEST.json").write_bytes(content)
+        message = ""
+        try:
+            read_tree(path)
+        except CheckpointError as error:
+            message = str(error)
+        assert "\n" not in message
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            "",
+            "{",
+            "[]",
+            "null",
+            "{}",
+            '{"format": "nca-viewer checkpoint"}',
+            '{"format": "nca-viewer checkpoint", "format_version": 1, "files": []}',
+            '{"format": "nca-viewer checkpoint", "format_version": 1, "files": {}}',
+            '{"format": "nca-viewer checkpoint", "format_version": "1", "files": {}}',
+            '{"format": "nca-viewer checkpoint", "format_version": 0, "files": {}}',
+            '{"format": "nca-viewer checkpoint", "format_version": 1, "files": {"../x": {}}}',
+            "[" * 100_000,
+            "\x00\xff",
+        ],
+    )
+    def test_bad_manifests(self, copied_checkpoint: Path, content: str):
+        (copied_checkpoint / "MANIFEST.json").write_text(content)
+        assert "is damaged" in refusal(copied_checkpoint)
+
+    def test_other_peoples_manifests(self, copied_checkpoint: Path):
+        (copied_checkpoint / "MANIFEST.json").write_text('{"format": "kernel", "files": {}}')
+        assert "is not an nca-viewer checkpoint but 'kernel'" in refusal(copied_checkpoint)
+
+    def test_a_newer_format_asks_for_an_update(self, copied_checkpoint: Path):
+        manifest = json.loads((copied_checkpoint / "MANIFEST.json").read_text())
+        manifest["format_version"] = 2
+        (copied_checkpoint / "MANIFEST.json").write_text(json.dumps(manifest))
+        assert (
+            "has checkpoint format 2, and this nca-viewer reads formats up to 1; update nca-viewer"
+            in refusal(copied_checkpoint)
+        )
+
+    def test_empty_directories_files_and_foreign_directories(self, tmp_path: Path):
+        (tmp_path / "empty").mkdir()
+        (tmp_path / "file").write_text("x")
+        (tmp_path / "foreign").mkdir()
+        (tmp_path / "foreign" / "weights.bin").write_bytes(b"1234")
+
+        assert "holds no complete checkpoint (MANIFEST.json is missing)" in refusal(tmp_path / "empty")
+        assert "is not a checkpoint directory" in refusal(tmp_path / "file")
+        assert "holds no complete checkpoint (MANIFEST.json is missing)" in refusal(tmp_path / "foreign")
+
+    def test_a_checkpoint_that_orbax_was_writing(self, tmp_path: Path, small_checkpoint: Path):
+        partial = tmp_path / "x.orbax-checkpoint-tmp"
+        shutil.copytree(small_checkpoint, partial)
+        (partial / "MANIFEST.json").unlink()
+        assert "holds no complete checkpoint" in refusal(partial)
+
+    @pytest.mark.parametrize("victim", ["_CHECKPOINT_METADATA", "_METADATA", "manifest.ocdbt"])
+    def test_what_orbax_cannot_read_is_one_line_without_noise(
+        self, copied_checkpoint: Path, victim: str, capfd: pytest.CaptureFixture[str]
+    ):
+        """Damage that a matching manifest hides."""
+        for file in files_of(copied_checkpoint):
+            if file.name == victim:
+                file.write_bytes(b"garbage")
+        resign(copied_checkpoint)
+
+        assert "cannot be read as a checkpoint" in refusal(copied_checkpoint)
+        assert capfd.readouterr() == ("", "")
+
+
+class TestMisfits:
+    """Checkpoints that are intact, and wrong."""
+
+    def save(self, path: Path, model: AttentionNCA, config: ModelConfig, name: str, change) -> None:
+        tree = parameter_tree(model)
+        *parents, last = name.split(".")
+        node = tree
+        for parent in parents:
+            node = node[parent]
+        change(node, last)
+        write_tree(path, {"params": tree}, model_metadata(config, {}))
+
+    def test_shapes(self, tmp_path: Path, small_model: AttentionNCA, small_config: ModelConfig):
+        def transpose(node: dict, last: str) -> None:
+            node[last] = node[last].swapaxes(-1, -2)
+
+        self.save(tmp_path / "c", small_model, small_config, "update.layers.0.kernel", transpose)
+        assert refusal(tmp_path / "c") == (
+            f"{tmp_path / 'c'}: the parameters do not fit the configuration: "
+            "update.layers.0.kernel has shape (1, 1, 6, 10), expected (1, 1, 10, 6)"
+        )
+
+    def test_a_configuration_of_another_size(self, tmp_path: Path, small_model: AttentionNCA):
+        save_checkpoint(tmp_path / "c", small_model, ModelConfig(), {})
+        assert re.search(r"has shape \(.*\), expected \(.*\)", refusal(tmp_path / "c"))
+
+    def test_missing_leaves(self, tmp_path: Path, small_model: AttentionNCA, small_config: ModelConfig):
+        self.save(tmp_path / "c", small_model, small_config, "update.layers.1.bias", dict.pop)
+        assert "update.layers.1.bias is missing" in refusal(tmp_path / "c")
+
+    def test_extra_leaves(self, tmp_path: Path, small_model: AttentionNCA, small_config: ModelConfig):
+        def add(node: dict, last: str) -> None:
+            node["scale"] = np.ones(3, np.float32)
+
+        self.save(tmp_path / "c", small_model, small_config, "perceive.linear.bias", add)
+        assert "perceive.linear.scale is not part of the automaton" in refusal(tmp_path / "c")
+
+    def test_types(self, tmp_path: Path, small_model: AttentionNCA, small_config: ModelConfig):
+        def halve(node: dict, last: str) -> None:
+            node[last] = node[last].astype(np.float16)
+
+        self.save(tmp_path / "c", small_model, small_config, "perceive.linear.bias", halve)
+        assert "perceive.linear.bias is float16, expected float32" in refusal(tmp_path / "c")
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_numbers_that_are_not_finite(
+        self, tmp_path: Path, small_model: AttentionNCA, small_config: ModelConfig, value: float
+    ):
+        def poison(node: dict, last: str) -> None:
+            node[last] = np.where(np.arange(node[last].size) < 2, np.float32(value), node[last])
+
+        self.save(tmp_path / "c", small_model, small_config, "perceive.linear.bias", poison)
+        assert "perceive.linear.bias has 2 values that are not finite numbers" in refusal(tmp_path / "c")
+
+    @pytest.mark.parametrize(
+        ("metadata", "complaint"),
+        [
+            ({}, "a checkpoint of something else than an automaton"),
+            ({"config": 3, "provenance": {}}, "a checkpoint of something else than an automaton"),
+            ({"config": {"height": 11}}, "a checkpoint of something else than an automaton"),
+            ({"config": {"height": 1}, "provenance": {}}, "height = 1 is out of range"),
+            ({"config": {"hight": 11}, "provenance": {}}, "unknown model setting 'hight'"),
+        ],
+    )
+    def test_configurations(self, tmp_path: Path, small_model: AttentionNCA, metadata: dict, complaint: str):
+        write_tree(tmp_path / "c", {"params": parameter_tree(small_model)}, metadata)
+        assert complaint in refusal(tmp_path / "c")
+
+    @pytest.mark.parametrize("tree", [{"weights": np.ones(3)}, {"params": np.ones(3)}])
+    def test_other_trees(self, tmp_path: Path, small_config: ModelConfig, tree: dict):
+        write_tree(tmp_path / "c", tree, model_metadata(small_config, {}))
+        assert "something else than an automaton" in refusal(tmp_path / "c")

@@ -1,0 +1,262 @@
+"""`nca-train`: what it does with good options, and the exact line for bad ones."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nca_viewer import selftest
+from nca_viewer.config import ModelConfig
+from nca_viewer.errors import BackendError
+from training import cli, run
+from training.config import RECIPES, TrainConfig
+
+
+@pytest.fixture(autouse=True)
+def trusted_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The self-test has tests of its own."""
+    monkeypatch.setattr(selftest, "check_backend", lambda: None)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of 23 grey images of 13 x 11 pixels."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for number in range(23):
+        pixels = generator.integers(0, 256, (11, 13), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:03}.png")
+    return folder
+
+
+@dataclasses.dataclass
+class Fitted:
+    """What `fit` was called with."""
+
+    calls: list[tuple[Any, ...]]
+    options: list[dict[str, Any]]
+
+
+@pytest.fixture
+def fitted(monkeypatch: pytest.MonkeyPatch) -> Fitted:
+    seen = Fitted([], [])
+
+    def fit(*arguments: Any, **options: Any) -> Path:
+        seen.calls.append(arguments)
+        seen.options.append(options)
+        return Path("runs/one/checkpoints/step-00000003")
+
+    monkeypatch.setattr(run, "fit", fit)
+    return seen
+
+
+GRID = ["--height", "11", "--width", "13"]
+
+
+def one_error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run with bad options: exit code 2 and one line, which is returned without its prefix."""
+    assert cli.main(list(arguments)) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert line.startswith("nca-train: error: ")
+    return line.removeprefix("nca-train: error: ")
+
+
+# ---- fit ----
+
+
+def test_options_override_the_recipe_and_the_rest_of_it_stays(
+    fitted: Fitted, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--learning-rate", "2e-3", "--rematerialise", "--state-limit", "none", "--num-heads", "2"]
+    code = cli.main(
+        ["fit", "--recipe", "exhibit", "--run-dir", "runs/one", "--data", str(pictures), *GRID, *given]
+    )
+    assert code == 0
+    assert capsys.readouterr().out == "newest checkpoint: runs/one/checkpoints/step-00000003\n"
+    config, model_config, train_images, validation_images, run_directory = fitted.calls[0]
+    preset = RECIPES["exhibit"]
+    assert config == dataclasses.replace(preset.train, learning_rate=2e-3, rematerialise=True)
+    assert model_config == dataclasses.replace(
+        preset.model, height=11, width=13, state_limit=None, num_heads=2
+    )
+    assert run_directory == Path("runs/one")
+    assert train_images.shape == (19, 11, 13, 1)
+    assert validation_images.shape == (2, 11, 13, 1)
+    assert fitted.options == [{"resume": False}]
+
+
+def test_every_field_has_an_option_with_a_text() -> None:
+    options = {parameter.name: parameter for parameter in cli.fit.params}
+    for config in (TrainConfig, ModelConfig):
+        for field in dataclasses.fields(config):
+            if field.name != "recipe":
+                assert len(options[field.name].help) > len("[default: ]") + 10  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "field"), [(TrainConfig, "train_steps"), (TrainConfig, "loss_steps"), (ModelConfig, "height")]
+)
+def test_texts_come_from_the_docstrings(recipe: type, field: str) -> None:
+    assert cli.attribute_texts(recipe)[field].endswith(".")
+
+
+def test_colour_images_make_a_colour_automaton(fitted: Fitted, pictures: Path) -> None:
+    Image.new("RGB", (13, 11), (255, 0, 0)).save(pictures / "000.png")
+    assert cli.main(["fit", "--run-dir", "r", "--data", str(pictures), *GRID]) == 0
+    assert fitted.calls[0][1].visible_channel_size == 3
+
+
+def test_ctrl_c_says_how_to_resume(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*arguments: Any, **options: Any) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "fit", interrupted)
+    arguments = ["fit", "--run-dir", "my runs/one", "--data", str(pictures), *GRID]
+    monkeypatch.setattr(sys, "argv", ["nca-train", *arguments])
+    assert cli.main() == 130
+    expected = f"fit --run-dir 'my runs/one' --data {pictures} --height 11 --width 13 --resume"
+    assert capsys.readouterr().err == f"nca-train: interrupted; continue with: nca-train {expected}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--batch-size", "4a"], "Invalid value for '--batch-size': '4a' is not a valid integer."),
+        (["--batch-size", "0"], "batch_size = 0 is out of range; choose a value from 1 to 65536"),
+        (["--height", "7"], "height = 7 is out of range; choose a value from 8 to 128"),
+        (["--batch-size", "none"], "Invalid value for '--batch-size': 'none' is not a valid integer."),
+        (["--data", "mnits"], "unknown dataset 'mnits'; choose fashion-mnist, kmnist, mnist, or a folder of "
+                              "images"),
+    ],
+)  # fmt: skip
+def test_bad_options_of_fit_are_one_line(
+    arguments: list[str], complaint: str, fitted: Fitted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert one_error(capsys, "fit", "--run-dir", "r", *arguments) == complaint
+    assert not fitted.calls
+
+
+def test_unknown_recipes_commands_and_options_name_the_known(capsys: pytest.CaptureFixture[str]) -> None:
+    assert one_error(capsys, "fit", "--run-dir", "r", "--recipe", "best") == (
+        "Invalid value for '--recipe': 'best' is not one of 'exhibit', 'seed-recipe'."
+    )
+    assert one_error(capsys, "fit") == "Missing option '--run-dir'."
+    assert "No such command 'fti'" in one_error(capsys, "fti")
+    assert one_error(capsys, "fit", "--lr", "1").startswith("No such option")
+
+
+def test_channels_that_do_not_fit_the_images_are_refused(
+    fitted: Fitted, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--run-dir", "r", "--data", str(pictures), *GRID, "--visible-channel-size", "3"]
+    assert one_error(capsys, "fit", *arguments) == (
+        f"--visible-channel-size 3 does not fit the images of {pictures}, which have 1; leave it out"
+    )
+
+
+def test_a_backend_that_miscomputes_is_refused_before_anything_is_read(
+    monkeypatch: pytest.MonkeyPatch, fitted: Fitted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> None:
+        raise BackendError("jaxlib 9.9 computes wrongly; install another")
+
+    monkeypatch.setattr(selftest, "check_backend", refuse)
+    assert one_error(capsys, "fit", "--run-dir", "r", "--data-dir", "nowhere") == (
+        "jaxlib 9.9 computes wrongly; install another"
+    )
+
+
+# ---- evaluate ----
+
+
+@pytest.fixture
+def evaluate_small(small_checkpoint: Path, pictures: Path) -> Callable[..., list[str]]:
+    def arguments(*more: str) -> list[str]:
+        base = ["evaluate", "--ckpt", str(small_checkpoint), "--data", str(pictures), "--no-progress"]
+        return [*base, "--images", "2", *more]
+
+    return arguments
+
+
+def test_evaluate_prints_a_table_and_writes_json(
+    evaluate_small: Callable[..., list[str]], tmp_path: Path, small_checkpoint: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    path = tmp_path / "figures.json"
+    options = ["--scenario", "heal-erase", "--against", str(small_checkpoint), "--json", str(path)]
+    assert cli.main(evaluate_small(*options)) == 0
+    table = capsys.readouterr().out
+    assert table.splitlines()[0].split().count("small") == 2
+    assert table.count("heal-erase") == 6
+    written = json.loads(path.read_text())
+    assert written["figures"] == written["against"]["figures"]
+    assert {figure["count"] for figure in written["figures"]} == {2}
+    assert written["details"]["checkpoint"]["provenance"]["recipe"] == "test"
+    assert written["details"]["versions"]["jax"]
+
+
+def test_bad_options_of_evaluate_are_one_line_and_leave_no_file(
+    evaluate_small: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert one_error(capsys, *evaluate_small("--scenario", "heal")).startswith("unknown scenario 'heal'")
+    assert "missing/f.json: No such file or directory" in one_error(
+        capsys, *evaluate_small("--json", str(tmp_path / "missing" / "f.json"))
+    )
+    assert one_error(capsys, *evaluate_small("--scenario", "reads-as", "--json", str(tmp_path / "f.json")))
+    assert not list(tmp_path.glob("*.json"))
+    assert "nowhere" in one_error(capsys, "evaluate", "--ckpt", str(tmp_path / "nowhere"))
+
+
+# ---- show ----
+
+
+def test_show_writes_a_sheet_and_65_frames(small_checkpoint: Path, pictures: Path, tmp_path: Path) -> None:
+    sheet, gif = tmp_path / "sheet.png", tmp_path / "run.gif"
+    arguments = ["show", "--ckpt", str(small_checkpoint), "--data", str(pictures), "--images", "2"]
+    assert cli.main([*arguments, "--out", str(sheet), "--gif", str(gif)]) == 0
+    with Image.open(gif) as animation:
+        assert animation.n_frames == 65
+    with Image.open(sheet) as still:
+        assert still.width > still.height
+
+
+def test_bad_options_of_show_are_one_line(
+    small_checkpoint: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["show", "--ckpt", str(small_checkpoint), "--data", str(pictures)]
+    assert one_error(capsys, *arguments) == (
+        "nothing to do: name a sheet with --out or an animation with --gif, or both"
+    )
+    assert "use .gif" in one_error(capsys, *arguments, "--gif", str(tmp_path / "run.mp4"))
+    assert "cannot write" in one_error(capsys, *arguments, "--out", str(tmp_path))
+
+
+# ---- The process ----
+
+
+def test_help_comes_without_jax() -> None:
+    script = (
+        "import sys; from training.cli import main; code = main(['fit', '--help']); "
+        "assert 'jax' not in sys.modules and 'flax' not in sys.modules; sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--mask-ratio-min" in done.stdout
+
+
+def test_the_module_is_the_command() -> None:
+    command = [sys.executable, "-m", "training", "fit"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "nca-train: error: Missing option '--run-dir'.\n")

@@ -1,0 +1,378 @@
+"""Datasets: what is whole is read, what is not is refused in one line."""
+
+import gzip
+import hashlib
+import http.server
+import os
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nca_viewer.errors import ConfigError, DatasetError
+from training.data import DATASETS, IdxDataset, IdxFile, load_images
+
+HEIGHT, WIDTH = 11, 13
+NUM_IMAGES = 7
+IMAGE_FILE = "train-images-idx3-ubyte.gz"
+LABEL_FILE = "train-labels-idx1-ubyte.gz"
+
+
+def idx_images(images: np.ndarray) -> bytes:
+    return struct.pack(">4I", 0x803, *images.shape) + images.tobytes()
+
+
+def idx_labels(labels: np.ndarray) -> bytes:
+    return struct.pack(">2I", 0x801, len(labels)) + labels.tobytes()
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (NUM_IMAGES, HEIGHT, WIDTH), dtype=np.uint8)
+LABELS = np.arange(NUM_IMAGES, dtype=np.uint8)
+CONTENTS = {IMAGE_FILE: idx_images(IMAGES), LABEL_FILE: idx_labels(LABELS)}
+
+
+def dataset(*mirrors: str, contents: dict[str, bytes] = CONTENTS) -> dict[str, IdxDataset]:
+    files = (
+        IdxFile(IMAGE_FILE, sha256(contents[IMAGE_FILE])),
+        IdxFile(LABEL_FILE, sha256(contents[LABEL_FILE])),
+    )
+    return {"tiny": IdxDataset("tiny", mirrors, {"train": files})}
+
+
+def write_folder(folder: Path, contents: dict[str, bytes] = CONTENTS) -> Path:
+    for name, content in contents.items():
+        (folder / name).write_bytes(gzip.compress(content))
+    return folder
+
+
+def load_tiny(folder: Path | None, **keywords: object) -> tuple[np.ndarray, np.ndarray]:
+    keywords.setdefault("datasets", dataset())
+    images, labels = load_images("tiny", "train", folder, HEIGHT, WIDTH, **keywords)  # type: ignore[arg-type]
+    assert labels is not None
+    return images, labels
+
+
+# ---- From a folder of IDX files ----
+
+
+def test_images_are_scaled_to_one_and_labels_kept(tmp_path: Path) -> None:
+    images, labels = load_tiny(write_folder(tmp_path))
+    assert images.shape == (NUM_IMAGES, HEIGHT, WIDTH, 1)
+    assert images.dtype == np.float32
+    assert labels.dtype == np.int32
+    np.testing.assert_array_equal(np.round(images[..., 0] * 255), IMAGES)
+    np.testing.assert_array_equal(labels, LABELS)
+
+
+def test_unzipped_and_recompressed_files_are_as_good(tmp_path: Path) -> None:
+    (tmp_path / IMAGE_FILE.removesuffix(".gz")).write_bytes(CONTENTS[IMAGE_FILE])
+    (tmp_path / LABEL_FILE).write_bytes(gzip.compress(CONTENTS[LABEL_FILE], compresslevel=1))
+    np.testing.assert_array_equal(load_tiny(tmp_path)[1], LABELS)
+
+
+def test_images_are_resized_to_the_grid(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    images, _ = load_images("tiny", "train", tmp_path, 17, 19, datasets=dataset())
+    assert images.shape == (NUM_IMAGES, 17, 19, 1)
+    assert images.min() >= 0
+    assert images.max() <= 1
+    expected = np.asarray(Image.fromarray(IMAGES[3]).resize((19, 17), Image.Resampling.BILINEAR)) / 255
+    np.testing.assert_allclose(images[3, ..., 0], expected, atol=1e-6)
+
+
+def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
+    path = write_folder(tmp_path) / IMAGE_FILE
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DatasetError) as caught:
+        load_tiny(tmp_path)
+    assert f"{path} is cut short" in str(caught.value)
+    assert sha256(CONTENTS[IMAGE_FILE]) in str(caught.value)
+    assert "replace it, or leave out --data-dir" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_checksum_names_both(tmp_path: Path) -> None:
+    path = write_folder(tmp_path) / IMAGE_FILE
+    other = bytearray(CONTENTS[IMAGE_FILE])
+    other[-1] ^= 1
+    path.write_bytes(gzip.compress(bytes(other)))
+    with pytest.raises(DatasetError) as caught:
+        load_tiny(tmp_path)
+    expected, got = sha256(CONTENTS[IMAGE_FILE]), sha256(bytes(other))
+    assert str(caught.value) == (
+        f"{path} has the wrong checksum: expected SHA-256 {expected} of the decompressed content, got {got} "
+        f"({len(other)} bytes); replace it, or leave out --data-dir to download the data"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"\0\0\x08\x01" + CONTENTS[IMAGE_FILE][4:], "magic number should be 0x00000803, got 0x00000801"),
+        (CONTENTS[IMAGE_FILE][:-3], f"{len(CONTENTS[IMAGE_FILE])} bytes expected"),
+        (CONTENTS[IMAGE_FILE][:9], "an IDX header has 16 bytes, got 9"),
+        (idx_images(IMAGES[:5]), f"5 images but {LABEL_FILE} 7 labels"),
+    ],
+)
+def test_content_that_is_no_such_idx_file_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
+    contents = CONTENTS | {IMAGE_FILE: content}
+    with pytest.raises(DatasetError, match=complaint):
+        load_tiny(write_folder(tmp_path, contents), datasets=dataset(contents=contents))
+
+
+def test_missing_files_folders_and_names_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=f"{IMAGE_FILE} is missing in"):
+        load_tiny(tmp_path)
+    with pytest.raises(DatasetError, match="does not exist; create it, or leave out --data-dir"):
+        load_tiny(tmp_path / "nowhere")
+    with pytest.raises(
+        DatasetError, match="unknown dataset 'mnits'; choose fashion-mnist, kmnist, mnist, or"
+    ):
+        load_images("mnits", "train", None, HEIGHT, WIDTH)
+    with pytest.raises(DatasetError, match="unknown split 'validation'"):
+        load_images("mnist", "validation", None, HEIGHT, WIDTH)
+    with pytest.raises(ConfigError, match="height = 7 is out of range"):
+        load_images("mnist", "train", None, 7, WIDTH)
+
+
+def test_published_files_are_checked_as_they_are_published(tmp_path: Path) -> None:
+    published = {name: gzip.compress(content, mtime=0) for name, content in CONTENTS.items()}
+    files = tuple(IdxFile(name, sha256(content), of_compressed=True) for name, content in published.items())
+    pinned = {"tiny": IdxDataset("tiny", (), {"train": files})}  # type: ignore[dict-item]
+    for name, content in published.items():
+        (tmp_path / name).write_bytes(content)
+    np.testing.assert_array_equal(load_tiny(tmp_path, datasets=pinned)[1], LABELS)
+    write_folder(tmp_path, {LABEL_FILE: CONTENTS[LABEL_FILE] + b"\0"})
+    with pytest.raises(DatasetError, match="of the compressed file"):
+        load_tiny(tmp_path, datasets=pinned)
+
+
+def test_every_known_dataset_pins_both_splits() -> None:
+    assert set(DATASETS) == {"mnist", "fashion-mnist", "kmnist"}
+    for known in DATASETS.values():
+        hashes = [file.sha256 for split in ("train", "test") for file in known.files[split]]
+        assert all(len(digest) == 64 for digest in hashes)
+        assert len(set(hashes)) == 4
+        assert len(known.mirrors) == 2
+
+
+@pytest.mark.skipif("NCA_VIEWER_MNIST_DIR" not in os.environ, reason="NCA_VIEWER_MNIST_DIR names no MNIST")
+def test_the_real_mnist_is_recognised() -> None:
+    folder = Path(os.environ["NCA_VIEWER_MNIST_DIR"])
+    images, labels = load_images("mnist", "test", folder, 28, 28)
+    assert images.shape == (10_000, 28, 28, 1)
+    assert labels is not None
+    assert labels[:5].tolist() == [7, 2, 1, 0, 4]
+
+
+# ---- Downloads ----
+
+Answer = Callable[[http.server.BaseHTTPRequestHandler, bytes], None]
+
+
+def whole(handler: http.server.BaseHTTPRequestHandler, content: bytes) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(content)))
+    handler.end_headers()
+    handler.wfile.write(content)
+
+
+def not_found(handler: http.server.BaseHTTPRequestHandler, content: bytes) -> None:
+    handler.send_error(404)
+
+
+def cut_connection(handler: http.server.BaseHTTPRequestHandler, content: bytes) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(content)))
+    handler.end_headers()
+    handler.wfile.write(content[: len(content) // 2])
+    handler.close_connection = True
+
+
+def short_content(handler: http.server.BaseHTTPRequestHandler, content: bytes) -> None:
+    whole(handler, content[: len(content) // 2])
+
+
+def wrong_bytes(handler: http.server.BaseHTTPRequestHandler, content: bytes) -> None:
+    whole(handler, gzip.compress(b"something else"))
+
+
+def not_gzip(handler: http.server.BaseHTTPRequestHandler, content: bytes) -> None:
+    whole(handler, b"<html>please sign in</html>")
+
+
+class Mirror:
+    """A server on the loopback interface."""
+
+    def __init__(self, answer: Answer):
+        self.requests: list[str] = []
+        mirror = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                mirror.requests.append(self.path)
+                answer(self, gzip.compress(CONTENTS[self.path.rpartition("/")[2]]))
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}/tiny/"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def mirror() -> Iterator[Callable[[Answer], Mirror]]:
+    opened: list[Mirror] = []
+
+    def open_mirror(answer: Answer) -> Mirror:
+        opened.append(Mirror(answer))
+        return opened[-1]
+
+    yield open_mirror
+    for each in opened:
+        each.close()
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_files_are_downloaded_once(tmp_path: Path, mirror: Callable[[Answer], Mirror]) -> None:
+    first = mirror(whole)
+    for _ in range(2):
+        images, labels = load_tiny(None, datasets=dataset(first.address), cache_dir=tmp_path)
+    np.testing.assert_array_equal(np.round(images[..., 0] * 255), IMAGES)
+    np.testing.assert_array_equal(labels, LABELS)
+    assert first.requests == [f"/tiny/{IMAGE_FILE}", f"/tiny/{LABEL_FILE}"]
+    assert files_below(tmp_path) == [f"datasets/tiny/{IMAGE_FILE}", f"datasets/tiny/{LABEL_FILE}"]
+
+
+@pytest.mark.parametrize("failure", [not_found, cut_connection, short_content, wrong_bytes, not_gzip])
+def test_the_second_mirror_helps_out(
+    tmp_path: Path, mirror: Callable[[Answer], Mirror], failure: Answer
+) -> None:
+    bad, good = mirror(failure), mirror(whole)
+    images, _ = load_tiny(None, datasets=dataset(bad.address, good.address), cache_dir=tmp_path)
+    assert len(images) == NUM_IMAGES
+    assert len(bad.requests) == len(good.requests) == 2
+
+
+@pytest.mark.parametrize("failure", [not_found, cut_connection, short_content, wrong_bytes, not_gzip])
+def test_without_a_good_mirror_one_line_says_why_and_nothing_is_kept(
+    tmp_path: Path, mirror: Callable[[Answer], Mirror], failure: Answer
+) -> None:
+    bad = mirror(failure)
+    closed = mirror(whole)
+    dead_address = closed.address.replace(str(closed.server.server_port), "1")
+    with pytest.raises(DatasetError) as caught:
+        load_tiny(None, datasets=dataset(bad.address, dead_address), cache_dir=tmp_path)
+    message = str(caught.value)
+    assert message.startswith(f"{IMAGE_FILE} of tiny could not be downloaded (")
+    assert message.endswith("put the IDX files into a folder and pass --data-dir")
+    assert bad.address in message
+    assert dead_address in message
+    assert "\n" not in message
+    assert files_below(tmp_path) == []
+
+
+def test_a_damaged_file_in_the_cache_is_fetched_again(
+    tmp_path: Path, mirror: Callable[[Answer], Mirror]
+) -> None:
+    good = mirror(whole)
+    known = dataset(good.address)
+    load_tiny(None, datasets=known, cache_dir=tmp_path)
+    cached = tmp_path / "datasets" / "tiny" / LABEL_FILE
+    cached.write_bytes(cached.read_bytes()[:-9])
+    np.testing.assert_array_equal(load_tiny(None, datasets=known, cache_dir=tmp_path)[1], LABELS)
+    assert len(good.requests) == 3
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, mirror: Callable[[Answer], Mirror]) -> None:
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file where the folder should be")
+    with pytest.raises(DatasetError, match=r"cannot be stored in .*blocked.*pass --data-dir"):
+        load_tiny(None, datasets=dataset(mirror(whole).address), cache_dir=blocked)
+
+
+# ---- Folders of images ----
+
+
+def write_images(folder: Path, count: int, mode: str = "L", size: tuple[int, int] = (13, 11)) -> None:
+    folder.mkdir(exist_ok=True)
+    generator = np.random.default_rng(0)
+    shape = (size[1], size[0]) if mode == "L" else (size[1], size[0], len(mode))
+    for number in range(count):
+        pixels = generator.integers(0, 256, shape, dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:03}.png")
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("RGB", 3)])
+def test_a_folder_gives_grey_or_colour(tmp_path: Path, mode: str, channels: int) -> None:
+    write_images(tmp_path, 23, mode)
+    train, labels = load_images(tmp_path, "train", None, HEIGHT, WIDTH)
+    test, _ = load_images(str(tmp_path), "test", None, 17, 19)
+    assert labels is None
+    assert train.shape == (21, HEIGHT, WIDTH, channels)
+    assert test.shape == (2, 17, 19, channels)
+    first = np.asarray(Image.open(tmp_path / "000.png")).reshape(HEIGHT, WIDTH, channels)
+    np.testing.assert_array_equal(np.round(train[0] * 255), first)
+
+
+def test_one_colour_image_makes_all_of_them_colour(tmp_path: Path) -> None:
+    write_images(tmp_path, 3, "L")
+    Image.new("RGB", (13, 11), (255, 0, 0)).save(tmp_path / "000.png")
+    assert load_images(tmp_path, "train", None, HEIGHT, WIDTH)[0].shape == (2, HEIGHT, WIDTH, 3)
+
+
+def test_transparent_is_paper(tmp_path: Path) -> None:
+    write_images(tmp_path, 2)
+    Image.new("RGBA", (13, 11), (255, 255, 255, 0)).save(tmp_path / "000.png")
+    assert load_images(tmp_path, "train", None, HEIGHT, WIDTH)[0].max() == 0
+
+
+def test_subfolders_divide_the_splits(tmp_path: Path) -> None:
+    write_images(tmp_path / "train", 5)
+    write_images(tmp_path / "test", 3)
+    assert len(load_images(tmp_path, "train", None, HEIGHT, WIDTH)[0]) == 5
+    assert len(load_images(tmp_path, "test", None, HEIGHT, WIDTH)[0]) == 3
+
+
+def test_unreadable_files_are_skipped_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_images(tmp_path, 5)
+    (tmp_path / "001.png").write_bytes((tmp_path / "001.png").read_bytes()[:40])
+    (tmp_path / "002.png").write_text("no image")
+    (tmp_path / "notes.txt").write_text("not counted")
+    assert len(load_images(tmp_path, "train", None, HEIGHT, WIDTH)[0]) == 2
+    assert "2 of 4 files" in caplog.text
+    assert "were skipped" in caplog.text
+
+
+def test_folders_without_a_readable_image_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no readable train image"):
+        load_images(tmp_path, "train", None, HEIGHT, WIDTH)
+    for number in range(2):
+        (tmp_path / f"{number}.png").write_text("no image")
+    with pytest.raises(DatasetError, match="1 of 1 files"):
+        load_images(tmp_path, "train", None, HEIGHT, WIDTH)
+
+
+def test_mixed_sizes_are_refused(tmp_path: Path) -> None:
+    write_images(tmp_path, 4)
+    Image.new("L", (17, 19)).save(tmp_path / "001.png")
+    with pytest.raises(DatasetError, match=r"000.png is 13x11 pixels, 001.png 17x19; make them one size"):
+        load_images(tmp_path, "train", None, HEIGHT, WIDTH)

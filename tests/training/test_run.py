@@ -1,0 +1,183 @@
+"""The loop: what a run leaves behind, and that an interruption changes nothing."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import training.run as run_module
+from nca_viewer.checkpoint import checkpoint_steps, load_checkpoint, read_tree
+from nca_viewer.config import ModelConfig
+from nca_viewer.errors import CheckpointError, ConfigError
+from training.config import TrainConfig
+from training.run import DivergenceError, RunFiles, fit
+
+MODEL = ModelConfig(
+    height=9, width=8, channel_size=5, projection_size=3, num_heads=2, hidden_size=6, perception_size=7
+)
+TRAIN = TrainConfig(
+    batch_size=3,
+    pool_size=7,
+    rollout_steps=2,
+    train_steps=12,
+    decay_steps=10,
+    checkpoint_every=4,
+    wound_probability=0.5,
+    validation_images=2,
+)
+IMAGES = np.random.default_rng(0).random((13, *MODEL.image_shape)).astype(np.float32)
+
+
+def train(directory: Path, config: TrainConfig = TRAIN, *, resume: bool = False) -> Path:
+    return fit(config, MODEL, IMAGES[:11], IMAGES[11:], directory, resume=resume, progress=False)
+
+
+def same(first: Path, second: Path) -> bool:
+    ours, theirs = (jax.tree.leaves_with_path(read_tree(path)[0]) for path in (first, second))
+    return [path for path, _ in ours] == [path for path, _ in theirs] and all(
+        np.array_equal(leaf, other, equal_nan=True)
+        for (_, leaf), (_, other) in zip(ours, theirs, strict=True)
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("runs") / "whole"
+    train(directory)
+    return directory
+
+
+def test_a_run_leaves_checkpoints_curves_and_its_settings(finished: Path) -> None:
+    assert checkpoint_steps(finished) == [4, 8, 12]
+    _, info = load_checkpoint(finished)
+    assert info.config == MODEL
+    assert info.provenance["step"] == 12
+    assert info.provenance["recipe"] == "seed-recipe"
+    assert set(info.provenance["metrics"]) == {"psnr_64", "psnr_512", "loss"}
+    files = RunFiles(finished)
+    assert json.loads(files.config.read_text())["train"] == TRAIN.to_dict()
+    with files.validation.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["4", "8", "12"]
+    best = max(rows, key=lambda row: float(row["psnr_64"]))
+    assert load_checkpoint(files.best)[1].provenance["step"] == int(best["step"])
+
+
+def test_interrupted_and_resumed_ends_like_uninterrupted(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound, calls = run_module._is_sound, iter(range(100))
+
+    def interrupt(*arguments):
+        if next(calls) == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+        return sound(*arguments)
+
+    monkeypatch.setattr(run_module, "_is_sound", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path)
+    monkeypatch.undo()
+    train(tmp_path, resume=True)
+    assert same(finished / "resume", tmp_path / "resume")
+    assert same(finished / "checkpoints/step-00000012", tmp_path / "checkpoints/step-00000012")
+    assert RunFiles(finished).validation.read_text() == RunFiles(tmp_path).validation.read_text()
+
+
+@pytest.mark.slow
+def test_killed_at_any_instant_and_resumed_ends_like_uninterrupted(finished: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; sys.path[:0] = sys.argv[3:];"
+        "from tests.training.test_run import train; train(Path(sys.argv[1]), resume=sys.argv[2] == '1')"
+    )
+    root = str(Path(__file__).parents[2])
+    kills = 0
+    for attempt in range(40):
+        resume = (tmp_path / "config.json").exists()
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path), str(int(resume)), root],
+            env={**os.environ, "PYTHONPATH": root},
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            process.wait(timeout=6 + 1.7 * attempt)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+            time.sleep(0.1)
+        else:
+            assert process.returncode == 0
+            break
+    assert kills > 0
+    assert same(finished / "resume", tmp_path / "resume")
+
+
+def test_a_divergence_is_rolled_back_and_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sound, calls = run_module._is_sound, iter(range(100))
+    monkeypatch.setattr(
+        run_module, "_is_sound", lambda *arguments: next(calls) not in (5, 6) and sound(*arguments)
+    )
+    newest = train(tmp_path)
+    assert load_checkpoint(newest)[1].provenance["step"] == 12
+    tree, _ = read_tree(tmp_path / "resume")
+    assert 2 in [leaf.item() for leaf in jax.tree.leaves(tree) if leaf.shape == ()]
+    assert capsys.readouterr().out.count("diverged") + capsys.readouterr().err.count("diverged") >= 1
+
+
+def test_a_run_that_always_diverges_ends_with_advice(tmp_path: Path) -> None:
+    with pytest.raises(DivergenceError, match=r"diverged 9 times.*lower the learning rate"):
+        train(tmp_path, dataclasses.replace(TRAIN, explosion_limit=0.001))
+
+
+def test_a_run_that_cannot_start_claims_no_directory(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no checkpoint at"):
+        train(tmp_path / "run", dataclasses.replace(TRAIN, initial_checkpoint="nowhere"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_configuration_is_named(finished: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(ConfigError, match=r"config.json is damaged"):
+        train(tmp_path, resume=True)
+
+
+def test_two_runs_never_share_a_directory(finished: Path) -> None:
+    with pytest.raises(ConfigError, match="holds a run already; continue it with --resume"):
+        train(finished)
+
+
+def test_nothing_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="holds no run to resume; leave out --resume"):
+        train(tmp_path / "nowhere", resume=True)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_run_killed_before_its_first_save_can_be_resumed(finished: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(RunFiles(finished).config.read_text())
+    train(tmp_path, resume=True)
+    assert same(finished / "resume", tmp_path / "resume")
+
+
+def test_another_recipe_is_not_resumed(finished: Path) -> None:
+    with pytest.raises(ConfigError, match=r"was started with learning_rate = 0.001, not 0.5"):
+        train(finished, dataclasses.replace(TRAIN, learning_rate=0.5), resume=True)
+
+
+def test_a_finished_run_can_be_made_longer(finished: Path, tmp_path: Path) -> None:
+    train(tmp_path, dataclasses.replace(TRAIN, train_steps=8))
+    train(tmp_path, resume=True)
+    assert same(finished / "resume", tmp_path / "resume")

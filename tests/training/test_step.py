@@ -1,0 +1,218 @@
+"""One update: the pool, the worst, the wounds, the gradient."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from nca_viewer.automaton.rollout import Dynamics
+from nca_viewer.automaton.system import AttentionNCA
+from nca_viewer.config import ModelConfig
+from nca_viewer.errors import ConfigError
+from training.config import RECIPES, TrainConfig, recipe
+from training.damage import half_plane, wound
+from training.step import Images, initial_state, learning_rate_schedule, make_train_step
+
+MODEL = ModelConfig(
+    height=9, width=8, channel_size=5, projection_size=3, num_heads=2, hidden_size=6, perception_size=7
+)
+TRAIN = TrainConfig(batch_size=3, pool_size=7, rollout_steps=2, decay_steps=10, train_steps=5)
+
+
+@pytest.fixture(scope="module")
+def images() -> Images:
+    pixels = np.random.default_rng(0).integers(1, 256, (11, 9, 8, 1)).astype(np.uint8)
+    return Images(jnp.asarray(pixels), jnp.full((2, 9, 8, 1), 255, jnp.uint8))
+
+
+@pytest.fixture(scope="module")
+def automaton() -> tuple[Dynamics, nnx.State]:
+    return Dynamics.of(AttentionNCA(MODEL, rngs=nnx.Rngs(0)))
+
+
+def start(automaton, images: Images, config: TrainConfig):
+    dynamics, parameters = automaton
+    return initial_state(jax.tree.map(jnp.copy, parameters), images, config, dynamics)
+
+
+def test_indices_name_images_drawings_and_the_empty_page(images: Images) -> None:
+    clean = images.clean(jnp.array([10, 12, -1]))
+    np.testing.assert_allclose(clean[0], images.photographs[10] / 255.0, rtol=1e-6)
+    assert np.all(np.asarray(clean[1]) == 1)
+    assert np.all(np.asarray(clean[2]) == 0)
+
+
+def test_an_update_touches_only_the_sampled_slots(automaton, images: Images) -> None:
+    dynamics, _ = automaton
+    train_step = make_train_step(dynamics, TRAIN)
+    changes = []
+    for restarts in range(6):
+        before = start(automaton, images, TRAIN)._replace(restarts=jnp.asarray(restarts, jnp.int32))
+        pool, index = np.array(before.pool_state), np.array(before.pool_index)
+        after, metrics = train_step(before, images)
+        changed = np.any(np.asarray(after.pool_state) != pool, axis=(1, 2, 3))
+        assert np.all(np.asarray(after.pool_index)[~changed] == index[~changed])
+        assert int(after.step) == 1
+        assert float(metrics.gradient_norm) > 0
+        changes.append(int(changed.sum()))
+    # The untrained automaton stands still, so what changes is the one fresh episode, in one slot; in none
+    # where that slot was drawn twice, and the other copy was put back last.
+    assert set(changes) <= {0, 1}
+    assert 1 in changes
+
+
+def test_the_worst_state_is_replaced(automaton, images: Images) -> None:
+    dynamics, _ = automaton
+    config = dataclasses.replace(TRAIN, batch_size=7)
+    state = start(automaton, images, config)
+    bad = state.pool_state.at[4, ..., -1].set(50.0)
+    good = jnp.arange(7)[:, None, None] != 4
+    bad = jnp.where(good[..., None], bad.at[..., -1].set(images.clean(state.pool_index)[..., 0]), bad)
+    train_step = make_train_step(dynamics, config)
+    # Slots are drawn with replacement: take the first seed whose batch has slot 4.
+    for restarts in range(20):
+        begun = state._replace(pool_state=jnp.copy(bad), restarts=jnp.asarray(restarts, jnp.int32))
+        begun = jax.tree.map(jnp.copy, begun)
+        after, _ = train_step(begun, images)
+        changed = np.flatnonzero(np.any(np.asarray(after.pool_state != bad), axis=(1, 2, 3)))
+        if 4 in changed:
+            break
+    assert changed.tolist() == [4]
+    assert float(jnp.abs(after.pool_state[4]).max()) <= 1.0
+
+
+def test_updates_repeat_bit_for_bit_and_depend_on_restarts(automaton, images: Images) -> None:
+    dynamics, _ = automaton
+    train_step = make_train_step(dynamics, TRAIN)
+
+    def run(restarts: int):
+        state = start(automaton, images, TRAIN)._replace(restarts=jnp.asarray(restarts, jnp.int32))
+        for _ in range(3):
+            state, _ = train_step(state, images)
+        return jax.tree.leaves(state)
+
+    for ours, again in zip(run(0), run(0), strict=True):
+        np.testing.assert_array_equal(ours, again)
+    assert any(
+        np.any(np.asarray(ours) != np.asarray(other)) for ours, other in zip(run(0), run(1), strict=True)
+    )
+
+
+def test_rematerialising_changes_nothing_but_memory(automaton, images: Images) -> None:
+    dynamics, _ = automaton
+    losses = []
+    for rematerialise in (False, True):
+        config = dataclasses.replace(TRAIN, rematerialise=rematerialise)
+        state, train_step = start(automaton, images, config), make_train_step(dynamics, config)
+        for _ in range(3):
+            state, metrics = train_step(state, images)
+        losses.append(float(metrics.loss))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_training_lowers_the_loss(automaton, images: Images) -> None:
+    dynamics, _ = automaton
+    config = dataclasses.replace(TRAIN, rollout_steps=6, decay_steps=1000, learning_rate=5e-3)
+    train_step = make_train_step(dynamics, config)
+    one = Images(images.photographs[:1], images.drawings)
+    state = start(automaton, one, config)
+    losses = []
+    for _ in range(150):
+        state, metrics = train_step(state, one)
+        losses.append(float(metrics.loss))
+    assert np.mean(losses[-20:]) < 0.6 * np.mean(losses[:20])
+
+
+def test_slots_keep_their_kind_of_episode(automaton, images: Images) -> None:
+    config = dataclasses.replace(
+        TRAIN, pool_size=200, blank_fraction=0.1, painted_fraction=0.2, mask_ratio_min=0.5
+    )
+    index = np.asarray(start(automaton, images, config).pool_index)
+    assert (index == -1).mean() == pytest.approx(0.1, abs=0.01)
+    assert (index >= 11).mean() == pytest.approx(0.2, abs=0.01)
+    again = np.asarray(start(automaton, images, dataclasses.replace(config, seed=5)).pool_index)
+    np.testing.assert_array_equal(index == -1, again == -1)
+    assert np.any(index != again)
+
+
+def test_wounds_happen_at_their_rate_and_leave_the_rest(images: Images) -> None:
+    config = dataclasses.replace(TRAIN, wound_probability=0.25, scramble_probability=0.0)
+    state = jnp.ones((400, *MODEL.state_shape))
+    clean = jnp.ones((400, *MODEL.image_shape))
+    wounded = np.asarray(wound(state, clean, jax.random.key(0), config, MODEL))
+    assert set(np.unique(wounded)) == {0.0, 1.0}
+    np.testing.assert_array_equal(wounded.any(axis=-1), wounded.all(axis=-1))
+    is_wounded = ~wounded.all(axis=(1, 2, 3))
+    assert 0.18 < is_wounded.mean() < 0.32
+    scrambling = dataclasses.replace(config, scramble_probability=1.0)
+    scrambled = np.asarray(wound(state, clean, jax.random.key(0), scrambling, MODEL))
+    np.testing.assert_array_equal((scrambled != 1).any(axis=-1), ~wounded.any(axis=-1))
+
+
+def test_half_plane_is_one_side() -> None:
+    cells = half_plane(jnp.array([[4.0, 3.5]]), jnp.array([0.0]), 9, 8)
+    np.testing.assert_array_equal(cells[0], np.broadcast_to(np.arange(8) > 3.5, (9, 8)))
+
+
+def test_learning_rate_rises_then_falls_then_stays() -> None:
+    schedule = learning_rate_schedule(
+        TrainConfig(learning_rate=1e-2, learning_rate_end=1e-3, warmup_steps=10, decay_steps=100)
+    )
+    assert [float(schedule(step)) for step in (0, 5, 10, 60, 110, 5000)] == pytest.approx(
+        [0.0, 5e-3, 1e-2, 5.5e-3, 1e-3, 1e-3]
+    )
+
+
+def test_published_recipe_is_the_default() -> None:
+    seed = recipe("seed-recipe")
+    assert seed.model == ModelConfig()
+    train = seed.train
+    assert (train.pool_size, train.batch_size, train.rollout_steps, train.train_steps) == (1024, 4, 32, 8196)
+    assert (train.learning_rate, train.learning_rate_end, train.decay_steps) == (1e-3, 1e-4, 4096)
+    assert (train.mask_ratio_min, train.mask_ratio_max, train.clip_norm, train.fresh_count) == (
+        0.5,
+        0.5,
+        1,
+        1,
+    )
+    assert train.wound_probability == train.blank_fraction == train.painted_fraction == 0
+    schedule = learning_rate_schedule(train)
+    assert [float(schedule(step)) for step in (0, 2048, 4096, 8000)] == pytest.approx(
+        [1e-3, 5.5e-4, 1e-4, 1e-4]
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"batch_size": 0}, "batch_size = 0 is out of range; choose a value from 1 to 65536"),
+        ({"pool_size": 3}, "pool_size = 3 is smaller than batch_size = 4"),
+        ({"mask_ratio_min": 0.9}, "mask_ratio_min = 0.9 is larger than mask_ratio_max = 0.5"),
+        ({"fresh_count": 5}, "fresh_count = 5 is out of range; choose a value from 0 to 4"),
+        ({"selection_steps": 65}, "selection_steps = 65 must be one of (64, 512)"),
+        (
+            {"wound_probability": 1.5},
+            "wound_probability = 1.5 is out of range; choose a value from 0.0 to 1.0",
+        ),
+    ],
+)
+def test_bad_values_are_named_with_their_limits(fields: dict, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        TrainConfig(**fields)
+    assert str(caught.value) == message
+
+
+def test_unknown_names_list_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="unknown recipe 'best'; the known ones are seed-recipe, exhibit"):
+        recipe("best")
+    with pytest.raises(ConfigError, match="unknown training setting 'speed'"):
+        TrainConfig.from_dict({"speed": 1})
+    for name in RECIPES:
+        train = recipe(name).train
+        assert train.recipe == name
+        assert TrainConfig.from_dict(train.to_dict()) == train

@@ -1,0 +1,1 @@
+"""Trains the automaton that nca_viewer shows: data, recipes, the update, the loop, the figures."""

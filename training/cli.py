@@ -1,0 +1,431 @@
+"""`nca-train`: fit, evaluate, show.
+
+What needs JAX is imported when a command runs, so that help and complaints about options come at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import logging
+import re
+import shlex
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nca_viewer.config import ModelConfig
+from nca_viewer.errors import ConfigError, UserError
+from training.config import RECIPES, TrainConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+PROGRAM = "nca-train"
+INTERRUPTED_EXIT_CODE = 130
+
+
+class Interrupted(Exception):
+    """Ctrl+C, with what to do next."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Without the program's name; None takes those of the process.
+
+    Returns:
+        The exit code: 0, 2 for whatever a user can set right, 130 after Ctrl+C.
+    """
+    logging.basicConfig(format=f"{PROGRAM}: %(message)s", level=logging.WARNING)
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        result = cli.main(arguments, prog_name=PROGRAM, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return UserError.exit_code
+    except click.ClickException as error:
+        return _complain(error.format_message(), UserError.exit_code)
+    except UserError as error:
+        return _complain(str(error), error.exit_code)
+    except Interrupted as error:
+        click.echo(f"{PROGRAM}: {error}", err=True)
+        return INTERRUPTED_EXIT_CODE
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(f"{PROGRAM}: interrupted", err=True)
+        return INTERRUPTED_EXIT_CODE
+    return result if isinstance(result, int) else 0
+
+
+def _complain(message: str, exit_code: int) -> int:
+    click.echo(f"{PROGRAM}: error: {' '.join(message.split())}", err=True)
+    return exit_code
+
+
+# ---- One option per field of a configuration ----
+
+_Command = Callable[..., Any]
+
+
+def config_options(
+    presets: Mapping[str, Any], *, leave_out: Sequence[str] = ()
+) -> Callable[[_Command], _Command]:
+    """Give a command one option per field of a frozen dataclass; what is not given arrives as None.
+
+    Help texts are those of the dataclass's docstring, under `Attributes:`. A field that may be None takes
+    the word 'none', which arrives as `UNLIMITED`.
+
+    Args:
+        presets: By name, instances of one dataclass, whose values the help gives as the defaults.
+        leave_out: Fields that get no option.
+    """
+    config = type(next(iter(presets.values())))
+
+    def decorate(command: _Command) -> _Command:
+        hints, texts = typing.get_type_hints(config), attribute_texts(config)
+        for config_field in reversed(dataclasses.fields(config)):
+            if config_field.name in leave_out:
+                continue
+            name = f"--{config_field.name.replace('_', '-')}"
+            scalar, optional = _option_type(hints[config_field.name])
+            values = {
+                preset: _plain(getattr(values, config_field.name)) for preset, values in presets.items()
+            }
+            same = len(set(values.values())) == 1
+            default = (
+                next(iter(values.values())) if same else ", ".join(f"{k} {v}" for k, v in values.items())
+            )
+            command = click.option(
+                f"{name}/--no-{name[2:]}" if scalar is click.BOOL else name,
+                config_field.name,
+                type=None if scalar is click.BOOL else _OrNone(scalar, optional),
+                default=None,
+                help=f"{texts.get(config_field.name, '')} [default: {default}]",
+            )(command)
+        return command
+
+    return decorate
+
+
+UNLIMITED = "none"
+
+
+class _OrNone(click.ParamType):
+    """A scalar, or the word 'none' where a field may be None."""
+
+    def __init__(self, scalar: click.ParamType, optional: bool):
+        self.scalar, self.optional = scalar, optional
+        self.name = f"{scalar.name}|none" if optional else scalar.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if self.optional and isinstance(value, str) and value.lower() == UNLIMITED:
+            return UNLIMITED
+        return self.scalar.convert(value, param, ctx)
+
+
+def _option_type(hint: Any) -> tuple[click.ParamType, bool]:
+    optional = False
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        members = [member for member in typing.get_args(hint) if member is not types.NoneType]
+        optional = len(members) < len(typing.get_args(hint))
+        (hint,) = members
+    scalars: dict[Any, click.ParamType] = {
+        bool: click.BOOL,
+        int: click.INT,
+        float: click.FLOAT,
+        str: click.STRING,
+    }
+    return scalars[hint], optional
+
+
+def _plain(value: Any) -> str:
+    return UNLIMITED if value is None else str(value)
+
+
+def attribute_texts(config: type) -> dict[str, str]:
+    """What a dataclass's docstring says of each of its attributes."""
+    _, _, section = (inspect.getdoc(config) or "").partition("Attributes:\n")
+    texts: dict[str, str] = {}
+    name = None
+    for line in section.splitlines():
+        start = re.match(r"    (\w+): (.*)", line)
+        if start:
+            name = start[1]
+            texts[name] = start[2]
+        elif name and line.startswith("        "):
+            texts[name] += " " + line.strip()
+        elif line.strip():
+            break
+    return texts
+
+
+def _given(config: type, options: dict[str, Any]) -> dict[str, Any]:
+    names = {config_field.name for config_field in dataclasses.fields(config)}
+    return {
+        name: None if value == UNLIMITED else value
+        for name, value in options.items()
+        if name in names and value is not None
+    }
+
+
+# ---- Commands ----
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="nca-viewer", prog_name=PROGRAM)
+def cli() -> None:
+    """Train, judge and show the automaton that draws digits through self-attention."""
+
+
+_data_option = click.option(
+    "--data",
+    default="mnist",
+    show_default=True,
+    help="mnist, fashion-mnist, kmnist, or a folder of images of one size, grey or RGB.",
+)
+_data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Folder with the dataset's IDX files; without it they are downloaded once into the user's cache.",
+)
+_checkpoint_option = click.option(
+    "--ckpt",
+    "checkpoint",
+    required=True,
+    help="A checkpoint, a run's folder, or a bundled checkpoint's name.",
+)
+
+
+@cli.command()
+@click.option("--recipe", type=click.Choice(sorted(RECIPES)), default="seed-recipe", show_default=True)
+@click.option(
+    "--run-dir",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder for this run's checkpoints and curves.",
+)
+@click.option("--resume", is_flag=True, help="Continue the run in --run-dir after its newest checkpoint.")
+@_data_option
+@_data_dir_option
+@config_options({name: preset.train for name, preset in RECIPES.items()}, leave_out=["recipe"])
+@config_options({name: preset.model for name, preset in RECIPES.items()})
+def fit(recipe: str, run_dir: Path, resume: bool, data: str, data_dir: Path | None, **options: Any) -> None:
+    """Train an automaton; every number of the recipe is an option."""
+    config = dataclasses.replace(RECIPES[recipe].train, **_given(TrainConfig, options))
+    model_fields = _given(ModelConfig, options)
+    model_config = dataclasses.replace(RECIPES[recipe].model, **model_fields)
+    _check_backend()
+    from training.data import load_images
+
+    images, _ = load_images(data, "train", data_dir, model_config.height, model_config.width)
+    channels = images.shape[-1]
+    if model_fields.get("visible_channel_size", channels) != channels:
+        raise ConfigError(
+            f"--visible-channel-size {model_fields['visible_channel_size']} does not fit the images of "
+            f"{data}, which have {channels}; leave it out"
+        )
+    model_config = dataclasses.replace(model_config, visible_channel_size=channels)
+    train_images, validation_images = set_aside(images, config.validation_images)
+    from training.run import fit as train
+
+    try:
+        newest = train(config, model_config, train_images, validation_images, run_dir, resume=resume)
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; continue with: {_resume_command()}") from None
+    click.echo(f"newest checkpoint: {newest}")
+
+
+def set_aside(
+    images: NDArray[np.float32], num_validation_images: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Images to train on, and the last ones, at most a tenth, to choose checkpoints by.
+
+    The test split is left for evaluation. A single image serves as both.
+    """
+    count = min(num_validation_images, max(1, len(images) // 10))
+    return (images[:-count], images[-count:]) if len(images) > 1 else (images, images)
+
+
+def _resume_command() -> str:
+    arguments = sys.argv[1:]
+    return shlex.join([PROGRAM, *arguments, *([] if "--resume" in arguments else ["--resume"])])
+
+
+@cli.command()
+@_checkpoint_option
+@click.option("--against", help="A second checkpoint, shown beside the first.")
+@click.option(
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    help="Measure only this scenario; may be repeated. Default: all.",
+)
+@click.option(
+    "--images", "num_images", type=int, default=1_000, show_default=True, help="Held-out images per scenario."
+)
+@click.option(
+    "--long-images",
+    "num_long_images",
+    type=int,
+    help="Automata in the scenarios hold, heal-repeat and blank. Default: at most 64, 64 and 16.",
+)
+@click.option("--batch-size", type=int, default=50, show_default=True, help="Automata that run side by side.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--json", "json_path", type=click.Path(path_type=Path), help="Also write the figures to this file."
+)
+@_data_option
+@_data_dir_option
+@click.option("--progress/--no-progress", default=True, show_default=True)
+def evaluate(
+    checkpoint: str,
+    against: str | None,
+    scenarios: tuple[str, ...],
+    num_images: int,
+    num_long_images: int | None,
+    batch_size: int,
+    seed: int,
+    json_path: Path | None,
+    data: str,
+    data_dir: Path | None,
+    progress: bool,
+) -> None:
+    """Measure a checkpoint on held-out images: restoring, holding, healing, staying calm.
+
+    Scenarios: course, restore, hold, heal-erase, heal-scramble, heal-repeat, blank, painted, reads-as.
+    """
+    import json
+
+    from training.output import atomic_output, require_writable
+
+    if json_path is not None:
+        require_writable(json_path)  # Better to learn it now than after an hour.
+    _check_backend()
+    from nca_viewer.checkpoint import load_checkpoint
+    from training.evaluate import Report, format_table
+    from training.evaluate import evaluate as measure
+
+    loaded = [load_checkpoint(name) for name in (checkpoint, against) if name is not None]
+    reports: list[Report] = []
+    for model, info in loaded:
+        images, labels, classifier = _evaluation_data(model.config, data, data_dir, scenarios, seed, progress)
+        reports.append(
+            measure(
+                model,
+                images,
+                labels,
+                scenarios=scenarios or None,
+                num_images=num_images,
+                num_long_images=num_long_images,
+                seed=seed,
+                batch_size=batch_size,
+                classifier=classifier,
+                details={
+                    "checkpoint": _checkpoint_details(info),
+                    "data": data,
+                    "split": "test",
+                    **_platform(),
+                },
+                progress=progress,
+            )
+        )
+    names = [Path(name).name or name for name in (checkpoint, against) if name is not None]
+    click.echo(format_table(reports, names))
+    if json_path is not None:
+        written = reports[0].to_dict() | ({"against": reports[1].to_dict()} if against else {})
+        with atomic_output(json_path) as temporary:
+            temporary.write_text(json.dumps(written, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _evaluation_data(
+    config: ModelConfig, data: str, data_dir: Path | None, scenarios: Sequence[str], seed: int, progress: bool
+) -> tuple[Any, Any, Any]:
+    from training.data import default_cache_dir, load_images
+
+    images, labels = load_images(data, "test", data_dir, config.height, config.width)
+    classifier = None
+    if labels is not None and images.shape[-1] == 1 and (not scenarios or "reads-as" in scenarios):
+        from training.classifier import cached_classifier
+
+        train_images, train_labels = load_images(data, "train", data_dir, config.height, config.width)
+        assert train_labels is not None  # A dataset has labels in both splits or in none.
+        classifier = cached_classifier(
+            train_images, train_labels, default_cache_dir(), seed=seed, progress=progress
+        )
+    return images, labels, classifier
+
+
+def _checkpoint_details(info: Any) -> dict[str, Any]:
+    return {"name": Path(info.path).name, "sha256": info.sha256, "provenance": dict(info.provenance)}
+
+
+def _platform() -> dict[str, Any]:
+    import importlib.metadata
+
+    import jax
+
+    versions = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax", "numpy")}
+    return {"backend": jax.default_backend(), "versions": versions}
+
+
+@cli.command()
+@_checkpoint_option
+@click.option("--out", "sheet_path", type=click.Path(path_type=Path), help="The sheet: clean, masked, final.")
+@click.option("--gif", "gif_path", type=click.Path(path_type=Path), help="The animation of every state.")
+@click.option("--images", "num_images", type=click.IntRange(1, 32), default=8, show_default=True)
+@click.option("--steps", "num_steps", type=click.IntRange(1, 2_000), default=64, show_default=True)
+@click.option("--mask-ratio", type=click.FloatRange(0.0, 1.0), default=0.5, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@_data_option
+@_data_dir_option
+def show(
+    checkpoint: str,
+    sheet_path: Path | None,
+    gif_path: Path | None,
+    num_images: int,
+    num_steps: int,
+    mask_ratio: float,
+    seed: int,
+    data: str,
+    data_dir: Path | None,
+) -> None:
+    """Show a checkpoint at work on masked test images, as a sheet of stills and as an animation."""
+    from training.output import require_writable
+
+    if sheet_path is None and gif_path is None:
+        raise ConfigError("nothing to do: name a sheet with --out or an animation with --gif, or both")
+    for path in (sheet_path, gif_path):
+        if path is not None:
+            require_writable(path)
+    _check_backend()
+    from nca_viewer.checkpoint import load_checkpoint
+    from training import report
+    from training.data import load_images
+
+    model, _ = load_checkpoint(checkpoint)
+    images, _ = load_images(data, "test", data_dir, model.config.height, model.config.width)
+    if images.shape[1:] != model.config.image_shape:
+        raise ConfigError(
+            f"the images of {data} have {images.shape[-1]} channels but the automaton shows "
+            f"{model.config.visible_channel_size}; choose other --data"
+        )
+    run = report.run_from_masked(
+        model, images[:num_images], num_steps=num_steps, mask_ratio=mask_ratio, seed=seed
+    )
+    if sheet_path is not None:
+        report.save_image(report.run_sheet(run), sheet_path)
+    if gif_path is not None:
+        report.save_gif(report.run_frames(run), gif_path)
+
+
+def _check_backend() -> None:
+    from nca_viewer.selftest import check_backend
+
+    check_backend()

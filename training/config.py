@@ -1,0 +1,202 @@
+"""Frozen training configurations and the named recipes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nca_viewer.config import ModelConfig, require_known, require_range
+from nca_viewer.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """Every number of a training run; the defaults are the published recipe.
+
+    Source: the CAX example "Attention-based Neural Cellular Automata". Differs from it in separate keys for
+    the choice of the image and its mask.
+
+    Attributes:
+        recipe: Name of the recipe, for the provenance.
+        seed: Seed of every draw.
+        initial_checkpoint: Name or directory of the checkpoint whose parameters training starts from; empty
+            starts from random ones.
+        train_steps: Parameter updates.
+        batch_size: Automata per update.
+        rollout_steps: Automaton steps per update.
+        loss_steps: How many of the last states the loss is averaged over.
+        pool_size: States in the pool.
+        fresh_count: How many of a batch, worst first, start afresh.
+        elder_fraction: Fraction of the pool's slots whose states are left to grow old.
+        elder_error_limit: Mean squared error above which an old state starts afresh all the same.
+        mask_ratio_min: Smallest ratio of forgotten pixels of a fresh episode.
+        mask_ratio_max: Largest ratio of forgotten pixels; the ratio is uniform between the two.
+        blank_fraction: Fraction of the pool's slots that hold empty pages that are to stay empty.
+        painted_fraction: Fraction of the slots that hold drawings by the viewer's brush that are to stay.
+        wound_probability: Probability that a state taken from the pool is wounded.
+        scramble_probability: Probability that a wound scrambles its cells instead of erasing them.
+        half_plane_probability: Probability that a wound is a half plane instead of a disc.
+        wound_radius_min_cells: Smallest radius of a wounded disc.
+        wound_radius_max_cells: Largest radius of a wounded disc.
+        overflow_weight: Weight of the mean distance of all states from [-overflow_limit, overflow_limit].
+        overflow_limit: Magnitude of a state channel that costs nothing.
+        learning_rate: Adam's learning rate after the warm-up.
+        learning_rate_end: Learning rate after the decay.
+        warmup_steps: Updates over which the learning rate rises from zero.
+        decay_steps: Updates over which it then falls linearly; constant after.
+        clip_norm: Largest global norm of a gradient.
+        explosion_limit: Largest magnitude of a state before the run counts as diverged.
+        checkpoint_every: Updates between two checkpoints.
+        validation_images: Images, set aside from training, that every checkpoint is measured on.
+        selection_steps: Automaton steps after which the best checkpoint is chosen: 64 or 512.
+        rematerialise: Recompute each step in the backward pass: half the memory, a third slower.
+    """
+
+    recipe: str = "seed-recipe"
+    seed: int = 0
+    initial_checkpoint: str = ""
+    train_steps: int = 8196
+    batch_size: int = 4
+    rollout_steps: int = 32
+    loss_steps: int = 1
+    pool_size: int = 1024
+    fresh_count: int = 1
+    elder_fraction: float = 0.0
+    elder_error_limit: float = 0.06
+    mask_ratio_min: float = 0.5
+    mask_ratio_max: float = 0.5
+    blank_fraction: float = 0.0
+    painted_fraction: float = 0.0
+    wound_probability: float = 0.0
+    scramble_probability: float = 0.5
+    half_plane_probability: float = 0.1
+    wound_radius_min_cells: float = 2.0
+    wound_radius_max_cells: float = 8.0
+    overflow_weight: float = 0.0
+    overflow_limit: float = 1.5
+    learning_rate: float = 1e-3
+    learning_rate_end: float = 1e-4
+    warmup_steps: int = 0
+    decay_steps: int = 4096
+    clip_norm: float = 1.0
+    explosion_limit: float = 1e4
+    checkpoint_every: int = 512
+    validation_images: int = 32
+    selection_steps: int = 64
+    rematerialise: bool = False
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("seed", 0, 2**31 - 1),
+            ("train_steps", 1, 10**8),
+            ("batch_size", 1, 65536),
+            ("rollout_steps", 1, 4096),
+            ("pool_size", 1, 10**6),
+            ("warmup_steps", 0, 10**8),
+            ("decay_steps", 1, 10**8),
+            ("checkpoint_every", 1, 10**8),
+            ("validation_images", 1, 10**5),
+        ):
+            require_range(name, getattr(self, name), low, high, whole=True)
+        require_range("fresh_count", self.fresh_count, 0, self.batch_size, whole=True)
+        require_range("loss_steps", self.loss_steps, 1, self.rollout_steps, whole=True)
+        for name in (
+            "mask_ratio_min",
+            "mask_ratio_max",
+            "blank_fraction",
+            "painted_fraction",
+            "wound_probability",
+            "elder_fraction",
+            "elder_error_limit",
+            "scramble_probability",
+            "half_plane_probability",
+        ):
+            require_range(name, getattr(self, name), 0.0, 1.0)
+        for low_name, high_name in (
+            ("mask_ratio_min", "mask_ratio_max"),
+            ("wound_radius_min_cells", "wound_radius_max_cells"),
+        ):
+            low, high = getattr(self, low_name), getattr(self, high_name)
+            if low > high:
+                raise ConfigError(f"{low_name} = {low} is larger than {high_name} = {high}")
+        require_range("wound_radius_min_cells", self.wound_radius_min_cells, 0.0, 128.0)
+        require_range("wound_radius_max_cells", self.wound_radius_max_cells, 0.0, 128.0)
+        if self.blank_fraction + self.painted_fraction > 1:
+            raise ConfigError(
+                f"blank_fraction + painted_fraction = "
+                f"{self.blank_fraction + self.painted_fraction} is larger than 1"
+            )
+        for name in ("overflow_weight", "overflow_limit", "clip_norm", "explosion_limit"):
+            require_range(name, getattr(self, name), 0.0, 1e9)
+        for name in ("learning_rate", "learning_rate_end"):
+            require_range(name, getattr(self, name), 1e-9, 10.0)
+        if self.pool_size < self.batch_size:
+            raise ConfigError(f"pool_size = {self.pool_size} is smaller than batch_size = {self.batch_size}")
+        if self.selection_steps not in VALIDATION_STEPS:
+            raise ConfigError(f"selection_steps = {self.selection_steps} must be one of {VALIDATION_STEPS}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain values, for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> TrainConfig:
+        """Rebuild a configuration from `to_dict`.
+
+        Raises:
+            ConfigError: for unknown fields and for values out of range.
+        """
+        require_known("training", fields, cls)
+        return cls(**fields)
+
+
+VALIDATION_STEPS = (64, 512)
+"""Automaton steps after which every checkpoint is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A named pair of configurations that belong together."""
+
+    model: ModelConfig
+    train: TrainConfig
+
+
+RECIPES: dict[str, Recipe] = {
+    "seed-recipe": Recipe(ModelConfig(), TrainConfig()),
+    "exhibit": Recipe(
+        ModelConfig(state_limit=3.0),
+        TrainConfig(
+            recipe="exhibit",
+            train_steps=8000,
+            batch_size=5,
+            rollout_steps=24,
+            loss_steps=4,
+            pool_size=128,
+            elder_fraction=0.4,
+            elder_error_limit=0.02,
+            mask_ratio_min=0.0,
+            mask_ratio_max=0.75,
+            blank_fraction=0.08,
+            painted_fraction=0.12,
+            wound_probability=0.35,
+            overflow_weight=0.3,
+            warmup_steps=100,
+            decay_steps=3800,
+            selection_steps=512,
+        ),
+    ),
+}
+
+
+def recipe(name: str) -> Recipe:
+    """A recipe by its name.
+
+    Raises:
+        ConfigError: for an unknown name; the message lists the known ones.
+    """
+    if name not in RECIPES:
+        raise ConfigError(f"unknown recipe {name!r}; the known ones are {', '.join(RECIPES)}")
+    return RECIPES[name]

@@ -1,0 +1,64 @@
+"""Wounds for pool states, made by the viewer's own edit functions."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from nca_viewer.automaton.edits import corrupt, disc, erase
+from nca_viewer.config import ModelConfig
+from training.config import TrainConfig
+
+
+def half_plane(point: Array, angle_radians: Array, height: int, width: int) -> Array:
+    """The cells on one side of a line through `point`: bool[..., H, W].
+
+    Args:
+        point: float[..., 2], (row, column) in cells.
+        angle_radians: float[...], direction of the wounded side.
+        height: Rows of the grid.
+        width: Columns of the grid.
+    """
+    rows, columns = jnp.mgrid[:height, :width]
+    point = point[..., None, None]
+    angle = angle_radians[..., None, None]
+    across = (rows - point[..., 0, :, :]) * jnp.sin(angle) + (columns - point[..., 1, :, :]) * jnp.cos(angle)
+    return across > 0
+
+
+def wound(state: Array, clean: Array, key: Array, config: TrainConfig, model_config: ModelConfig) -> Array:
+    """Wound each automaton of a batch, with probability `wound_probability`.
+
+    Discs lie around a random cell of ink (anywhere on an empty page), half planes leave the centre of the
+    grid unharmed; both erase, or scramble all channels.
+
+    Args:
+        state: float[B, H, W, C].
+        clean: float[B, H, W, V], the pictures that the automata are to show.
+        key: PRNG key.
+        config: Kinds, sizes and probabilities of the wounds.
+        model_config: The automaton's hyperparameters.
+
+    Returns:
+        float[B, H, W, C].
+    """
+    batch, height, width = state.shape[:3]
+    keys = iter(jax.random.split(key, 8))
+    ink = clean.mean(axis=-1).reshape(batch, -1)
+    centre = jax.random.categorical(next(keys), jnp.log(jnp.maximum(ink, 1e-4)), axis=-1)
+    centre = jnp.stack([centre // width, centre % width], axis=-1).astype(jnp.float32)
+    radius = jax.random.uniform(
+        next(keys), (batch,), minval=config.wound_radius_min_cells, maxval=config.wound_radius_max_cells
+    )
+    region = disc(centre, radius, height, width)
+    angle = jax.random.uniform(next(keys), (batch,), maxval=2 * jnp.pi)
+    distance = jax.random.uniform(next(keys), (batch,), minval=0.07, maxval=0.3)
+    middle = jnp.array([height - 1, width - 1]) / 2
+    point = middle + jnp.stack([jnp.sin(angle) * height, jnp.cos(angle) * width], -1) * distance[:, None]
+    is_half_plane = jax.random.bernoulli(next(keys), config.half_plane_probability, (batch, 1, 1))
+    region = jnp.where(is_half_plane, half_plane(point, angle, height, width), region)
+    region &= jax.random.bernoulli(next(keys), config.wound_probability, (batch, 1, 1))
+    is_scramble = jax.random.bernoulli(next(keys), config.scramble_probability, (batch, 1, 1))
+    state = corrupt(state, region & is_scramble, next(keys), model_config)
+    return erase(state, region & ~is_scramble)

@@ -1,0 +1,402 @@
+"""The training loop: the only place here that keeps time, writes files and reports."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from nca_viewer.automaton.episodes import masked_start
+from nca_viewer.automaton.rollout import Dynamics, Parameters
+from nca_viewer.automaton.system import AttentionNCA, visible
+from nca_viewer.checkpoint import (
+    checkpoint_exists,
+    load_checkpoint,
+    read_tree,
+    save_checkpoint,
+    step_directory,
+    write_tree,
+)
+from nca_viewer.config import ModelConfig
+from nca_viewer.errors import ConfigError, UserError
+from training.config import VALIDATION_STEPS, TrainConfig
+from training.drawings import draw_pictures
+from training.metrics import psnr
+from training.output import atomic_output
+from training.step import (
+    Images,
+    Metrics,
+    TrainState,
+    initial_state,
+    learning_rate_schedule,
+    make_train_step,
+)
+
+REPORTED_STEPS = 128
+"""Updates that the reported mean loss is taken over, and between two rows of `metrics.csv`."""
+
+MAX_RESTARTS = 8
+_DRAWING_COUNT = 2048
+
+
+class DivergenceError(UserError):
+    """A run diverged again and again."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The names in a run's directory.
+
+    Attributes:
+        directory: The run's directory.
+    """
+
+    directory: Path
+
+    @property
+    def config(self) -> Path:
+        """Both configurations, written once."""
+        return self.directory / "config.json"
+
+    @property
+    def resume(self) -> Path:
+        """The whole train state of the last save."""
+        return self.directory / "resume"
+
+    @property
+    def metrics(self) -> Path:
+        """One row per `REPORTED_STEPS` updates."""
+        return self.directory / "metrics.csv"
+
+    @property
+    def validation(self) -> Path:
+        """One row per checkpoint."""
+        return self.directory / "validation.csv"
+
+    @property
+    def best(self) -> Path:
+        """A copy of the best checkpoint by validation."""
+        return self.directory / "best"
+
+
+def fit(
+    config: TrainConfig,
+    model_config: ModelConfig,
+    train_images: NDArray[np.float32],
+    validation_images: NDArray[np.float32],
+    run_directory: Path,
+    *,
+    resume: bool,
+    progress: bool = True,
+) -> Path:
+    """Train an automaton, saving as it goes.
+
+    The run's directory receives `checkpoints/step-XXXXXXXX`, `best` (the best of them by validation),
+    `resume` (the whole state: a resumed run ends bit for bit like an uninterrupted one on the same
+    backend), `config.json`, `metrics.csv` and `validation.csv`. A divergence is rolled back to the last
+    save, and goes on with other draws.
+
+    Args:
+        config: The training's numbers.
+        model_config: The automaton's hyperparameters.
+        train_images: float32[N, H, W, V] in [0, 1].
+        validation_images: float32[M, H, W, V] in [0, 1], disjoint from the former.
+        run_directory: Where the files go.
+        resume: Continue the run in that directory.
+        progress: Show a progress bar.
+
+    Returns:
+        The newest checkpoint's directory.
+
+    Raises:
+        ConfigError: if the directory holds a run already, none to resume, or one with other settings.
+        DivergenceError: after too many roll-backs.
+        OutputError: if a file cannot be written; the last save survives.
+        KeyboardInterrupt: after the state was saved.
+    """
+    files = RunFiles(Path(run_directory))
+    _check_claim(files, config, model_config, resume=resume)
+    if progress:
+        tqdm.write("preparing; the first update takes a while, it is compiled", file=sys.stderr)
+    # A run that was killed before its first save has nothing to restore, and starts from its start.
+    restoring = resume and checkpoint_exists(files.resume)
+    dynamics, parameters = Dynamics.of(AttentionNCA(model_config, rngs=nnx.Rngs(config.seed)))
+    if config.initial_checkpoint and not restoring:
+        parameters = _initial_parameters(config.initial_checkpoint, parameters)
+    drawings = np.zeros((1, *model_config.image_shape), np.uint8)
+    if config.painted_fraction:
+        drawings = draw_pictures(_DRAWING_COUNT, model_config, seed=config.seed)
+    images = Images(
+        photographs=jnp.asarray(np.round(train_images * 255).astype(np.uint8)), drawings=jnp.asarray(drawings)
+    )
+    state = initial_state(parameters, images, config, dynamics)
+    recent: deque[Metrics] = deque(maxlen=REPORTED_STEPS)
+    if restoring:
+        state = _restore(files, state, recent)
+    else:
+        _claim(files, config, model_config)
+        _save(files, state, recent)
+    train_step = make_train_step(dynamics, config)
+    validate = _make_validation(dynamics, validation_images[: config.validation_images], config)
+    schedule = learning_rate_schedule(config)
+    started_seconds = time.monotonic()
+
+    step = int(state.step)
+    _truncate(files, step)
+    bar = tqdm(total=config.train_steps, initial=step, disable=not progress, unit="update", smoothing=0.05)
+    checkpoint = step_directory(files.directory, step)
+    interrupted, restore_signal = _defer_interrupt()
+    try:
+        while step < config.train_steps and not interrupted.is_set():
+            state, metrics = train_step(state, images)
+            metrics = Metrics(*(float(value) for value in metrics))
+            if not _is_sound(metrics, config):
+                state = _roll_back(files, state, recent, metrics, step, bar)
+                step = int(state.step)
+                _truncate(files, step)
+                bar.n = step
+                continue
+            step += 1
+            recent.append(metrics)
+            bar.update()
+            if step % 16 == 0:
+                bar.set_postfix(loss=f"{np.mean([entry.loss for entry in recent]):.5f}", refresh=False)
+            if step % REPORTED_STEPS == 0:
+                mean = Metrics(*np.mean(np.array(recent), axis=0))
+                row = {
+                    "step": step,
+                    **{name: f"{value:.6g}" for name, value in mean._asdict().items()},
+                    "learning_rate": f"{float(schedule(step)):.6g}",
+                    "restarts": int(state.restarts),
+                    "seconds": f"{time.monotonic() - started_seconds:.1f}",
+                }
+                _append(files.metrics, row)
+            if step % config.checkpoint_every == 0 or step == config.train_steps:
+                measured = validate(state.parameters)
+                loss = float(np.mean([entry.loss for entry in recent]))
+                checkpoint = _checkpoint(files, state, config, dynamics.config, {**measured, "loss": loss})
+                _save(files, state, recent)
+                text = ", ".join(f"{name} {value:.2f}" for name, value in measured.items())
+                bar.write(f"update {step}: loss {loss:.5f}, {text}")
+        if interrupted.is_set():
+            _save(files, state, recent)
+            raise KeyboardInterrupt
+    finally:
+        bar.close()
+        restore_signal()
+    return checkpoint
+
+
+def _defer_interrupt() -> tuple[threading.Event, Callable[[], None]]:
+    """Let Ctrl+C wait for the end of an update, whose half-way state could not be saved.
+
+    A second Ctrl+C does not wait. Outside the main thread nothing changes.
+
+    Returns:
+        An event that Ctrl+C sets, and a function that restores what was there before.
+    """
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        return interrupted, lambda: None
+    previous = signal.getsignal(signal.SIGINT)
+
+    def interrupt(*_: object) -> None:
+        interrupted.set()
+        signal.signal(signal.SIGINT, previous)
+
+    signal.signal(signal.SIGINT, interrupt)
+
+    def restore() -> None:
+        signal.signal(signal.SIGINT, previous)
+
+    return interrupted, restore
+
+
+def _settings(config: TrainConfig, model_config: ModelConfig) -> dict[str, dict[str, Any]]:
+    return {"train": config.to_dict(), "model": model_config.to_dict()}
+
+
+def _claim(files: RunFiles, config: TrainConfig, model_config: ModelConfig) -> None:
+    """Make the directory this run's: from here on no other run starts in it."""
+    with atomic_output(files.config, make_parents=True) as path:
+        path.write_text(json.dumps(_settings(config, model_config), indent=2) + "\n")
+
+
+def _check_claim(files: RunFiles, config: TrainConfig, model_config: ModelConfig, *, resume: bool) -> None:
+    """Hold the run's configuration against the one that is there."""
+    if not files.config.exists():
+        if resume:
+            raise ConfigError(f"{files.directory} holds no run to resume; leave out --resume to start one")
+        return
+    if not resume:
+        raise ConfigError(
+            f"{files.directory} holds a run already; continue it with --resume, or choose another directory"
+        )
+    try:
+        stored = json.loads(files.config.read_text())
+        stored = {part: dict(stored[part]) for part in ("train", "model")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{files.config} is damaged; restore it, or start anew elsewhere") from error
+    for part, fields in _settings(config, model_config).items():
+        for name, value in fields.items():
+            was = stored[part].get(name)
+            if was != value and name != "train_steps":
+                raise ConfigError(
+                    f"{files.directory} was started with {name} = {was}, not {value}; "
+                    f"resume with the same settings, or start another run"
+                )
+
+
+def _initial_parameters(checkpoint: str, like: Parameters) -> Parameters:
+    """Another automaton's parameters, if they fit."""
+    model, info = load_checkpoint(checkpoint)
+    _, parameters = Dynamics.of(model)
+    if jax.tree.map(jnp.shape, parameters) != jax.tree.map(jnp.shape, like):
+        raise ConfigError(
+            f"{info.path} has other sizes than this run; start from it with the model settings it has"
+        )
+    return jax.tree.map(jnp.asarray, parameters)
+
+
+def _make_validation(dynamics: Dynamics, images: NDArray[np.float32], config: TrainConfig) -> Any:
+    """A function from parameters to {'psnr_64': dB, 'psnr_512': dB} on fixed masked starts."""
+    clean = jnp.asarray(images)
+    start_key, rollout_key = jax.random.split(jax.random.key(config.seed + 1))
+    start = masked_start(clean, start_key, 0.5, dynamics.config)
+    chunk = VALIDATION_STEPS[0]
+
+    @jax.jit
+    def advance(parameters: Parameters, state: jax.Array, key: jax.Array) -> jax.Array:
+        return dynamics.rollout(parameters, state, jax.random.split(key, chunk))
+
+    def validate(parameters: Parameters) -> dict[str, float]:
+        state = start
+        measured = {}
+        for steps in range(chunk, VALIDATION_STEPS[-1] + 1, chunk):
+            state = advance(parameters, state, jax.random.fold_in(rollout_key, steps))
+            if steps in VALIDATION_STEPS:
+                pictures = np.asarray(visible(state, dynamics.config))
+                pictures = np.nan_to_num(pictures, nan=0.0, posinf=1.0, neginf=0.0)
+                measured[f"psnr_{steps}"] = float(psnr(pictures, images).mean())
+        return measured
+
+    return validate
+
+
+def _is_sound(metrics: Metrics, config: TrainConfig) -> bool:
+    is_finite = all(math.isfinite(value) for value in metrics)
+    return is_finite and float(metrics.largest_state) <= config.explosion_limit
+
+
+def _roll_back(
+    files: RunFiles, state: TrainState, recent: deque[Metrics], metrics: Metrics, step: int, bar: Any
+) -> TrainState:
+    """The last saved state with other draws ahead of it."""
+    restarts = int(state.restarts) + 1
+    if restarts > MAX_RESTARTS:
+        raise DivergenceError(
+            f"the run diverged {restarts} times, the last time at update {step}; "
+            f"lower the learning rate or set a state limit"
+        )
+    restored = _restore(files, state, recent)
+    bar.write(
+        f"update {step}: diverged (loss {metrics.loss:.3g}, largest state {metrics.largest_state:.3g}); "
+        f"back to update {int(restored.step)}"
+    )
+    return restored._replace(restarts=jnp.asarray(restarts, jnp.int32))
+
+
+def _save(files: RunFiles, state: TrainState, recent: deque[Metrics]) -> None:
+    leaves = {f"{number:04d}": np.asarray(leaf) for number, leaf in enumerate(jax.tree.leaves(state))}
+    window = np.full((REPORTED_STEPS, len(Metrics._fields)), np.nan)
+    window[: len(recent)] = np.array(recent).reshape(-1, len(Metrics._fields))
+    write_tree(files.resume, {"state": leaves, "recent": window}, {})
+
+
+def _restore(files: RunFiles, like: TrainState, recent: deque[Metrics]) -> TrainState:
+    """The saved state; `recent` becomes what it was."""
+    tree, _ = read_tree(files.resume)
+    leaves, structure = jax.tree.flatten(like)
+    stored = [tree["state"][name] for name in sorted(tree["state"])]
+    if [leaf.shape for leaf in leaves] != [leaf.shape for leaf in stored]:
+        raise ConfigError(f"{files.resume} belongs to a run with other settings; start another run")
+    recent.clear()
+    recent.extend(Metrics(*row) for row in tree["recent"].tolist() if not math.isnan(row[0]))
+    return jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in stored])
+
+
+def _checkpoint(
+    files: RunFiles,
+    state: TrainState,
+    config: TrainConfig,
+    model_config: ModelConfig,
+    measured: dict[str, float],
+) -> Path:
+    """Save the automaton; also as the best one, if it is."""
+    step = int(state.step)
+    provenance = {
+        "recipe": config.recipe,
+        "step": step,
+        "metrics": measured,
+        "train_config": config.to_dict(),
+        "backend": jax.default_backend(),
+    }
+    path = step_directory(files.directory, step)
+    save_checkpoint(path, state.parameters, model_config, provenance)
+    _append(
+        files.validation,
+        {"step": step, **{name: f"{value:.4f}" for name, value in measured.items()}},
+    )
+    name = f"psnr_{config.selection_steps}"
+    # Both sides as the file has them, rounded: else a best value that was rounded up would not be the best.
+    column = [float(row[name]) for row in _rows(files.validation)]
+    if column[-1] >= max(column):
+        save_checkpoint(files.best, state.parameters, model_config, provenance)
+    return path
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _append(path: Path, row: dict[str, Any]) -> None:
+    rows = [*_rows(path), {name: str(value) for name, value in row.items()}]
+    _write(path, rows)
+
+
+def _truncate(files: RunFiles, step: int) -> None:
+    """Forget rows of updates that are about to be made again."""
+    for path in (files.metrics, files.validation):
+        rows = _rows(path)
+        kept = [row for row in rows if int(row["step"]) <= step]
+        if len(kept) < len(rows):
+            _write(path, kept)
+
+
+def _write(path: Path, rows: list[dict[str, str]]) -> None:
+    with atomic_output(path) as temporary, temporary.open("w", newline="") as file:
+        if rows:
+            writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
+            writer.writeheader()
+            writer.writerows(rows)

@@ -1,0 +1,209 @@
+"""One parameter update: sample the pool, run the automata, descend the gradient, put the states back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from cax.nn.pool import Pool
+from jax import Array
+
+from nca_viewer.automaton.episodes import masked_start
+from nca_viewer.automaton.rollout import Dynamics, Parameters
+from nca_viewer.automaton.system import visible
+from training.config import TrainConfig
+from training.damage import wound
+
+_GOLDEN_RATIO = 0.6180339887
+_PLASTIC_RATIO = 0.7548776662
+
+
+class Images(NamedTuple):
+    """What episodes start from, on the device.
+
+    Attributes:
+        photographs: uint8[N, H, W, V], the training images.
+        drawings: uint8[M, H, W, V], strokes drawn by the viewer's brush; one empty page where unused.
+    """
+
+    photographs: Array
+    drawings: Array
+
+    def clean(self, index: Array) -> Array:
+        """The pictures float[B, H, W, V] in [0, 1] of int[B] indices.
+
+        0 to N - 1 are training images, N to N + M - 1 drawings, -1 is the empty page.
+        """
+        count = len(self.photographs)
+        photograph = self.photographs[jnp.clip(index, 0, count - 1)]
+        drawing = self.drawings[jnp.clip(index - count, 0, len(self.drawings) - 1)]
+        picture = jnp.where((index < count)[:, None, None, None], photograph, drawing) / 255.0
+        return jnp.where((index >= 0)[:, None, None, None], picture, 0.0)
+
+
+class TrainState(NamedTuple):
+    """Everything that a run is; the same state continues the same run.
+
+    Attributes:
+        parameters: The automaton's parameters.
+        optimiser_state: Adam's moments and counts.
+        pool_state: float[P, H, W, C].
+        pool_index: int32[P], which picture each state is to show, see `Images.clean`.
+        step: int32[], updates made.
+        restarts: int32[], how often the run was rolled back; every draw depends on it.
+    """
+
+    parameters: Parameters
+    optimiser_state: Any
+    pool_state: Array
+    pool_index: Array
+    step: Array
+    restarts: Array
+
+
+class Metrics(NamedTuple):
+    """Scalars of one update.
+
+    Attributes:
+        loss: Mean squared error of the picture, over the last `loss_steps` states.
+        overflow: Mean distance of the states from the allowed range.
+        gradient_norm: Global norm before clipping.
+        largest_state: Largest magnitude in the final states.
+    """
+
+    loss: Array | float
+    overflow: Array | float
+    gradient_norm: Array | float
+    largest_state: Array | float
+
+
+def learning_rate_schedule(config: TrainConfig) -> optax.Schedule:
+    """Linear warm-up, linear decay, then constant; updates -> learning rate."""
+    decay = optax.linear_schedule(config.learning_rate, config.learning_rate_end, config.decay_steps)
+    if not config.warmup_steps:
+        return decay
+    warmup = optax.linear_schedule(0.0, config.learning_rate, config.warmup_steps)
+    return optax.join_schedules([warmup, decay], [config.warmup_steps])
+
+
+def make_optimiser(config: TrainConfig) -> optax.GradientTransformation:
+    """Global-norm clipping, then Adam."""
+    return optax.chain(
+        optax.clip_by_global_norm(config.clip_norm), optax.adam(learning_rate_schedule(config))
+    )
+
+
+def _fresh_episodes(
+    images: Images, key: Array, slots: Array, config: TrainConfig, dynamics: Dynamics
+) -> tuple[Array, Array]:
+    """Masked starts float[B, H, W, C] and picture indices int32[B] for int[B] slots of the pool.
+
+    A slot holds episodes of one kind for ever: were the kind drawn anew, what is easy to keep would in time
+    crowd out what is hard.
+    """
+    photograph_key, drawing_key, ratio_key, mask_key = jax.random.split(key, 4)
+    photographs, count = len(images.photographs), len(slots)
+    kind = _spread(slots, _GOLDEN_RATIO)
+    index = jax.random.randint(photograph_key, (count,), 0, photographs)
+    drawing = photographs + jax.random.randint(drawing_key, (count,), 0, len(images.drawings))
+    is_drawing = kind < config.painted_fraction
+    is_blank = ~is_drawing & (kind < config.painted_fraction + config.blank_fraction)
+    index = jnp.where(is_blank, -1, jnp.where(is_drawing, drawing, index))
+    ratio = jax.random.uniform(
+        ratio_key, (count,), minval=config.mask_ratio_min, maxval=config.mask_ratio_max
+    )
+    ratio = jnp.where(is_drawing, 0.0, ratio)
+    return masked_start(images.clean(index), mask_key, ratio, dynamics.config), index
+
+
+def _spread(slots: Array, ratio: float) -> Array:
+    """Slots evenly spread over [0, 1): multiples of an irrational number, without their whole part."""
+    return (slots.astype(jnp.float32) * ratio) % 1.0
+
+
+def _age_rank(error: Array, slots: Array, config: TrainConfig) -> Array:
+    """What the batch is sorted by, largest first: the error, but elders come last while they are sound."""
+    error = jnp.where(jnp.isfinite(error), error, jnp.inf)
+    is_elder = _spread(slots, _PLASTIC_RATIO) < config.elder_fraction
+    return jnp.where(is_elder & (error <= config.elder_error_limit), error - 1e6, error)
+
+
+def initial_state(
+    parameters: Parameters, images: Images, config: TrainConfig, dynamics: Dynamics
+) -> TrainState:
+    """A run before its first update: a pool of fresh episodes."""
+    key = jax.random.fold_in(jax.random.key(config.seed), 2**31 - 1)
+    slots = jnp.arange(config.pool_size)
+    pool_state, pool_index = _fresh_episodes(images, key, slots, config, dynamics)
+    return TrainState(
+        parameters=parameters,
+        optimiser_state=make_optimiser(config).init(parameters),
+        pool_state=pool_state,
+        pool_index=pool_index,
+        step=jnp.zeros((), jnp.int32),
+        restarts=jnp.zeros((), jnp.int32),
+    )
+
+
+def make_train_step(
+    dynamics: Dynamics, config: TrainConfig
+) -> Callable[[TrainState, Images], tuple[TrainState, Metrics]]:
+    """The jitted update; the given state's buffers are reused for the new one."""
+    optimiser = make_optimiser(config)
+    model_config = dynamics.config
+
+    def loss_function(
+        parameters: Parameters, state: Array, clean: Array, key: Array
+    ) -> tuple[Array, tuple[Array, Array, Array]]:
+        keys = jax.random.split(key, config.rollout_steps)
+        final, states = dynamics.rollout(
+            parameters, state, keys, rematerialise=config.rematerialise, history=True
+        )
+        pictures = visible(states[-config.loss_steps :], model_config)
+        error = jnp.mean((pictures - clean) ** 2)
+        overflow = jnp.mean(jnp.maximum(jnp.abs(states) - config.overflow_limit, 0.0))
+        return error + config.overflow_weight * overflow, (error, overflow, final)
+
+    def train_step(train_state: TrainState, images: Images) -> tuple[TrainState, Metrics]:
+        key = jax.random.fold_in(jax.random.key(config.seed), train_state.restarts)
+        key = jax.random.fold_in(key, train_state.step)
+        sample_key, fresh_key, wound_key, rollout_key = jax.random.split(key, 4)
+
+        pool = Pool.create({"state": train_state.pool_state, "index": train_state.pool_index})
+        slots, batch = pool.sample(sample_key, batch_size=config.batch_size)
+        state, index = batch["state"], batch["index"]
+        error = jnp.mean((visible(state, model_config) - images.clean(index)) ** 2, axis=(1, 2, 3))
+        worst_first = jnp.argsort(-_age_rank(error, slots, config))
+        slots, state, index = slots[worst_first], state[worst_first], index[worst_first]
+
+        if config.wound_probability > 0:
+            state = wound(state, images.clean(index), wound_key, config, model_config)
+        if config.fresh_count:
+            fresh, fresh_index = _fresh_episodes(
+                images, fresh_key, slots[: config.fresh_count], config, dynamics
+            )
+            state = state.at[: config.fresh_count].set(fresh)
+            index = index.at[: config.fresh_count].set(fresh_index)
+
+        (_, (error, overflow, final)), gradient = jax.value_and_grad(loss_function, has_aux=True)(
+            train_state.parameters, state, images.clean(index), rollout_key
+        )
+        updates, optimiser_state = optimiser.update(
+            gradient, train_state.optimiser_state, train_state.parameters
+        )
+        pool = pool.update(slots, {"state": final, "index": index})
+        metrics = Metrics(error, overflow, optax.tree.norm(gradient), jnp.max(jnp.abs(final)))
+        train_state = TrainState(
+            parameters=optax.apply_updates(train_state.parameters, updates),
+            optimiser_state=optimiser_state,
+            pool_state=pool.data["state"],
+            pool_index=pool.data["index"],
+            step=train_state.step + 1,
+            restarts=train_state.restarts,
+        )
+        return train_state, metrics
+
+    return jax.jit(train_step, donate_argnums=0)
