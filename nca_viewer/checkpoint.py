@@ -428,12 +428,26 @@ def _orbax_load(path: Path) -> tuple[Tree, dict[str, Any]]:
     try:
         metadata = json.loads((path / _ORBAX_METADATA_NAME).read_bytes())["custom_metadata"]
         with _ORBAX_LOCK, _quiet_absl():
+            _read_through(path / "state")
             tree = ocp.load(path, checkpointable_name="state")["tree"]
     except Exception as error:  # orbax raises bare Exceptions, see its source
         raise CheckpointError(f"{path} cannot be read as a checkpoint: {_line(error)}") from error
     if not isinstance(tree, dict) or not isinstance(metadata, dict):
         raise CheckpointError(f"{path} cannot be read as a checkpoint: it holds no tree")
     return tree, metadata
+
+
+def _read_through(store: Path) -> None:
+    """Read every entry once, in this thread.
+
+    Orbax reads all entries at once in an event loop that it closes at the first failure; the others, still
+    under way, then print tracebacks from tensorstore's threads. Whatever cannot be read has to fail here.
+    """
+    import tensorstore
+
+    entries = tensorstore.KvStore.open({"driver": "ocdbt", "base": f"{store.as_uri()}/"}).result()
+    for key in entries.list().result():
+        entries.read(key).result()
 
 
 def _line(error: BaseException) -> str:

@@ -66,6 +66,9 @@ class ModelConfig:
         cell_dropout_rate: Probability that a cell skips its update in one step.
         state_limit: Bound on the absolute value of every state channel, applied after each step;
             None leaves the state unbounded, as in the published recipe. It adds no parameters.
+        update_deadband: Magnitude by which every channel's update is shrunk towards zero, so that smaller
+            ones vanish and a cell can come to rest exactly; 0, as in the published recipe, is off. It adds
+            no parameters.
     """
 
     height: int = 28
@@ -80,6 +83,7 @@ class ModelConfig:
     step_size: float = 1.0
     cell_dropout_rate: float = 0.5
     state_limit: float | None = None
+    update_deadband: float = 0.0
 
     def __post_init__(self) -> None:
         require_range("height", self.height, MIN_GRID_SIZE, MAX_GRID_SIZE, whole=True)
@@ -106,6 +110,7 @@ class ModelConfig:
         require_range("cell_dropout_rate", self.cell_dropout_rate, 0.0, 0.99)
         if self.state_limit is not None:
             require_range("state_limit", self.state_limit, 1.0, 1e6)
+        require_range("update_deadband", self.update_deadband, 0.0, 1.0)
 
     @property
     def head_size(self) -> int:

@@ -214,13 +214,29 @@ _checkpoint_option = click.option(
 @click.option("--resume", is_flag=True, help="Continue the run in --run-dir after its newest checkpoint.")
 @_data_option
 @_data_dir_option
+@click.option(
+    "--coordinator", help="HOST:PORT of process 0, where several processes, one per host, train together."
+)
+@click.option("--num-processes", type=int, default=1, show_default=True, help="How many processes those are.")
+@click.option("--process-id", type=int, default=0, show_default=True, help="Which of them this one is.")
 @config_options({name: preset.train for name, preset in RECIPES.items()}, leave_out=["recipe"])
 @config_options({name: preset.model for name, preset in RECIPES.items()})
-def fit(recipe: str, run_dir: Path, resume: bool, data: str, data_dir: Path | None, **options: Any) -> None:
+def fit(
+    recipe: str,
+    run_dir: Path,
+    resume: bool,
+    data: str,
+    data_dir: Path | None,
+    coordinator: str | None,
+    num_processes: int,
+    process_id: int,
+    **options: Any,
+) -> None:
     """Train an automaton; every number of the recipe is an option."""
     config = dataclasses.replace(RECIPES[recipe].train, **_given(TrainConfig, options))
     model_fields = _given(ModelConfig, options)
     model_config = dataclasses.replace(RECIPES[recipe].model, **model_fields)
+    _join(coordinator, num_processes, process_id)
     _check_backend()
     from training.data import load_images
 
@@ -240,6 +256,21 @@ def fit(recipe: str, run_dir: Path, resume: bool, data: str, data_dir: Path | No
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; continue with: {_resume_command()}") from None
     click.echo(f"newest checkpoint: {newest}")
+
+
+def _join(coordinator: str | None, num_processes: int, process_id: int) -> None:
+    """Lay out the devices; together with other processes, where a coordinator is named."""
+    from training.layout import connect, use_all_cores
+
+    if coordinator is None:
+        if num_processes != 1 or process_id != 0:
+            raise ConfigError(
+                f"--num-processes {num_processes} --process-id {process_id} need --coordinator HOST:PORT, "
+                "the address of process 0"
+            )
+        use_all_cores()
+    else:
+        connect(coordinator, num_processes, process_id)
 
 
 def set_aside(

@@ -29,17 +29,18 @@ class TrainConfig:
         loss_steps: How many of the last states the loss is averaged over.
         pool_size: States in the pool.
         fresh_count: How many of a batch, worst first, start afresh.
-        elder_fraction: Fraction of the pool's slots whose states are left to grow old.
+        elder_fraction: Fraction of the pool's slots whose states are left to grow old, without wounds.
         elder_error_limit: Mean squared error above which an old state starts afresh all the same.
         mask_ratio_min: Smallest ratio of forgotten pixels of a fresh episode.
         mask_ratio_max: Largest ratio of forgotten pixels; the ratio is uniform between the two.
         blank_fraction: Fraction of the pool's slots that hold empty pages that are to stay empty.
         painted_fraction: Fraction of the slots that hold drawings by the viewer's brush that are to stay.
-        wound_probability: Probability that a state taken from the pool is wounded.
+        wound_probability: Probability that a state taken from the pool, no elder, is wounded.
         scramble_probability: Probability that a wound scrambles its cells instead of erasing them.
         half_plane_probability: Probability that a wound is a half plane instead of a disc.
         wound_radius_min_cells: Smallest radius of a wounded disc.
         wound_radius_max_cells: Largest radius of a wounded disc.
+        motion_weight: Weight of the mean magnitude of a channel's change over the last `loss_steps` steps.
         overflow_weight: Weight of the mean distance of all states from [-overflow_limit, overflow_limit].
         overflow_limit: Magnitude of a state channel that costs nothing.
         learning_rate: Adam's learning rate after the warm-up.
@@ -74,6 +75,7 @@ class TrainConfig:
     half_plane_probability: float = 0.1
     wound_radius_min_cells: float = 2.0
     wound_radius_max_cells: float = 8.0
+    motion_weight: float = 0.0
     overflow_weight: float = 0.0
     overflow_limit: float = 1.5
     learning_rate: float = 1e-3
@@ -128,7 +130,7 @@ class TrainConfig:
                 f"blank_fraction + painted_fraction = "
                 f"{self.blank_fraction + self.painted_fraction} is larger than 1"
             )
-        for name in ("overflow_weight", "overflow_limit", "clip_norm", "explosion_limit"):
+        for name in ("motion_weight", "overflow_weight", "overflow_limit", "clip_norm", "explosion_limit"):
             require_range(name, getattr(self, name), 0.0, 1e9)
         for name in ("learning_rate", "learning_rate_end"):
             require_range(name, getattr(self, name), 1e-9, 10.0)
@@ -167,24 +169,28 @@ class Recipe:
 RECIPES: dict[str, Recipe] = {
     "seed-recipe": Recipe(ModelConfig(), TrainConfig()),
     "exhibit": Recipe(
-        ModelConfig(state_limit=3.0),
+        ModelConfig(state_limit=3.0, update_deadband=0.01),
         TrainConfig(
             recipe="exhibit",
-            train_steps=8000,
+            train_steps=6000,
             batch_size=5,
             rollout_steps=24,
             loss_steps=4,
             pool_size=128,
-            elder_fraction=0.4,
+            elder_fraction=0.25,
             elder_error_limit=0.02,
-            mask_ratio_min=0.0,
+            mask_ratio_min=0.25,
             mask_ratio_max=0.75,
-            blank_fraction=0.08,
+            blank_fraction=0.04,
             painted_fraction=0.12,
-            wound_probability=0.35,
-            overflow_weight=0.3,
+            wound_probability=0.7,
+            scramble_probability=0.25,
+            motion_weight=0.05,
+            overflow_weight=1.0,
+            clip_norm=0.2,
+            learning_rate_end=5e-5,
             warmup_steps=100,
-            decay_steps=3800,
+            decay_steps=5900,
             selection_steps=512,
         ),
     ),

@@ -27,8 +27,15 @@ def half_plane(point: Array, angle_radians: Array, height: int, width: int) -> A
     return across > 0
 
 
-def wound(state: Array, clean: Array, key: Array, config: TrainConfig, model_config: ModelConfig) -> Array:
-    """Wound each automaton of a batch, with probability `wound_probability`.
+def wound(
+    state: Array,
+    clean: Array,
+    probability: Array | float,
+    key: Array,
+    config: TrainConfig,
+    model_config: ModelConfig,
+) -> Array:
+    """Wound each automaton of a batch with a probability of its own.
 
     Discs lie around a random cell of ink (anywhere on an empty page), half planes leave the centre of the
     grid unharmed; both erase, or scramble all channels.
@@ -36,8 +43,9 @@ def wound(state: Array, clean: Array, key: Array, config: TrainConfig, model_con
     Args:
         state: float[B, H, W, C].
         clean: float[B, H, W, V], the pictures that the automata are to show.
+        probability: float[B] or one for all, in [0, 1].
         key: PRNG key.
-        config: Kinds, sizes and probabilities of the wounds.
+        config: Kinds and sizes of the wounds.
         model_config: The automaton's hyperparameters.
 
     Returns:
@@ -58,7 +66,8 @@ def wound(state: Array, clean: Array, key: Array, config: TrainConfig, model_con
     point = middle + jnp.stack([jnp.sin(angle) * height, jnp.cos(angle) * width], -1) * distance[:, None]
     is_half_plane = jax.random.bernoulli(next(keys), config.half_plane_probability, (batch, 1, 1))
     region = jnp.where(is_half_plane, half_plane(point, angle, height, width), region)
-    region &= jax.random.bernoulli(next(keys), config.wound_probability, (batch, 1, 1))
+    is_wounded = jax.random.bernoulli(next(keys), probability, (batch,))
+    region &= is_wounded[:, None, None]
     is_scramble = jax.random.bernoulli(next(keys), config.scramble_probability, (batch, 1, 1))
     state = corrupt(state, region & is_scramble, next(keys), model_config)
     return erase(state, region & ~is_scramble)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import csv
+import contextlib
+import hashlib
 import json
 import math
 import signal
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from filelock import FileLock, Timeout
 from flax import nnx
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -34,11 +36,14 @@ from nca_viewer.checkpoint import (
     write_tree,
 )
 from nca_viewer.config import ModelConfig
-from nca_viewer.errors import ConfigError, UserError
+from nca_viewer.errors import ConfigError, OutputError, UserError
 from training.config import VALIDATION_STEPS, TrainConfig
+from training.curves import Curves, read_rows
 from training.drawings import draw_pictures
+from training.layout import Layout
 from training.metrics import psnr
 from training.output import atomic_output
+from training.report import sample_sheet, save_image
 from training.step import (
     Images,
     Metrics,
@@ -52,6 +57,9 @@ REPORTED_STEPS = 128
 """Updates that the reported mean loss is taken over, and between two rows of `metrics.csv`."""
 
 MAX_RESTARTS = 8
+SHEET_IMAGES = 8
+"""Validation images on every checkpoint's sample sheet."""
+
 _DRAWING_COUNT = 2048
 
 
@@ -81,15 +89,14 @@ class RunFiles:
         """The whole train state of the last save."""
         return self.directory / "resume"
 
-    @property
-    def metrics(self) -> Path:
-        """One row per `REPORTED_STEPS` updates."""
-        return self.directory / "metrics.csv"
+    def sheet(self, step: int) -> Path:
+        """The sample sheet of the checkpoint after an update."""
+        return self.directory / "sheets" / f"step-{step:08d}.png"
 
     @property
-    def validation(self) -> Path:
-        """One row per checkpoint."""
-        return self.directory / "validation.csv"
+    def lock(self) -> Path:
+        """Locked by the process that trains here, as long as it lives."""
+        return self.directory / ".lock"
 
     @property
     def best(self) -> Path:
@@ -111,8 +118,12 @@ def fit(
 
     The run's directory receives `checkpoints/step-XXXXXXXX`, `best` (the best of them by validation),
     `resume` (the whole state: a resumed run ends bit for bit like an uninterrupted one on the same
-    backend), `config.json`, `metrics.csv` and `validation.csv`. A divergence is rolled back to the last
-    save, and goes on with other draws.
+    backend with as many devices), `config.json`, a sample sheet per checkpoint in `sheets`, and the curves:
+    `metrics.csv`, `validation.csv` and TensorBoard's event files in `tensorboard`. A divergence is rolled
+    back to the last save, and goes on with other draws.
+
+    Each batch is divided among all devices. Where several processes train together (`layout.connect`), each
+    calls this with the same arguments, and the first one alone writes.
 
     Args:
         config: The training's numbers.
@@ -133,45 +144,74 @@ def fit(
         KeyboardInterrupt: after the state was saved.
     """
     files = RunFiles(Path(run_directory))
-    _check_claim(files, config, model_config, resume=resume)
+    layout = Layout.over_all_devices(config.batch_size)
+    settings = _settings(config, model_config, train_images)
+    if layout.is_writer:
+        _check_claim(files, settings, resume=resume)
+    with _locked(files) if layout.is_writer else contextlib.nullcontext():
+        return _fit(
+            config,
+            settings,
+            train_images,
+            validation_images,
+            files,
+            layout,
+            resume=resume,
+            progress=progress and layout.is_writer,
+        )
+
+
+def _fit(
+    config: TrainConfig,
+    settings: Settings,
+    train_images: NDArray[np.float32],
+    validation_images: NDArray[np.float32],
+    files: RunFiles,
+    layout: Layout,
+    *,
+    resume: bool,
+    progress: bool,
+) -> Path:
+    model_config = ModelConfig.from_dict(settings["model"])
     if progress:
         tqdm.write("preparing; the first update takes a while, it is compiled", file=sys.stderr)
     # A run that was killed before its first save has nothing to restore, and starts from its start.
-    restoring = resume and checkpoint_exists(files.resume)
+    restoring = bool(layout.agree(resume and checkpoint_exists(files.resume)))
     dynamics, parameters = Dynamics.of(AttentionNCA(model_config, rngs=nnx.Rngs(config.seed)))
     if config.initial_checkpoint and not restoring:
         parameters = _initial_parameters(config.initial_checkpoint, parameters)
     drawings = np.zeros((1, *model_config.image_shape), np.uint8)
     if config.painted_fraction:
         drawings = draw_pictures(_DRAWING_COUNT, model_config, seed=config.seed)
-    images = Images(
-        photographs=jnp.asarray(np.round(train_images * 255).astype(np.uint8)), drawings=jnp.asarray(drawings)
-    )
+    images = Images(photographs=jnp.asarray(_pixels(train_images)), drawings=jnp.asarray(drawings))
     state = initial_state(parameters, images, config, dynamics)
+    images = layout.replicate(images)
     recent: deque[Metrics] = deque(maxlen=REPORTED_STEPS)
     if restoring:
-        state = _restore(files, state, recent)
+        state = _restore(files, state, recent, layout)
     else:
-        _claim(files, config, model_config)
-        _save(files, state, recent)
-    train_step = make_train_step(dynamics, config)
+        _claim(files, settings, layout)
+        _save(files, state, recent, layout)
+    state = layout.replicate(state)
+    curves = Curves(files.directory, int(state.step)) if layout.is_writer else None
+    train_step = make_train_step(dynamics, config, layout)
     validate = _make_validation(dynamics, validation_images[: config.validation_images], config)
     schedule = learning_rate_schedule(config)
     started_seconds = time.monotonic()
 
     step = int(state.step)
-    _truncate(files, step)
     bar = tqdm(total=config.train_steps, initial=step, disable=not progress, unit="update", smoothing=0.05)
     checkpoint = step_directory(files.directory, step)
     interrupted, restore_signal = _defer_interrupt()
     try:
-        while step < config.train_steps and not interrupted.is_set():
+        while step < config.train_steps and not layout.agree(interrupted.is_set()):
             state, metrics = train_step(state, images)
             metrics = Metrics(*(float(value) for value in metrics))
             if not _is_sound(metrics, config):
-                state = _roll_back(files, state, recent, metrics, step, bar)
+                state = layout.replicate(_roll_back(files, state, recent, metrics, step, bar, layout))
                 step = int(state.step)
-                _truncate(files, step)
+                if curves is not None:
+                    curves.rewind(step)
                 bar.n = step
                 continue
             step += 1
@@ -179,27 +219,36 @@ def fit(
             bar.update()
             if step % 16 == 0:
                 bar.set_postfix(loss=f"{np.mean([entry.loss for entry in recent]):.5f}", refresh=False)
-            if step % REPORTED_STEPS == 0:
-                mean = Metrics(*np.mean(np.array(recent), axis=0))
-                row = {
-                    "step": step,
-                    **{name: f"{value:.6g}" for name, value in mean._asdict().items()},
-                    "learning_rate": f"{float(schedule(step)):.6g}",
-                    "restarts": int(state.restarts),
-                    "seconds": f"{time.monotonic() - started_seconds:.1f}",
-                }
-                _append(files.metrics, row)
+            if step % REPORTED_STEPS == 0 and curves is not None:
+                mean = Metrics(*np.mean(np.array(recent), axis=0).tolist())
+                curves.add_metrics(
+                    {
+                        "step": step,
+                        **mean._asdict(),
+                        "learning_rate": float(schedule(step)),
+                        "restarts": int(state.restarts),
+                        "seconds": round(time.monotonic() - started_seconds, 1),
+                    }
+                )
             if step % config.checkpoint_every == 0 or step == config.train_steps:
-                measured = validate(state.parameters)
-                loss = float(np.mean([entry.loss for entry in recent]))
-                checkpoint = _checkpoint(files, state, config, dynamics.config, {**measured, "loss": loss})
-                _save(files, state, recent)
-                text = ", ".join(f"{name} {value:.2f}" for name, value in measured.items())
-                bar.write(f"update {step}: loss {loss:.5f}, {text}")
-        if interrupted.is_set():
-            _save(files, state, recent)
+                checkpoint = step_directory(files.directory, step)
+                if curves is not None:
+                    parameters = jax.device_get(state.parameters)
+                    measured = validate(parameters)
+                    loss = float(np.mean([entry.loss for entry in recent]))
+                    text = ", ".join(f"{name} {value:.2f}" for name, value in measured.items())
+                    bar.write(f"update {step}: loss {loss:.5f}, {text}")
+                    measured["loss"] = loss
+                    _checkpoint(
+                        files, curves, step, parameters, config, dynamics, measured, validation_images
+                    )
+                _save(files, state, recent, layout)
+        if step < config.train_steps:
+            _save(files, state, recent, layout)
             raise KeyboardInterrupt
     finally:
+        if curves is not None:
+            curves.close()
         bar.close()
         restore_signal()
     return checkpoint
@@ -230,18 +279,52 @@ def _defer_interrupt() -> tuple[threading.Event, Callable[[], None]]:
     return interrupted, restore
 
 
-def _settings(config: TrainConfig, model_config: ModelConfig) -> dict[str, dict[str, Any]]:
-    return {"train": config.to_dict(), "model": model_config.to_dict()}
+Settings = dict[str, dict[str, Any]]
+"""What a run is made of, by part: train, model and data; stored with it, and compared when it is resumed."""
 
 
-def _claim(files: RunFiles, config: TrainConfig, model_config: ModelConfig) -> None:
+def _settings(config: TrainConfig, model_config: ModelConfig, images: NDArray[np.float32]) -> Settings:
+    digest = hashlib.sha256(_pixels(images).tobytes()).hexdigest()
+    data = {"images": len(images), "sha256": digest}
+    return {"train": config.to_dict(), "model": model_config.to_dict(), "data": data}
+
+
+def _pixels(images: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.round(images * 255).astype(np.uint8)
+
+
+@contextlib.contextmanager
+def _locked(files: RunFiles) -> Iterator[None]:
+    """Keep other processes from training in the directory; the system unlocks what a dead one locked."""
+    existed = files.directory.is_dir()
+    try:
+        files.directory.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(files.lock, timeout=0)
+        with lock:
+            yield
+    except Timeout:
+        raise ConfigError(
+            f"another process is training in {files.directory}; wait for it, or choose another directory"
+        ) from None
+    except OSError as error:
+        raise OutputError(f"cannot write {files.directory}: {error.strerror or error}") from error
+    finally:
+        if not existed and not files.config.exists():
+            files.lock.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                files.directory.rmdir()
+
+
+def _claim(files: RunFiles, settings: Settings, layout: Layout) -> None:
     """Make the directory this run's: from here on no other run starts in it."""
+    if not layout.is_writer:
+        return
     with atomic_output(files.config, make_parents=True) as path:
-        path.write_text(json.dumps(_settings(config, model_config), indent=2) + "\n")
+        path.write_text(json.dumps(settings, indent=2) + "\n")
 
 
-def _check_claim(files: RunFiles, config: TrainConfig, model_config: ModelConfig, *, resume: bool) -> None:
-    """Hold the run's configuration against the one that is there."""
+def _check_claim(files: RunFiles, settings: Settings, *, resume: bool) -> None:
+    """Hold the run's settings against those that are there."""
     if not files.config.exists():
         if resume:
             raise ConfigError(f"{files.directory} holds no run to resume; leave out --resume to start one")
@@ -252,10 +335,15 @@ def _check_claim(files: RunFiles, config: TrainConfig, model_config: ModelConfig
         )
     try:
         stored = json.loads(files.config.read_text())
-        stored = {part: dict(stored[part]) for part in ("train", "model")}
+        stored = {part: dict(stored[part]) for part in settings}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{files.config} is damaged; restore it, or start anew elsewhere") from error
-    for part, fields in _settings(config, model_config).items():
+    if stored["data"] != settings["data"]:
+        raise ConfigError(
+            f"{files.directory} was started with other training images ({stored['data'].get('images')} of "
+            f"them); resume with the same data, or start another run"
+        )
+    for part, fields in settings.items():
         for name, value in fields.items():
             was = stored[part].get(name)
             if was != value and name != "train_steps":
@@ -307,7 +395,13 @@ def _is_sound(metrics: Metrics, config: TrainConfig) -> bool:
 
 
 def _roll_back(
-    files: RunFiles, state: TrainState, recent: deque[Metrics], metrics: Metrics, step: int, bar: Any
+    files: RunFiles,
+    state: TrainState,
+    recent: deque[Metrics],
+    metrics: Metrics,
+    step: int,
+    bar: Any,
+    layout: Layout,
 ) -> TrainState:
     """The last saved state with other draws ahead of it."""
     restarts = int(state.restarts) + 1
@@ -316,7 +410,7 @@ def _roll_back(
             f"the run diverged {restarts} times, the last time at update {step}; "
             f"lower the learning rate or set a state limit"
         )
-    restored = _restore(files, state, recent)
+    restored = _restore(files, state, recent, layout)
     bar.write(
         f"update {step}: diverged (loss {metrics.loss:.3g}, largest state {metrics.largest_state:.3g}); "
         f"back to update {int(restored.step)}"
@@ -324,15 +418,19 @@ def _roll_back(
     return restored._replace(restarts=jnp.asarray(restarts, jnp.int32))
 
 
-def _save(files: RunFiles, state: TrainState, recent: deque[Metrics]) -> None:
+def _save(files: RunFiles, state: TrainState, recent: deque[Metrics], layout: Layout) -> None:
+    if not layout.is_writer:
+        return
     leaves = {f"{number:04d}": np.asarray(leaf) for number, leaf in enumerate(jax.tree.leaves(state))}
     window = np.full((REPORTED_STEPS, len(Metrics._fields)), np.nan)
     window[: len(recent)] = np.array(recent).reshape(-1, len(Metrics._fields))
     write_tree(files.resume, {"state": leaves, "recent": window}, {})
 
 
-def _restore(files: RunFiles, like: TrainState, recent: deque[Metrics]) -> TrainState:
-    """The saved state; `recent` becomes what it was."""
+def _restore(files: RunFiles, like: TrainState, recent: deque[Metrics], layout: Layout) -> TrainState:
+    """The saved state, in the process that writes; `recent` becomes what it was."""
+    if not layout.is_writer:
+        return like
     tree, _ = read_tree(files.resume)
     leaves, structure = jax.tree.flatten(like)
     stored = [tree["state"][name] for name in sorted(tree["state"])]
@@ -345,58 +443,30 @@ def _restore(files: RunFiles, like: TrainState, recent: deque[Metrics]) -> Train
 
 def _checkpoint(
     files: RunFiles,
-    state: TrainState,
+    curves: Curves,
+    step: int,
+    parameters: Parameters,
     config: TrainConfig,
-    model_config: ModelConfig,
+    dynamics: Dynamics,
     measured: dict[str, float],
-) -> Path:
-    """Save the automaton; also as the best one, if it is."""
-    step = int(state.step)
+    images: NDArray[np.float32],
+) -> None:
+    """Save the automaton, also as the best one if it is, with its sample sheet and its row of figures."""
     provenance = {
         "recipe": config.recipe,
         "step": step,
         "metrics": measured,
         "train_config": config.to_dict(),
         "backend": jax.default_backend(),
+        "devices": jax.device_count(),
     }
-    path = step_directory(files.directory, step)
-    save_checkpoint(path, state.parameters, model_config, provenance)
-    _append(
-        files.validation,
-        {"step": step, **{name: f"{value:.4f}" for name, value in measured.items()}},
-    )
+    save_checkpoint(step_directory(files.directory, step), parameters, dynamics.config, provenance)
+    sheet = sample_sheet(dynamics.bind(parameters), images[:SHEET_IMAGES])
+    files.sheet(step).parent.mkdir(exist_ok=True)
+    save_image(sheet, files.sheet(step))
+    curves.add_validation({"step": step, **measured}, sheet)
     name = f"psnr_{config.selection_steps}"
     # Both sides as the file has them, rounded: else a best value that was rounded up would not be the best.
-    column = [float(row[name]) for row in _rows(files.validation)]
+    column = [float(row[name]) for row in read_rows(curves.validation)]
     if column[-1] >= max(column):
-        save_checkpoint(files.best, state.parameters, model_config, provenance)
-    return path
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _append(path: Path, row: dict[str, Any]) -> None:
-    rows = [*_rows(path), {name: str(value) for name, value in row.items()}]
-    _write(path, rows)
-
-
-def _truncate(files: RunFiles, step: int) -> None:
-    """Forget rows of updates that are about to be made again."""
-    for path in (files.metrics, files.validation):
-        rows = _rows(path)
-        kept = [row for row in rows if int(row["step"]) <= step]
-        if len(kept) < len(rows):
-            _write(path, kept)
-
-
-def _write(path: Path, rows: list[dict[str, str]]) -> None:
-    with atomic_output(path) as temporary, temporary.open("w", newline="") as file:
-        if rows:
-            writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
-            writer.writeheader()
-            writer.writerows(rows)
+        save_checkpoint(files.best, parameters, dynamics.config, provenance)

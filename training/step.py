@@ -16,6 +16,7 @@ from nca_viewer.automaton.rollout import Dynamics, Parameters
 from nca_viewer.automaton.system import visible
 from training.config import TrainConfig
 from training.damage import wound
+from training.layout import Layout
 
 _GOLDEN_RATIO = 0.6180339887
 _PLASTIC_RATIO = 0.7548776662
@@ -69,12 +70,14 @@ class Metrics(NamedTuple):
 
     Attributes:
         loss: Mean squared error of the picture, over the last `loss_steps` states.
+        motion: Mean magnitude of the last `loss_steps` changes of a channel.
         overflow: Mean distance of the states from the allowed range.
         gradient_norm: Global norm before clipping.
         largest_state: Largest magnitude in the final states.
     """
 
     loss: Array | float
+    motion: Array | float
     overflow: Array | float
     gradient_norm: Array | float
     largest_state: Array | float
@@ -124,10 +127,15 @@ def _spread(slots: Array, ratio: float) -> Array:
     return (slots.astype(jnp.float32) * ratio) % 1.0
 
 
+def _is_elder(slots: Array, config: TrainConfig) -> Array:
+    """Which slots' states are left to grow old: bool[B] for int[B]."""
+    return _spread(slots, _PLASTIC_RATIO) < config.elder_fraction
+
+
 def _age_rank(error: Array, slots: Array, config: TrainConfig) -> Array:
     """What the batch is sorted by, largest first: the error, but elders come last while they are sound."""
     error = jnp.where(jnp.isfinite(error), error, jnp.inf)
-    is_elder = _spread(slots, _PLASTIC_RATIO) < config.elder_fraction
+    is_elder = _is_elder(slots, config)
     return jnp.where(is_elder & (error <= config.elder_error_limit), error - 1e6, error)
 
 
@@ -149,23 +157,30 @@ def initial_state(
 
 
 def make_train_step(
-    dynamics: Dynamics, config: TrainConfig
+    dynamics: Dynamics, config: TrainConfig, layout: Layout | None = None
 ) -> Callable[[TrainState, Images], tuple[TrainState, Metrics]]:
-    """The jitted update; the given state's buffers are reused for the new one."""
+    """The jitted update; the given state's buffers are reused for the new one.
+
+    With a layout the roll-outs are divided among its devices. All draws are the same for any number of
+    devices; the gradients' sums differ in their rounding.
+    """
     optimiser = make_optimiser(config)
     model_config = dynamics.config
 
     def loss_function(
         parameters: Parameters, state: Array, clean: Array, key: Array
-    ) -> tuple[Array, tuple[Array, Array, Array]]:
+    ) -> tuple[Array, tuple[Array, Array, Array, Array]]:
         keys = jax.random.split(key, config.rollout_steps)
         final, states = dynamics.rollout(
             parameters, state, keys, rematerialise=config.rematerialise, history=True
         )
         pictures = visible(states[-config.loss_steps :], model_config)
         error = jnp.mean((pictures - clean) ** 2)
+        last = jnp.concatenate([state[None], states])[-config.loss_steps - 1 :]
+        motion = jnp.mean(jnp.abs(jnp.diff(last, axis=0)))
         overflow = jnp.mean(jnp.maximum(jnp.abs(states) - config.overflow_limit, 0.0))
-        return error + config.overflow_weight * overflow, (error, overflow, final)
+        loss = error + config.motion_weight * motion + config.overflow_weight * overflow
+        return loss, (error, motion, overflow, final)
 
     def train_step(train_state: TrainState, images: Images) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(config.seed), train_state.restarts)
@@ -180,7 +195,8 @@ def make_train_step(
         slots, state, index = slots[worst_first], state[worst_first], index[worst_first]
 
         if config.wound_probability > 0:
-            state = wound(state, images.clean(index), wound_key, config, model_config)
+            probability = jnp.where(_is_elder(slots, config), 0.0, config.wound_probability)
+            state = wound(state, images.clean(index), probability, wound_key, config, model_config)
         if config.fresh_count:
             fresh, fresh_index = _fresh_episodes(
                 images, fresh_key, slots[: config.fresh_count], config, dynamics
@@ -188,14 +204,17 @@ def make_train_step(
             state = state.at[: config.fresh_count].set(fresh)
             index = index.at[: config.fresh_count].set(fresh_index)
 
-        (_, (error, overflow, final)), gradient = jax.value_and_grad(loss_function, has_aux=True)(
-            train_state.parameters, state, images.clean(index), rollout_key
+        clean = images.clean(index)
+        if layout is not None:
+            state, clean = layout.divide(state), layout.divide(clean)
+        (_, (error, motion, overflow, final)), gradient = jax.value_and_grad(loss_function, has_aux=True)(
+            train_state.parameters, state, clean, rollout_key
         )
         updates, optimiser_state = optimiser.update(
             gradient, train_state.optimiser_state, train_state.parameters
         )
         pool = pool.update(slots, {"state": final, "index": index})
-        metrics = Metrics(error, overflow, optax.tree.norm(gradient), jnp.max(jnp.abs(final)))
+        metrics = Metrics(error, motion, overflow, optax.tree.norm(gradient), jnp.max(jnp.abs(final)))
         train_state = TrainState(
             parameters=optax.apply_updates(train_state.parameters, updates),
             optimiser_state=optimiser_state,
@@ -206,4 +225,5 @@ def make_train_step(
         )
         return train_state, metrics
 
-    return jax.jit(train_step, donate_argnums=0)
+    shardings = None if layout is None else layout.replicated
+    return jax.jit(train_step, donate_argnums=0, out_shardings=shardings)

@@ -22,7 +22,8 @@ class AttentionNCA(ComplexSystem):
     call `eval()` on this module.
 
     Source: Tesfaldet et al., arXiv:2211.01233, in the form of the CAX example. Differs from it in the
-    nine-neighbour attention, in separate keys for separate draws, and in the optional `state_limit`.
+    nine-neighbour attention, in separate keys for separate draws, and in the optional `state_limit` and
+    `update_deadband`.
     """
 
     def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs):

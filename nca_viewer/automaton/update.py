@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 from cax.core.update import ResidualUpdate
 from flax import nnx
 from jax import Array
@@ -15,6 +16,12 @@ class StochasticResidualUpdate(ResidualUpdate):
 
     state + step_size * cell_dropout(kernel_1 relu(kernel_0 perception)); the last kernel starts at zero.
     Same parameters, same numbers and, given the same key, same dropped cells as `ResidualUpdate`.
+
+    Differs from it in the optional `update_deadband`. A learned update is never exactly zero, so without
+    one the hidden channels of a finished digit creep on, some thousandths a step, until the picture
+    dissolves. Shrinking every update towards zero by a constant (soft thresholding) turns "almost still"
+    into an exact fixed point of the dynamics. The gradient passes as if the deadband were not there: a
+    finished digit's updates nearly all lie within it, and could not be learned from otherwise.
     """
 
     def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs):
@@ -34,6 +41,7 @@ class StochasticResidualUpdate(ResidualUpdate):
             zeros_init=True,
             rngs=rngs,
         )
+        self.deadband = config.update_deadband
 
     def __call__(
         self, state: Array, perception: Array, input: None = None, *, key: Array | None = None
@@ -52,4 +60,7 @@ class StochasticResidualUpdate(ResidualUpdate):
         first, last = self.layers
         hidden = jax.nn.relu(perception @ first.kernel[0, 0] + first.bias[...])
         update = hidden @ last.kernel[0, 0] + last.bias[...]
+        if self.deadband:
+            within = jnp.clip(update, -self.deadband, self.deadband)
+            update = update - jax.lax.stop_gradient(within)
         return state + self.step_size * self.dropout(update, rngs=key)

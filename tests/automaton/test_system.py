@@ -151,6 +151,27 @@ def test_state_limit_bounds_every_channel() -> None:
     assert float(jnp.abs(lively(config).step(state, jax.random.key(15))).max()) <= 1.5
 
 
+def test_deadband_shrinks_every_update_and_lets_its_gradient_pass() -> None:
+    config = ModelConfig(**{**SMALL.to_dict(), "update_deadband": 0.05, "cell_dropout_rate": 0.0})
+    plain = ModelConfig(**{**config.to_dict(), "update_deadband": 0.0})
+    state = jax.random.normal(jax.random.key(16), SMALL.state_shape)
+    key = jax.random.key(17)
+    update = np.asarray(lively(plain).step(state, key) - state, np.float64)
+    shrunk = np.sign(update) * np.maximum(np.abs(update) - 0.05, 0.0)
+    assert 0.1 < (shrunk == 0).mean() < 0.9
+    after = lively(config).step(state, key)
+    np.testing.assert_allclose(after - state, shrunk, atol=1e-6)
+    at_rest = np.abs(update) < 0.049
+    np.testing.assert_array_equal(np.asarray(after)[at_rest], np.asarray(state)[at_rest])
+
+    def gradient(config: ModelConfig) -> jax.Array:
+        model = lively(config)
+        return jax.grad(lambda state: model.step(state, key).sum())(state)
+
+    ours, theirs = gradient(config), gradient(plain)
+    np.testing.assert_array_equal(ours, theirs)
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_render_clips_and_repeats(channels: int) -> None:
     config = ModelConfig(**{**SMALL.to_dict(), "visible_channel_size": channels})

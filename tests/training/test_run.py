@@ -15,6 +15,8 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from filelock import FileLock
+from PIL import Image
 
 import training.run as run_module
 from nca_viewer.checkpoint import checkpoint_steps, load_checkpoint, read_tree
@@ -22,6 +24,8 @@ from nca_viewer.config import ModelConfig
 from nca_viewer.errors import CheckpointError, ConfigError
 from training.config import TrainConfig
 from training.run import DivergenceError, RunFiles, fit
+
+from .test_curves import scalars
 
 MODEL = ModelConfig(
     height=9, width=8, channel_size=5, projection_size=3, num_heads=2, hidden_size=6, perception_size=7
@@ -67,7 +71,7 @@ def test_a_run_leaves_checkpoints_curves_and_its_settings(finished: Path) -> Non
     assert set(info.provenance["metrics"]) == {"psnr_64", "psnr_512", "loss"}
     files = RunFiles(finished)
     assert json.loads(files.config.read_text())["train"] == TRAIN.to_dict()
-    with files.validation.open() as file:
+    with (finished / "validation.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["4", "8", "12"]
     best = max(rows, key=lambda row: float(row["psnr_64"]))
@@ -91,7 +95,7 @@ def test_interrupted_and_resumed_ends_like_uninterrupted(
     train(tmp_path, resume=True)
     assert same(finished / "resume", tmp_path / "resume")
     assert same(finished / "checkpoints/step-00000012", tmp_path / "checkpoints/step-00000012")
-    assert RunFiles(finished).validation.read_text() == RunFiles(tmp_path).validation.read_text()
+    assert (finished / "validation.csv").read_text() == (tmp_path / "validation.csv").read_text()
 
 
 @pytest.mark.slow
@@ -157,6 +161,29 @@ def test_a_damaged_configuration_is_named(finished: Path, tmp_path: Path) -> Non
 def test_two_runs_never_share_a_directory(finished: Path) -> None:
     with pytest.raises(ConfigError, match="holds a run already; continue it with --resume"):
         train(finished)
+
+
+def test_two_processes_never_train_in_one_directory(finished: Path) -> None:
+    with (
+        FileLock(RunFiles(finished).lock),
+        pytest.raises(ConfigError, match=r"another process is training in .*; wait for it"),
+    ):
+        train(finished, resume=True)
+
+
+def test_other_images_of_the_same_size_are_not_resumed(finished: Path) -> None:
+    with pytest.raises(ConfigError, match=r"was started with other training images \(11 of them\)"):
+        fit(TRAIN, MODEL, IMAGES[2:13], IMAGES[:2], finished, resume=True, progress=False)
+
+
+def test_every_checkpoint_has_its_sheet_and_its_events(finished: Path) -> None:
+    assert sorted(path.name for path in (finished / "sheets").iterdir()) == [
+        f"step-{step:08d}.png" for step in (4, 8, 12)
+    ]
+    with Image.open(RunFiles(finished).sheet(12)) as sheet:
+        assert sheet.width > 7 * sheet.height / 4
+    written = scalars(finished / "tensorboard")
+    assert {step for tag, step in written if tag == "validation/psnr_64"} == {4, 8, 12}
 
 
 def test_nothing_to_resume(tmp_path: Path) -> None:

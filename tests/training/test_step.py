@@ -141,17 +141,57 @@ def test_slots_keep_their_kind_of_episode(automaton, images: Images) -> None:
 
 
 def test_wounds_happen_at_their_rate_and_leave_the_rest(images: Images) -> None:
-    config = dataclasses.replace(TRAIN, wound_probability=0.25, scramble_probability=0.0)
+    config = dataclasses.replace(TRAIN, scramble_probability=0.0)
     state = jnp.ones((400, *MODEL.state_shape))
     clean = jnp.ones((400, *MODEL.image_shape))
-    wounded = np.asarray(wound(state, clean, jax.random.key(0), config, MODEL))
+    wounded = np.asarray(wound(state, clean, 0.25, jax.random.key(0), config, MODEL))
     assert set(np.unique(wounded)) == {0.0, 1.0}
     np.testing.assert_array_equal(wounded.any(axis=-1), wounded.all(axis=-1))
     is_wounded = ~wounded.all(axis=(1, 2, 3))
     assert 0.18 < is_wounded.mean() < 0.32
     scrambling = dataclasses.replace(config, scramble_probability=1.0)
-    scrambled = np.asarray(wound(state, clean, jax.random.key(0), scrambling, MODEL))
+    scrambled = np.asarray(wound(state, clean, 0.25, jax.random.key(0), scrambling, MODEL))
     np.testing.assert_array_equal((scrambled != 1).any(axis=-1), ~wounded.any(axis=-1))
+    of_its_own = jnp.arange(400) % 2.0
+    half = np.asarray(wound(state, clean, of_its_own, jax.random.key(0), config, MODEL))
+    np.testing.assert_array_equal(~half.all(axis=(1, 2, 3)), of_its_own == 1)
+
+
+def test_elders_are_left_alone(automaton, images: Images) -> None:
+    """The untrained automaton stands still, so that only wounds and fresh starts change a state."""
+    dynamics, _ = automaton
+    config = dataclasses.replace(
+        TRAIN,
+        batch_size=7,
+        fresh_count=0,
+        wound_probability=1.0,
+        elder_fraction=0.4,
+        learning_rate=1e-9,
+        learning_rate_end=1e-9,
+    )
+    train_step = make_train_step(dynamics, config)
+    before = start(automaton, images, config)
+    pool = np.array(before.pool_state)
+    after = before
+    for _ in range(12):
+        after, _ = train_step(after, images)
+    changed = np.any(np.abs(np.asarray(after.pool_state) - pool) > 1e-3, axis=(1, 2, 3))
+    elders = (np.arange(7) * 0.7548776662) % 1.0 < 0.4
+    assert 2 <= elders.sum() <= 4
+    np.testing.assert_array_equal(changed, ~elders)
+
+
+def test_motion_is_the_mean_change_of_the_last_steps() -> None:
+    """An automaton whose update is 0.25 in every channel, whatever it sees."""
+    model = AttentionNCA(dataclasses.replace(MODEL, cell_dropout_rate=0.0), rngs=nnx.Rngs(0))
+    model.update.layers[1].bias[...] = jnp.full((MODEL.channel_size,), 0.25)
+    dynamics, parameters = Dynamics.of(model)
+    for loss_steps in (1, TRAIN.rollout_steps):
+        config = dataclasses.replace(TRAIN, loss_steps=loss_steps, motion_weight=1.0)
+        pictures = Images(jnp.zeros((3, 9, 8, 1), jnp.uint8), jnp.zeros((1, 9, 8, 1), jnp.uint8))
+        state = initial_state(jax.tree.map(jnp.copy, parameters), pictures, config, dynamics)
+        _, metrics = make_train_step(dynamics, config)(state, pictures)
+        assert float(metrics.motion) == pytest.approx(0.25, rel=1e-5)
 
 
 def test_half_plane_is_one_side() -> None:

@@ -1,0 +1,121 @@
+"""The curves of a run: `metrics.csv`, `validation.csv` and TensorBoard event files."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from tensorboardX import SummaryWriter
+
+from nca_viewer.errors import ConfigError, OutputError
+from training.output import atomic_output
+
+Row = dict[str, float | int]
+
+
+class Curves:
+    """Appends rows to both tables and mirrors them as TensorBoard events, which is left out of no row."""
+
+    def __init__(self, directory: Path, step: int):
+        """Open the curves of a run that stands at an update; later rows, about to be made again, go.
+
+        Args:
+            directory: The run's directory.
+            step: Updates made.
+
+        Raises:
+            ConfigError: if a table is damaged.
+            OutputError: if a file cannot be written.
+        """
+        self.metrics = directory / "metrics.csv"
+        self.validation = directory / "validation.csv"
+        self._events_directory = directory / "tensorboard"
+        self._events: SummaryWriter | None = None
+        self.rewind(step)
+
+    def rewind(self, step: int) -> None:
+        """Forget what lies after an update; TensorBoard is told to hide it."""
+        for path in (self.metrics, self.validation):
+            rows = read_rows(path)
+            kept = [row for row in rows if int(row["step"]) <= step]
+            if len(kept) < len(rows) or (path.exists() and not path.read_bytes().endswith(b"\n")):
+                _replace(path, kept)
+        self.close()
+        try:
+            # It writes in a thread of its own, at once: a run that is killed keeps its curves.
+            self._events = SummaryWriter(str(self._events_directory), purge_step=step + 1, flush_secs=0)
+        except OSError as error:
+            raise OutputError(f"cannot write {self._events_directory}: {error.strerror or error}") from error
+
+    def add_metrics(self, row: Row) -> None:
+        """A row of means over the last updates; `step` is one of its columns."""
+        self._add(self.metrics, "train", row)
+
+    def add_validation(self, row: Row, sheet: Image.Image | None = None) -> None:
+        """A row of a checkpoint's figures, and its sample sheet for TensorBoard's image page."""
+        self._add(self.validation, "validation", row)
+        if sheet is not None and self._events is not None:
+            self._events.add_image("sheet", np.asarray(sheet), int(row["step"]), dataformats="HWC")
+
+    def _add(self, path: Path, group: str, row: Row) -> None:
+        _append(
+            path,
+            {name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in row.items()},
+        )
+        if self._events is None:
+            return
+        for name, value in row.items():
+            if name != "step":
+                self._events.add_scalar(f"{group}/{name}", value, int(row["step"]))
+
+    def close(self) -> None:
+        """Write out and release the event file."""
+        if self._events is not None:
+            self._events.close()
+        self._events = None
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """A table's rows by column; a last line that was cut off while it was written is left out.
+
+    Raises:
+        ConfigError: if the file is no such table.
+    """
+    if not path.exists():
+        return []
+    try:
+        text = path.read_text(encoding="utf-8")
+        lines = text[: text.rfind("\n") + 1].splitlines()
+        rows = list(csv.DictReader(lines))
+        for row in rows:
+            int(row["step"])
+            if None in row or None in row.values():
+                raise ValueError
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise ConfigError(f"{path} is damaged; remove it to go on without its rows") from error
+    return rows
+
+
+def _append(path: Path, row: dict[str, str]) -> None:
+    try:
+        is_new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
+            if is_new:
+                writer.writeheader()
+            writer.writerow(row)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}; make room and resume") from error
+
+
+def _replace(path: Path, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        path.unlink()
+        return
+    with atomic_output(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[-1]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
