@@ -352,13 +352,13 @@ def load_exhibit(
     from nca_viewer.selftest import check_backend
     from nca_viewer.start_images import StartImages, fit_start_image
 
-    report("loading the checkpoint")
-    model, _ = load_checkpoint(config.checkpoint)
-    report("compiling")
-    simulation = Simulation(model, seed=seed)
-    # Both compile, which is most of the waiting: side by side.
+    # The check is mostly compiling, so it runs beside the rest: beside orbax's import, then other compiling.
     with ThreadPoolExecutor(1) as pool:
         check = pool.submit(check_backend)
+        report("loading the checkpoint")
+        model, _ = load_checkpoint(config.checkpoint)
+        report("compiling")
+        simulation = Simulation(model, seed=seed)
         simulation.warm_up()
         check.result()
     start_images = StartImages(simulation.config, seed)

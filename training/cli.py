@@ -258,7 +258,7 @@ def fit(
     click.echo(f"newest checkpoint: {newest}")
 
 
-def _join(coordinator: str | None, num_processes: int, process_id: int) -> None:
+def _join(coordinator: str | None = None, num_processes: int = 1, process_id: int = 0) -> None:
     """Lay out the devices; together with other processes, where a coordinator is named."""
     from training.layout import connect, use_all_cores
 
@@ -338,6 +338,7 @@ def evaluate(
 
     if json_path is not None:
         require_writable(json_path)  # Better to learn it now than after an hour.
+    _join()
     _check_backend()
     from nca_viewer.checkpoint import load_checkpoint
     from training.evaluate import Report, format_table
@@ -435,6 +436,7 @@ def show(
     for path in (sheet_path, gif_path):
         if path is not None:
             require_writable(path)
+    _join()
     _check_backend()
     from nca_viewer.checkpoint import load_checkpoint
     from training import report

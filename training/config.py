@@ -48,6 +48,8 @@ class TrainConfig:
         warmup_steps: Updates over which the learning rate rises from zero.
         decay_steps: Updates over which it then falls linearly; constant after.
         clip_norm: Largest global norm of a gradient.
+        gradient_limit: Norm of a gradient above which the update is left out: the roll-out was chaotic, the
+            direction means nothing.
         explosion_limit: Largest magnitude of a state before the run counts as diverged.
         checkpoint_every: Updates between two checkpoints.
         validation_images: Images, set aside from training, that every checkpoint is measured on.
@@ -83,6 +85,7 @@ class TrainConfig:
     warmup_steps: int = 0
     decay_steps: int = 4096
     clip_norm: float = 1.0
+    gradient_limit: float = 1e9
     explosion_limit: float = 1e4
     checkpoint_every: int = 512
     validation_images: int = 32
@@ -130,7 +133,14 @@ class TrainConfig:
                 f"blank_fraction + painted_fraction = "
                 f"{self.blank_fraction + self.painted_fraction} is larger than 1"
             )
-        for name in ("motion_weight", "overflow_weight", "overflow_limit", "clip_norm", "explosion_limit"):
+        for name in (
+            "motion_weight",
+            "overflow_weight",
+            "overflow_limit",
+            "clip_norm",
+            "gradient_limit",
+            "explosion_limit",
+        ):
             require_range(name, getattr(self, name), 0.0, 1e9)
         for name in ("learning_rate", "learning_rate_end"):
             require_range(name, getattr(self, name), 1e-9, 10.0)
@@ -172,7 +182,7 @@ RECIPES: dict[str, Recipe] = {
         ModelConfig(state_limit=3.0, update_deadband=0.01),
         TrainConfig(
             recipe="exhibit",
-            train_steps=6000,
+            train_steps=3500,
             batch_size=5,
             rollout_steps=24,
             loss_steps=4,
@@ -183,14 +193,16 @@ RECIPES: dict[str, Recipe] = {
             mask_ratio_max=0.75,
             blank_fraction=0.04,
             painted_fraction=0.12,
-            wound_probability=0.7,
-            scramble_probability=0.25,
+            wound_probability=0.6,
+            scramble_probability=0.2,
             motion_weight=0.05,
-            overflow_weight=1.0,
+            overflow_weight=0.3,
             clip_norm=0.2,
-            learning_rate_end=5e-5,
+            gradient_limit=5.0,
+            learning_rate=3e-4,
+            learning_rate_end=3e-5,
             warmup_steps=100,
-            decay_steps=5900,
+            decay_steps=3400,
             selection_steps=512,
         ),
     ),

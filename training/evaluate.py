@@ -30,6 +30,7 @@ from nca_viewer.config import ModelConfig, require_range
 from nca_viewer.errors import ConfigError
 from training import metrics
 from training.drawings import draw_picture
+from training.layout import Layout
 
 FORMAT_VERSION = 1
 CHUNK_STEPS = 8
@@ -325,10 +326,25 @@ def _compiled_advance(config: ModelConfig) -> Callable[[Parameters, Tracked, Arr
         model = dynamics.bind(parameters)
         projection = model.perceive.projection()
 
-        def step(tracked: Tracked, key: Array) -> tuple[Tracked, None]:
-            return tracked.next(model.step(tracked.state, key, projection), config), None
+        def advance_one(tracked: Tracked, key: Array) -> Tracked:
+            def step(tracked: Tracked, key: Array) -> tuple[Tracked, None]:
+                return tracked.next(model.step(tracked.state, key, projection), config), None
 
-        return jax.lax.scan(step, tracked, jax.random.split(key, CHUNK_STEPS))[0]
+            return jax.lax.scan(step, tracked, jax.random.split(key, CHUNK_STEPS))[0]
+
+        count = len(tracked.state)
+        keys = jax.random.split(key, count)
+        if jax.default_backend() != "cpu":
+            return jax.vmap(advance_one)(tracked, keys)
+        # One automaton after the other stays in a core's cache, where a batch does not: twice as fast.
+        layout = Layout.over_all_devices(count)
+        return jax.shard_map(
+            lambda *batch: jax.lax.map(lambda one: advance_one(*one), batch),
+            mesh=layout.mesh,
+            in_specs=layout.batch_axis,
+            out_specs=layout.batch_axis,
+            check_vma=False,
+        )(tracked, keys)
 
     return advance
 

@@ -55,13 +55,18 @@ class Layout:
         return NamedSharding(self.mesh, PartitionSpec())
 
     @property
+    def batch_axis(self) -> PartitionSpec:
+        """The leading axis over the devices."""
+        return PartitionSpec(_BATCH_AXIS)
+
+    @property
     def is_writer(self) -> bool:
         """Whether this process writes the run's files."""
         return jax.process_index() == 0
 
     def divide(self, batch: Array) -> Array:
         """Inside a jitted function: the leading axis over the devices."""
-        return jax.lax.with_sharding_constraint(batch, NamedSharding(self.mesh, PartitionSpec(_BATCH_AXIS)))
+        return jax.lax.with_sharding_constraint(batch, NamedSharding(self.mesh, self.batch_axis))
 
     def replicate(self, tree: Any) -> Any:
         """A tree of host arrays, the writer's, on every device of every process."""

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,9 @@ REPORTED_STEPS = 128
 """Updates that the reported mean loss is taken over, and between two rows of `metrics.csv`."""
 
 MAX_RESTARTS = 8
+LASTING_STEPS = 16
+LASTING_RISE = 5.0
+"""A run has diverged when its last `LASTING_STEPS` losses are this many times its usual one."""
 SHEET_IMAGES = 8
 """Validation images on every checkpoint's sample sheet."""
 
@@ -207,7 +210,7 @@ def _fit(
         while step < config.train_steps and not layout.agree(interrupted.is_set()):
             state, metrics = train_step(state, images)
             metrics = Metrics(*(float(value) for value in metrics))
-            if not _is_sound(metrics, config):
+            if not _is_sound(metrics, recent, config):
                 state = layout.replicate(_roll_back(files, state, recent, metrics, step, bar, layout))
                 step = int(state.step)
                 if curves is not None:
@@ -389,9 +392,18 @@ def _make_validation(dynamics: Dynamics, images: NDArray[np.float32], config: Tr
     return validate
 
 
-def _is_sound(metrics: Metrics, config: TrainConfig) -> bool:
-    is_finite = all(math.isfinite(value) for value in metrics)
-    return is_finite and float(metrics.largest_state) <= config.explosion_limit
+def _is_sound(metrics: Metrics, recent: Sequence[Metrics], config: TrainConfig) -> bool:
+    """Whether an update is no sign of divergence, given the ones before it.
+
+    A bounded state cannot grow without limit: there a divergence shows as a loss that jumped and stays. One
+    bad batch is none.
+    """
+    if not all(math.isfinite(value) for value in metrics) or metrics.largest_state > config.explosion_limit:
+        return False
+    if len(recent) < REPORTED_STEPS:
+        return True
+    losses = [float(entry.loss) for entry in recent] + [float(metrics.loss)]
+    return bool(np.median(losses[-LASTING_STEPS:]) <= LASTING_RISE * np.median(losses))
 
 
 def _roll_back(

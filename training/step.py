@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -210,13 +211,19 @@ def make_train_step(
         (_, (error, motion, overflow, final)), gradient = jax.value_and_grad(loss_function, has_aux=True)(
             train_state.parameters, state, clean, rollout_key
         )
+        norm = optax.tree.norm(gradient)
         updates, optimiser_state = optimiser.update(
             gradient, train_state.optimiser_state, train_state.parameters
         )
+        parameters, optimiser_state = jax.tree.map(
+            partial(jnp.where, norm <= config.gradient_limit),
+            (optax.apply_updates(train_state.parameters, updates), optimiser_state),
+            (train_state.parameters, train_state.optimiser_state),
+        )
         pool = pool.update(slots, {"state": final, "index": index})
-        metrics = Metrics(error, motion, overflow, optax.tree.norm(gradient), jnp.max(jnp.abs(final)))
+        metrics = Metrics(error, motion, overflow, norm, jnp.max(jnp.abs(final)))
         train_state = TrainState(
-            parameters=optax.apply_updates(train_state.parameters, updates),
+            parameters=parameters,
             optimiser_state=optimiser_state,
             pool_state=pool.data["state"],
             pool_index=pool.data["index"],

@@ -26,6 +26,7 @@ from nca_viewer.automaton.perceive import LocalAttentionPerceive
 from nca_viewer.automaton.rollout import Dynamics, Parameters
 from nca_viewer.automaton.system import AttentionNCA
 from nca_viewer.config import ModelConfig
+from training.layout import Layout, use_all_cores
 
 CONFIG = ModelConfig()
 ROLLOUT_STEPS = 32
@@ -66,17 +67,27 @@ def forward(form: str) -> Callable[[], Array]:
 
 
 def train(form: str) -> Callable[[], Array]:
-    """Loss and gradient of the published recipe's batch: 4 automata, 32 steps."""
+    """Loss and gradient of the published recipe's batch: 4 automata, 32 steps.
+
+    The dense form runs as the original example does, on one device whose operations use every core; the local
+    form as `nca-train` does, with the batch divided among the cores.
+    """
+    if form == "local":
+        use_all_cores()
+    layout = Layout.over_all_devices(BATCH_SIZE)
     dynamics, parameters = automaton(form)
+    parameters = layout.replicate(parameters)
     state = jax.random.uniform(jax.random.key(2), (BATCH_SIZE, *CONFIG.state_shape))
     keys = jax.random.split(jax.random.key(3), ROLLOUT_STEPS)
 
     # The state and the keys are arguments: as constants, XLA would fold them at great cost.
     def loss(parameters: Parameters, state: Array, keys: Array) -> Array:
+        state = layout.divide(state)
         final = dynamics.rollout(parameters, state, keys, rematerialise=form == "local")
         return jnp.mean((final[..., -1] - 0.5) ** 2)
 
     gradient = jax.jit(jax.value_and_grad(loss))
+    state, keys = layout.replicate(state), jax.device_put(keys, layout.replicated)
     return lambda: gradient(parameters, state, keys)
 
 
