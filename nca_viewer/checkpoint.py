@@ -48,6 +48,7 @@ MANIFEST_NAME = "MANIFEST.json"
 
 _PARAMETERS = "params"
 _ORBAX_METADATA_NAME = "_CHECKPOINT_METADATA"
+_ORBAX_COMMIT_NAME = "commit_success.txt"
 _PACKAGES = ("nca-viewer", "jax", "jaxlib", "flax", "cax", "orbax-checkpoint", "numpy")
 _READ_ATTEMPTS = 20
 
@@ -271,6 +272,8 @@ def write_tree(path: Path | str, tree: Mapping[Any, Any], metadata: Mapping[str,
         raise OutputError(f"cannot write the checkpoint {target}: {error.strerror}") from error
     try:
         _orbax_save(partial / "new", arrays, plain_metadata)
+        # It holds the path of the writer's folder, which is nobody else's business; the manifest is the proof.
+        (partial / "new" / _ORBAX_COMMIT_NAME).unlink(missing_ok=True)
         _write_manifest(partial / "new")
         _sync(partial / "new")
         _replace(partial / "new", target)

@@ -466,6 +466,16 @@ class TestResolving:
         refusal(tmp_path / "loop")
 
 
+def test_a_checkpoint_does_not_tell_where_it_was_written(
+    tmp_path: Path, small_model: AttentionNCA, small_config: ModelConfig
+):
+    folder = tmp_path / "somebodys-folder"
+    save_checkpoint(folder / "c", small_model, small_config, {})
+    assert files_of(folder / "c")
+    for file in files_of(folder / "c"):
+        assert b"somebodys-folder" not in file.read_bytes(), file
+
+
 class TestDamage:
     def test_every_flipped_byte_is_noticed(self, copied_checkpoint: Path):
         generator = np.random.default_rng(0)
