@@ -152,11 +152,13 @@ def test_advance_is_the_automaton_and_tracks_the_extremes(
     dynamics, parameters = Dynamics.of(calm_model)
     start = runner.start(images, runner.key("mask"), 0.5)
     tracked = runner.advance(start, runner.key("steps"), 16)
+    # Each automaton has keys of its own.
+    run = jax.vmap(lambda state, keys: dynamics.rollout(parameters, state, keys, history=True))
     state, states = start.state, [np.asarray(start.state)]
     for chunk in range(2):
-        keys = jax.random.split(jax.random.fold_in(runner.key("steps"), chunk), 8)
-        state, history = dynamics.rollout(parameters, state, keys, history=True)
-        states += list(np.asarray(history))
+        keys = jax.random.split(jax.random.fold_in(runner.key("steps"), chunk), NUM_IMAGES)
+        state, history = run(state, jax.vmap(lambda key: jax.random.split(key, 8))(keys))
+        states += list(np.asarray(history).swapaxes(0, 1))
     np.testing.assert_allclose(tracked.state, state, atol=1e-5)
     np.testing.assert_allclose(tracked.largest_state, np.abs(states).max(axis=(0, 2, 3, 4)), atol=1e-5)
     shown = np.stack(states)[..., -1]

@@ -24,6 +24,7 @@ from nca_viewer.config import ModelConfig
 from nca_viewer.errors import CheckpointError, ConfigError
 from training.config import TrainConfig
 from training.run import DivergenceError, RunFiles, fit
+from training.step import Metrics
 
 from .test_curves import scalars
 
@@ -139,6 +140,21 @@ def test_a_divergence_is_rolled_back_and_reported(
     tree, _ = read_tree(tmp_path / "resume")
     assert 2 in [leaf.item() for leaf in jax.tree.leaves(tree) if leaf.shape == ()]
     assert capsys.readouterr().out.count("diverged") + capsys.readouterr().err.count("diverged") >= 1
+
+
+def metrics_of(loss: float) -> Metrics:
+    return Metrics(loss, 0.0, 0.0, 0.1, 3.0)
+
+
+def test_a_loss_that_jumps_and_stays_is_a_divergence_and_one_bad_batch_is_none() -> None:
+    usual = [metrics_of(0.02 + 0.001 * (number % 3)) for number in range(run_module.REPORTED_STEPS)]
+    assert run_module._is_sound(metrics_of(20.0), usual, TRAIN)
+    lasting = usual[16:] + [metrics_of(0.5)] * 16
+    assert not run_module._is_sound(metrics_of(0.5), lasting, TRAIN)
+    twice_as_bad = usual[16:] + [metrics_of(0.05)] * 16
+    assert run_module._is_sound(metrics_of(0.05), twice_as_bad, TRAIN)
+    # The first updates of a run, whose loss may do anything.
+    assert run_module._is_sound(metrics_of(0.5), lasting[-60:], TRAIN)
 
 
 def test_a_run_that_always_diverges_ends_with_advice(tmp_path: Path) -> None:

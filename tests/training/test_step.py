@@ -128,6 +128,19 @@ def test_training_lowers_the_loss(automaton, images: Images) -> None:
     assert np.mean(losses[-20:]) < 0.6 * np.mean(losses[:20])
 
 
+def test_a_chaotic_gradient_changes_no_parameter(automaton, images: Images) -> None:
+    dynamics, _ = automaton
+    for limit in (0.0, 1e9):
+        config = dataclasses.replace(TRAIN, gradient_limit=limit)
+        before = start(automaton, images, config)
+        ours = jax.tree.leaves(jax.tree.map(np.array, (before.parameters, before.optimiser_state)))
+        after, _ = make_train_step(dynamics, config)(before, images)
+        theirs = jax.tree.leaves((after.parameters, after.optimiser_state))
+        changed = any(np.any(one != np.asarray(other)) for one, other in zip(ours, theirs, strict=True))
+        assert changed == (limit > 0)
+        assert int(after.step) == 1
+
+
 def test_slots_keep_their_kind_of_episode(automaton, images: Images) -> None:
     config = dataclasses.replace(
         TRAIN, pool_size=200, blank_fraction=0.1, painted_fraction=0.2, mask_ratio_min=0.5
