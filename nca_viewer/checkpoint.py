@@ -272,7 +272,7 @@ def write_tree(path: Path | str, tree: Mapping[Any, Any], metadata: Mapping[str,
         raise OutputError(f"cannot write the checkpoint {target}: {error.strerror}") from error
     try:
         _orbax_save(partial / "new", arrays, plain_metadata)
-        # It holds the path of the writer's folder, which is nobody else's business; the manifest is the proof.
+        # It holds the path of the writer's folder, which is nobody's business; the manifest is the proof.
         (partial / "new" / _ORBAX_COMMIT_NAME).unlink(missing_ok=True)
         _write_manifest(partial / "new")
         _sync(partial / "new")
