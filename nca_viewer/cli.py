@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from nca_viewer.errors import UserError
+from nca_viewer.errors import DEBUG_VARIABLE, UserError
 from nca_viewer.interaction.controls import SPEEDS
 from nca_viewer.viewer_config import START_BLANK, START_DIGIT, ViewerConfig
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from nca_viewer.app import Exhibit
 
 PROGRAM = "nca-viewer"
-_DEBUG_VARIABLE = "NCA_VIEWER_DEBUG"
 
 
 def version() -> str:
@@ -62,11 +61,11 @@ class _OneLineErrors(click.Command):
         except (click.Abort, KeyboardInterrupt):
             sys.exit(0)
         except Exception as error:
-            if os.environ.get(_DEBUG_VARIABLE):
+            if os.environ.get(DEBUG_VARIABLE):
                 raise
             _fail(
                 f"this should not happen: {type(error).__name__}: {error}; "
-                f"set {_DEBUG_VARIABLE}=1 for the details",
+                f"set {DEBUG_VARIABLE}=1 for the details",
                 1,
             )
         sys.exit(0)
@@ -79,6 +78,21 @@ def _say_error(message: str) -> None:
 def _fail(message: str, exit_code: int) -> NoReturn:
     _say_error(message)
     sys.exit(exit_code)
+
+
+class _UserPathType(click.ParamType):
+    """A path in which the shell left a `~` as it was, as it does after an equals sign."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        try:
+            return Path(value).expanduser()
+        except RuntimeError:
+            self.fail(f"{value!r} names a home folder that does not exist", param, ctx)
+
+
+_USER_PATH = _UserPathType()
 
 
 class _SpeedType(click.ParamType):
@@ -179,14 +193,14 @@ class _SizeType(click.ParamType):
 @click.option("--frames", type=int, metavar="N", help="End after this many frames.")
 @click.option(
     "--save",
-    type=click.Path(path_type=Path),
+    type=_USER_PATH,
     metavar="FILE.png|FILE.gif",
     help="Write the last frame (.png), or the start and all frames (.gif); needs --frames.",
 )
 @click.option(
     "--output-dir",
     "output_directory",
-    type=click.Path(path_type=Path),
+    type=_USER_PATH,
     help="Where screenshots (F2) go.  [default: your pictures folder]",
 )
 @click.option(

@@ -4,6 +4,9 @@ Every message is one line that names the value, the limit and the remedy. The co
 on stderr and exit with `exit_code`; while a window is up, the message is shown in it instead.
 """
 
+DEBUG_VARIABLE = "NCA_VIEWER_DEBUG"
+"""Environment variable with which both command lines show the traceback of what should not happen."""
+
 
 class UserError(Exception):
     """Base of every expected failure; `exit_code` is what the command line ends with."""

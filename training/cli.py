@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import logging
+import os
 import re
 import shlex
 import sys
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nca_viewer.config import ModelConfig
-from nca_viewer.errors import ConfigError, UserError
+from nca_viewer.errors import DEBUG_VARIABLE, ConfigError, UserError
 from training.config import RECIPES, TrainConfig
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; None takes those of the process.
 
     Returns:
-        The exit code: 0, 2 for whatever a user can set right, 130 after Ctrl+C.
+        The exit code: 0, 2 for whatever a user can set right, 130 after Ctrl+C, 1 for what should not happen.
     """
     logging.basicConfig(format=f"{PROGRAM}: %(message)s", level=logging.WARNING)
     arguments = list(sys.argv[1:] if arguments is None else arguments)
@@ -61,6 +62,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo(f"{PROGRAM}: interrupted", err=True)
         return INTERRUPTED_EXIT_CODE
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        return _complain(
+            f"this should not happen: {type(error).__name__}: {error}; "
+            f"set {DEBUG_VARIABLE}=1 for the details",
+            1,
+        )
     return result if isinstance(result, int) else 0
 
 

@@ -6,6 +6,7 @@ there were one device; the compiler divides the roll-outs and sums the gradients
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from dataclasses import dataclass
@@ -90,7 +91,9 @@ def use_all_cores() -> None:
     (`tests/benchmarks`). On a GPU this changes nothing.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    jax.config.update("jax_num_cpu_devices", cores or 1)
+    # Where JAX has begun, its devices are what they are, and training works with those.
+    with contextlib.suppress(RuntimeError):
+        jax.config.update("jax_num_cpu_devices", cores or 1)
 
 
 def connect(coordinator: str, num_processes: int, process_id: int) -> None:

@@ -260,3 +260,20 @@ def test_the_module_is_the_command() -> None:
     command = [sys.executable, "-m", "training", "fit"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "nca-train: error: Missing option '--run-dir'.\n")
+
+
+def test_what_should_not_happen_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("two\nlines")
+
+    monkeypatch.setattr(cli.cli, "main", fail)
+    assert cli.main(["fit"]) == 1
+    assert capsys.readouterr().err == (
+        "nca-train: error: this should not happen: ZeroDivisionError: two lines; "
+        "set NCA_VIEWER_DEBUG=1 for the details\n"
+    )
+    monkeypatch.setenv("NCA_VIEWER_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["fit"])
