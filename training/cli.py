@@ -279,6 +279,7 @@ def _join(coordinator: str | None = None, num_processes: int = 1, process_id: in
             )
         use_all_cores()
     else:
+        click.echo(f"waiting for {num_processes} processes to meet at {coordinator}", err=True)
         connect(coordinator, num_processes, process_id)
 
 

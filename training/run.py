@@ -385,8 +385,10 @@ def _make_validation(dynamics: Dynamics, images: NDArray[np.float32], config: Tr
             state = advance(parameters, state, jax.random.fold_in(rollout_key, steps))
             if steps in VALIDATION_STEPS:
                 pictures = np.asarray(visible(state, dynamics.config))
-                pictures = np.nan_to_num(pictures, nan=0.0, posinf=1.0, neginf=0.0)
-                measured[f"psnr_{steps}"] = float(psnr(pictures, images).mean())
+                # An image that is no longer finite counts as wrong in every pixel: 0 dB, not a blank page's.
+                is_finite = np.isfinite(pictures).all(axis=(1, 2, 3))
+                decibels = np.where(is_finite, psnr(np.nan_to_num(pictures), images), 0.0)
+                measured[f"psnr_{steps}"] = float(decibels.mean())
         return measured
 
     return validate

@@ -16,9 +16,12 @@ import jax
 import numpy as np
 import pytest
 from filelock import FileLock
+from flax import nnx
 from PIL import Image
 
 import training.run as run_module
+from nca_viewer.automaton.rollout import Dynamics
+from nca_viewer.automaton.system import AttentionNCA
 from nca_viewer.checkpoint import checkpoint_steps, load_checkpoint, read_tree
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import CheckpointError, ConfigError
@@ -140,6 +143,15 @@ def test_a_divergence_is_rolled_back_and_reported(
     tree, _ = read_tree(tmp_path / "resume")
     assert 2 in [leaf.item() for leaf in jax.tree.leaves(tree) if leaf.shape == ()]
     assert capsys.readouterr().out.count("diverged") + capsys.readouterr().err.count("diverged") >= 1
+
+
+def test_a_picture_that_is_not_finite_scores_nothing() -> None:
+    """A blank page would score 10 dB, and more than many a living automaton."""
+    model = AttentionNCA(MODEL, rngs=nnx.Rngs(0))
+    model.update.layers[1].bias[...] = np.float32(np.nan)
+    dynamics, parameters = Dynamics.of(model)
+    validate = run_module._make_validation(dynamics, IMAGES[11:], TRAIN)
+    assert validate(parameters) == {"psnr_64": 0.0, "psnr_512": 0.0}
 
 
 def metrics_of(loss: float) -> Metrics:
