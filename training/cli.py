@@ -223,11 +223,6 @@ _checkpoint_option = click.option(
 @click.option("--resume", is_flag=True, help="Continue the run in --run-dir after its newest checkpoint.")
 @_data_option
 @_data_dir_option
-@click.option(
-    "--coordinator", help="HOST:PORT of process 0, where several processes, one per host, train together."
-)
-@click.option("--num-processes", type=int, default=1, show_default=True, help="How many processes those are.")
-@click.option("--process-id", type=int, default=0, show_default=True, help="Which of them this one is.")
 @config_options({name: preset.train for name, preset in RECIPES.items()}, leave_out=["recipe"])
 @config_options({name: preset.model for name, preset in RECIPES.items()})
 def fit(
@@ -236,16 +231,12 @@ def fit(
     resume: bool,
     data: str,
     data_dir: Path | None,
-    coordinator: str | None,
-    num_processes: int,
-    process_id: int,
     **options: Any,
 ) -> None:
     """Train an automaton; every number of the recipe is an option."""
     config = dataclasses.replace(RECIPES[recipe].train, **_given(TrainConfig, options))
     model_fields = _given(ModelConfig, options)
     model_config = dataclasses.replace(RECIPES[recipe].model, **model_fields)
-    _join(coordinator, num_processes, process_id)
     _check_backend()
     from training.data import load_images
 
@@ -265,22 +256,6 @@ def fit(
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; continue with: {_resume_command()}") from None
     click.echo(f"newest checkpoint: {newest}")
-
-
-def _join(coordinator: str | None = None, num_processes: int = 1, process_id: int = 0) -> None:
-    """Lay out the devices; together with other processes, where a coordinator is named."""
-    from training.layout import connect, use_all_cores
-
-    if coordinator is None:
-        if num_processes != 1 or process_id != 0:
-            raise ConfigError(
-                f"--num-processes {num_processes} --process-id {process_id} need --coordinator HOST:PORT, "
-                "the address of process 0"
-            )
-        use_all_cores()
-    else:
-        click.echo(f"waiting for {num_processes} processes to meet at {coordinator}", err=True)
-        connect(coordinator, num_processes, process_id)
 
 
 def set_aside(
@@ -348,7 +323,6 @@ def evaluate(
 
     if json_path is not None:
         require_writable(json_path)  # Better to learn it now than after an hour.
-    _join()
     _check_backend()
     from nca_viewer.checkpoint import load_checkpoint
     from training.evaluate import Report, format_table
@@ -446,7 +420,6 @@ def show(
     for path in (sheet_path, gif_path):
         if path is not None:
             require_writable(path)
-    _join()
     _check_backend()
     from nca_viewer.checkpoint import load_checkpoint
     from training import report
@@ -470,5 +443,7 @@ def show(
 
 def _check_backend() -> None:
     from nca_viewer.selftest import check_backend
+    from training.layout import use_all_cores
 
+    use_all_cores()
     check_backend()

@@ -15,10 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax import Array
-from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-
-from nca_viewer.errors import ConfigError
 
 _BATCH_AXIS = "batch"
 
@@ -35,20 +32,9 @@ class Layout:
 
     @classmethod
     def over_all_devices(cls, batch_size: int) -> Layout:
-        """As many devices as divide the batch evenly; over several processes it has to be all of them.
-
-        Raises:
-            ConfigError: if the batch cannot be divided among the processes' devices.
-        """
-        devices = jax.devices()
-        if jax.process_count() == 1:
-            return cls(_mesh(devices[: math.gcd(batch_size, len(devices))]))
-        if batch_size % len(devices):
-            raise ConfigError(
-                f"batch_size = {batch_size} cannot be divided among the {len(devices)} devices of "
-                f"{jax.process_count()} processes; choose a multiple of {len(devices)}"
-            )
-        return cls(_mesh(devices))
+        """As many devices as divide the batch evenly."""
+        devices = jax.local_devices()
+        return cls(Mesh(np.array(devices[: math.gcd(batch_size, len(devices))]), (_BATCH_AXIS,)))
 
     @property
     def replicated(self) -> NamedSharding:
@@ -60,27 +46,13 @@ class Layout:
         """The leading axis over the devices."""
         return PartitionSpec(_BATCH_AXIS)
 
-    @property
-    def is_writer(self) -> bool:
-        """Whether this process writes the run's files."""
-        return jax.process_index() == 0
-
     def divide(self, batch: Array) -> Array:
         """Inside a jitted function: the leading axis over the devices."""
         return jax.lax.with_sharding_constraint(batch, NamedSharding(self.mesh, self.batch_axis))
 
     def replicate(self, tree: Any) -> Any:
-        """A tree of host arrays, the writer's, on every device of every process."""
-        tree = jax.tree.map(np.asarray, tree)
-        return jax.device_put(self.agree(tree), self.replicated)
-
-    def agree(self, tree: Any) -> Any:
-        """The writer's values of a tree of host arrays, in every process."""
-        return multihost_utils.broadcast_one_to_all(tree) if jax.process_count() > 1 else tree
-
-
-def _mesh(devices: list[jax.Device]) -> Mesh:
-    return Mesh(np.array(devices), (_BATCH_AXIS,))
+        """A tree of arrays, whole on every device."""
+        return jax.device_put(jax.tree.map(np.asarray, tree), self.replicated)
 
 
 def use_all_cores() -> None:
@@ -94,25 +66,3 @@ def use_all_cores() -> None:
     # Where JAX has begun, its devices are what they are, and training works with those.
     with contextlib.suppress(RuntimeError):
         jax.config.update("jax_num_cpu_devices", cores or 1)
-
-
-def connect(coordinator: str, num_processes: int, process_id: int) -> None:
-    """Make this process one of several that train together; before anything else uses JAX.
-
-    Args:
-        coordinator: HOST:PORT of process 0.
-        num_processes: How many there are.
-        process_id: 0 to `num_processes` - 1.
-
-    Raises:
-        ConfigError: for a process number out of range, and where the coordinator is not reached.
-    """
-    if not 0 <= process_id < num_processes:
-        raise ConfigError(
-            f"process_id = {process_id} is out of range; choose a value from 0 to {num_processes - 1}"
-        )
-    try:
-        jax.distributed.initialize(coordinator, num_processes, process_id)
-    except (RuntimeError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ConfigError(f"cannot join the training at {coordinator}: {reason}") from error

@@ -125,8 +125,7 @@ def fit(
     `metrics.csv`, `validation.csv` and TensorBoard's event files in `tensorboard`. A divergence is rolled
     back to the last save, and goes on with other draws.
 
-    Each batch is divided among all devices. Where several processes train together (`layout.connect`), each
-    calls this with the same arguments, and the first one alone writes.
+    Each batch is divided among all devices.
 
     Args:
         config: The training's numbers.
@@ -149,9 +148,8 @@ def fit(
     files = RunFiles(Path(run_directory))
     layout = Layout.over_all_devices(config.batch_size)
     settings = _settings(config, model_config, train_images)
-    if layout.is_writer:
-        _check_claim(files, settings, resume=resume)
-    with _locked(files) if layout.is_writer else contextlib.nullcontext():
+    _check_claim(files, settings, resume=resume)
+    with _locked(files):
         return _fit(
             config,
             settings,
@@ -160,7 +158,7 @@ def fit(
             files,
             layout,
             resume=resume,
-            progress=progress and layout.is_writer,
+            progress=progress,
         )
 
 
@@ -179,7 +177,7 @@ def _fit(
     if progress:
         tqdm.write("preparing; the first update takes a while, it is compiled", file=sys.stderr)
     # A run that was killed before its first save has nothing to restore, and starts from its start.
-    restoring = bool(layout.agree(resume and checkpoint_exists(files.resume)))
+    restoring = resume and checkpoint_exists(files.resume)
     dynamics, parameters = Dynamics.of(AttentionNCA(model_config, rngs=nnx.Rngs(config.seed)))
     if config.initial_checkpoint and not restoring:
         parameters = _initial_parameters(config.initial_checkpoint, parameters)
@@ -191,12 +189,12 @@ def _fit(
     images = layout.replicate(images)
     recent: deque[Metrics] = deque(maxlen=REPORTED_STEPS)
     if restoring:
-        state = _restore(files, state, recent, layout)
+        state = _restore(files, state, recent)
     else:
-        _claim(files, settings, layout)
-        _save(files, state, recent, layout)
+        _claim(files, settings)
+        _save(files, state, recent)
     state = layout.replicate(state)
-    curves = Curves(files.directory, int(state.step)) if layout.is_writer else None
+    curves = Curves(files.directory, int(state.step))
     train_step = make_train_step(dynamics, config, layout)
     validate = _make_validation(dynamics, validation_images[: config.validation_images], config)
     schedule = learning_rate_schedule(config)
@@ -207,14 +205,13 @@ def _fit(
     checkpoint = step_directory(files.directory, step)
     interrupted, restore_signal = _defer_interrupt()
     try:
-        while step < config.train_steps and not layout.agree(interrupted.is_set()):
+        while step < config.train_steps and not interrupted.is_set():
             state, metrics = train_step(state, images)
             metrics = Metrics(*(float(value) for value in metrics))
             if not _is_sound(metrics, recent, config):
-                state = layout.replicate(_roll_back(files, state, recent, metrics, step, bar, layout))
+                state = layout.replicate(_roll_back(files, state, recent, metrics, step, bar))
                 step = int(state.step)
-                if curves is not None:
-                    curves.rewind(step)
+                curves.rewind(step)
                 bar.n = step
                 continue
             step += 1
@@ -222,7 +219,7 @@ def _fit(
             bar.update()
             if step % 16 == 0:
                 bar.set_postfix(loss=f"{np.mean([entry.loss for entry in recent]):.5f}", refresh=False)
-            if step % REPORTED_STEPS == 0 and curves is not None:
+            if step % REPORTED_STEPS == 0:
                 mean = Metrics(*np.mean(np.array(recent), axis=0).tolist())
                 curves.add_metrics(
                     {
@@ -235,23 +232,19 @@ def _fit(
                 )
             if step % config.checkpoint_every == 0 or step == config.train_steps:
                 checkpoint = step_directory(files.directory, step)
-                if curves is not None:
-                    parameters = jax.device_get(state.parameters)
-                    measured = validate(parameters)
-                    loss = float(np.mean([entry.loss for entry in recent]))
-                    text = ", ".join(f"{name} {value:.2f}" for name, value in measured.items())
-                    bar.write(f"update {step}: loss {loss:.5f}, {text}")
-                    measured["loss"] = loss
-                    _checkpoint(
-                        files, curves, step, parameters, config, dynamics, measured, validation_images
-                    )
-                _save(files, state, recent, layout)
+                parameters = jax.device_get(state.parameters)
+                measured = validate(parameters)
+                loss = float(np.mean([entry.loss for entry in recent]))
+                text = ", ".join(f"{name} {value:.2f}" for name, value in measured.items())
+                bar.write(f"update {step}: loss {loss:.5f}, {text}")
+                measured["loss"] = loss
+                _checkpoint(files, curves, step, parameters, config, dynamics, measured, validation_images)
+                _save(files, state, recent)
         if step < config.train_steps:
-            _save(files, state, recent, layout)
+            _save(files, state, recent)
             raise KeyboardInterrupt
     finally:
-        if curves is not None:
-            curves.close()
+        curves.close()
         bar.close()
         restore_signal()
     return checkpoint
@@ -318,10 +311,8 @@ def _locked(files: RunFiles) -> Iterator[None]:
                 files.directory.rmdir()
 
 
-def _claim(files: RunFiles, settings: Settings, layout: Layout) -> None:
+def _claim(files: RunFiles, settings: Settings) -> None:
     """Make the directory this run's: from here on no other run starts in it."""
-    if not layout.is_writer:
-        return
     with atomic_output(files.config, make_parents=True) as path:
         path.write_text(json.dumps(settings, indent=2) + "\n")
 
@@ -415,7 +406,6 @@ def _roll_back(
     metrics: Metrics,
     step: int,
     bar: Any,
-    layout: Layout,
 ) -> TrainState:
     """The last saved state with other draws ahead of it."""
     restarts = int(state.restarts) + 1
@@ -424,7 +414,7 @@ def _roll_back(
             f"the run diverged {restarts} times, the last time at update {step}; "
             f"lower the learning rate or set a state limit"
         )
-    restored = _restore(files, state, recent, layout)
+    restored = _restore(files, state, recent)
     bar.write(
         f"update {step}: diverged (loss {metrics.loss:.3g}, largest state {metrics.largest_state:.3g}); "
         f"back to update {int(restored.step)}"
@@ -432,19 +422,15 @@ def _roll_back(
     return restored._replace(restarts=jnp.asarray(restarts, jnp.int32))
 
 
-def _save(files: RunFiles, state: TrainState, recent: deque[Metrics], layout: Layout) -> None:
-    if not layout.is_writer:
-        return
+def _save(files: RunFiles, state: TrainState, recent: deque[Metrics]) -> None:
     leaves = {f"{number:04d}": np.asarray(leaf) for number, leaf in enumerate(jax.tree.leaves(state))}
     window = np.full((REPORTED_STEPS, len(Metrics._fields)), np.nan)
     window[: len(recent)] = np.array(recent).reshape(-1, len(Metrics._fields))
     write_tree(files.resume, {"state": leaves, "recent": window}, {})
 
 
-def _restore(files: RunFiles, like: TrainState, recent: deque[Metrics], layout: Layout) -> TrainState:
-    """The saved state, in the process that writes; `recent` becomes what it was."""
-    if not layout.is_writer:
-        return like
+def _restore(files: RunFiles, like: TrainState, recent: deque[Metrics]) -> TrainState:
+    """The saved state; `recent` becomes what it was."""
     tree, _ = read_tree(files.resume)
     leaves, structure = jax.tree.flatten(like)
     stored = [tree["state"][name] for name in sorted(tree["state"])]
