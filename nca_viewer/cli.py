@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from nca_viewer.errors import DEBUG_VARIABLE, UserError
+from nca_viewer.errors import DEBUG_VARIABLE, UserError, unexpected_message
 from nca_viewer.interaction.controls import SPEEDS
 from nca_viewer.viewer_config import START_BLANK, START_DIGIT, ViewerConfig
 
@@ -63,11 +63,7 @@ class _OneLineErrors(click.Command):
         except Exception as error:
             if os.environ.get(DEBUG_VARIABLE):
                 raise
-            _fail(
-                f"this should not happen: {type(error).__name__}: {error}; "
-                f"set {DEBUG_VARIABLE}=1 for the details",
-                1,
-            )
+            _fail(unexpected_message(error), 1)
         sys.exit(0)
 
 

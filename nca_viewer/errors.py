@@ -8,6 +8,11 @@ DEBUG_VARIABLE = "NCA_VIEWER_DEBUG"
 """Environment variable with which both command lines show the traceback of what should not happen."""
 
 
+def unexpected_message(error: Exception) -> str:
+    """What both command lines say of an error that nobody expected."""
+    return f"this should not happen: {type(error).__name__}: {error}; set {DEBUG_VARIABLE}=1 for the details"
+
+
 class UserError(Exception):
     """Base of every expected failure; `exit_code` is what the command line ends with."""
 

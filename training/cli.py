@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nca_viewer.config import ModelConfig
-from nca_viewer.errors import DEBUG_VARIABLE, ConfigError, UserError
+from nca_viewer.errors import DEBUG_VARIABLE, ConfigError, UserError, unexpected_message
 from training.config import RECIPES, TrainConfig
 
 if TYPE_CHECKING:
@@ -65,11 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
-        return _complain(
-            f"this should not happen: {type(error).__name__}: {error}; "
-            f"set {DEBUG_VARIABLE}=1 for the details",
-            1,
-        )
+        return _complain(unexpected_message(error), 1)
     return result if isinstance(result, int) else 0
 
 

@@ -17,7 +17,7 @@ Row = dict[str, float | int]
 
 
 class Curves:
-    """Appends rows to both tables and mirrors them as TensorBoard events, which is left out of no row."""
+    """Appends rows to both tables, and writes every row as TensorBoard events too."""
 
     def __init__(self, directory: Path, step: int):
         """Open the curves of a run that stands at an update; later rows, about to be made again, go.

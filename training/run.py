@@ -146,17 +146,17 @@ def fit(
         KeyboardInterrupt: after the state was saved.
     """
     files = RunFiles(Path(run_directory))
-    layout = Layout.over_all_devices(config.batch_size)
-    settings = _settings(config, model_config, train_images)
+    pixels = np.round(train_images * 255).astype(np.uint8)
+    settings = _settings(config, model_config, pixels)
     _check_claim(files, settings, resume=resume)
     with _locked(files):
         return _fit(
             config,
+            model_config,
             settings,
-            train_images,
+            pixels,
             validation_images,
             files,
-            layout,
             resume=resume,
             progress=progress,
         )
@@ -164,16 +164,15 @@ def fit(
 
 def _fit(
     config: TrainConfig,
+    model_config: ModelConfig,
     settings: Settings,
-    train_images: NDArray[np.float32],
+    pixels: NDArray[np.uint8],
     validation_images: NDArray[np.float32],
     files: RunFiles,
-    layout: Layout,
     *,
     resume: bool,
     progress: bool,
 ) -> Path:
-    model_config = ModelConfig.from_dict(settings["model"])
     if progress:
         tqdm.write("preparing; the first update takes a while, it is compiled", file=sys.stderr)
     # A run that was killed before its first save has nothing to restore, and starts from its start.
@@ -184,8 +183,9 @@ def _fit(
     drawings = np.zeros((1, *model_config.image_shape), np.uint8)
     if config.painted_fraction:
         drawings = draw_pictures(_DRAWING_COUNT, model_config, seed=config.seed)
-    images = Images(photographs=jnp.asarray(_pixels(train_images)), drawings=jnp.asarray(drawings))
+    images = Images(photographs=jnp.asarray(pixels), drawings=jnp.asarray(drawings))
     state = initial_state(parameters, images, config, dynamics)
+    layout = Layout.over_all_devices(config.batch_size)
     images = layout.replicate(images)
     recent: deque[Metrics] = deque(maxlen=REPORTED_STEPS)
     if restoring:
@@ -279,14 +279,9 @@ Settings = dict[str, dict[str, Any]]
 """What a run is made of, by part: train, model and data; stored with it, and compared when it is resumed."""
 
 
-def _settings(config: TrainConfig, model_config: ModelConfig, images: NDArray[np.float32]) -> Settings:
-    digest = hashlib.sha256(_pixels(images).tobytes()).hexdigest()
-    data = {"images": len(images), "sha256": digest}
+def _settings(config: TrainConfig, model_config: ModelConfig, pixels: NDArray[np.uint8]) -> Settings:
+    data = {"images": len(pixels), "sha256": hashlib.sha256(pixels.tobytes()).hexdigest()}
     return {"train": config.to_dict(), "model": model_config.to_dict(), "data": data}
-
-
-def _pixels(images: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.round(images * 255).astype(np.uint8)
 
 
 @contextlib.contextmanager
@@ -400,12 +395,7 @@ def _is_sound(metrics: Metrics, recent: Sequence[Metrics], config: TrainConfig) 
 
 
 def _roll_back(
-    files: RunFiles,
-    state: TrainState,
-    recent: deque[Metrics],
-    metrics: Metrics,
-    step: int,
-    bar: Any,
+    files: RunFiles, state: TrainState, recent: deque[Metrics], metrics: Metrics, step: int, bar: Any
 ) -> TrainState:
     """The last saved state with other draws ahead of it."""
     restarts = int(state.restarts) + 1
