@@ -50,6 +50,8 @@ class TrainConfig:
         clip_norm: Largest global norm of a gradient.
         gradient_limit: Norm of a gradient above which the update is left out: the roll-out was chaotic, the
             direction means nothing.
+        average_decay: Weight that the running average of the parameters keeps per update. Where it is not 0,
+            the average is what is validated and saved: it is free of the noise of small batches.
         explosion_limit: Largest magnitude of a state before the run counts as diverged.
         checkpoint_every: Updates between two checkpoints.
         validation_images: Images, set aside from training, that every checkpoint is measured on.
@@ -86,6 +88,7 @@ class TrainConfig:
     decay_steps: int = 4096
     clip_norm: float = 1.0
     gradient_limit: float = 1e9
+    average_decay: float = 0.0
     explosion_limit: float = 1e4
     checkpoint_every: int = 512
     validation_images: int = 32
@@ -117,6 +120,7 @@ class TrainConfig:
             "elder_error_limit",
             "scramble_probability",
             "half_plane_probability",
+            "average_decay",
         ):
             require_range(name, getattr(self, name), 0.0, 1.0)
         for low_name, high_name in (

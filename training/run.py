@@ -52,6 +52,7 @@ from training.step import (
     learning_rate_schedule,
     make_train_step,
 )
+from training.units import fit_hidden_channels
 
 REPORTED_STEPS = 128
 """Updates that the reported mean loss is taken over, and between two rows of `metrics.csv`."""
@@ -179,7 +180,9 @@ def _fit(
     restoring = resume and checkpoint_exists(files.resume)
     dynamics, parameters = Dynamics.of(AttentionNCA(model_config, rngs=nnx.Rngs(config.seed)))
     if config.initial_checkpoint and not restoring:
-        parameters = _initial_parameters(config.initial_checkpoint, parameters)
+        parameters = _initial_parameters(
+            config.initial_checkpoint, parameters, validation_images[:SHEET_IMAGES], model_config
+        )
     drawings = np.zeros((1, *model_config.image_shape), np.uint8)
     if config.painted_fraction:
         drawings = draw_pictures(_DRAWING_COUNT, model_config, seed=config.seed)
@@ -232,7 +235,7 @@ def _fit(
                 )
             if step % config.checkpoint_every == 0 or step == config.train_steps:
                 checkpoint = step_directory(files.directory, step)
-                parameters = jax.device_get(state.parameters)
+                parameters = jax.device_get(state.average)
                 measured = validate(parameters)
                 loss = float(np.mean([entry.loss for entry in recent]))
                 text = ", ".join(f"{name} {value:.2f}" for name, value in measured.items())
@@ -342,15 +345,17 @@ def _check_claim(files: RunFiles, settings: Settings, *, resume: bool) -> None:
                 )
 
 
-def _initial_parameters(checkpoint: str, like: Parameters) -> Parameters:
-    """Another automaton's parameters, if they fit."""
+def _initial_parameters(
+    checkpoint: str, like: Parameters, images: NDArray[np.float32], config: ModelConfig
+) -> Parameters:
+    """Another automaton's parameters, if they fit; in units that suit this one's state limit."""
     model, info = load_checkpoint(checkpoint)
-    _, parameters = Dynamics.of(model)
+    dynamics, parameters = Dynamics.of(model)
     if jax.tree.map(jnp.shape, parameters) != jax.tree.map(jnp.shape, like):
         raise ConfigError(
             f"{info.path} has other sizes than this run; start from it with the model settings it has"
         )
-    return jax.tree.map(jnp.asarray, parameters)
+    return jax.tree.map(jnp.asarray, fit_hidden_channels(dynamics, parameters, images, config))
 
 
 def _make_validation(dynamics: Dynamics, images: NDArray[np.float32], config: TrainConfig) -> Any:

@@ -51,6 +51,7 @@ class TrainState(NamedTuple):
 
     Attributes:
         parameters: The automaton's parameters.
+        average: Their running average, see `TrainConfig.average_decay`; without one the parameters.
         optimiser_state: Adam's moments and counts.
         pool_state: float[P, H, W, C].
         pool_index: int32[P], which picture each state is to show, see `Images.clean`.
@@ -59,6 +60,7 @@ class TrainState(NamedTuple):
     """
 
     parameters: Parameters
+    average: Parameters
     optimiser_state: Any
     pool_state: Array
     pool_index: Array
@@ -98,6 +100,14 @@ def make_optimiser(config: TrainConfig) -> optax.GradientTransformation:
     return optax.chain(
         optax.clip_by_global_norm(config.clip_norm), optax.adam(learning_rate_schedule(config))
     )
+
+
+def average_decay(step: Array | int, config: TrainConfig) -> Array:
+    """The weight that the running average keeps in an update: float32[], rising from 0 to `average_decay`.
+
+    While the run is young the average spans about a tenth of it, so that random beginnings are forgotten.
+    """
+    return jnp.minimum(config.average_decay, jnp.float32(step) / (10.0 + jnp.float32(step)))
 
 
 def _fresh_episodes(
@@ -149,6 +159,7 @@ def initial_state(
     pool_state, pool_index = _fresh_episodes(images, key, slots, config, dynamics)
     return TrainState(
         parameters=parameters,
+        average=jax.tree.map(jnp.copy, parameters),
         optimiser_state=make_optimiser(config).init(parameters),
         pool_state=pool_state,
         pool_index=pool_index,
@@ -221,9 +232,14 @@ def make_train_step(
             (train_state.parameters, train_state.optimiser_state),
         )
         pool = pool.update(slots, {"state": final, "index": index})
+        decay = average_decay(train_state.step, config)
+        average = jax.tree.map(
+            lambda average, new: decay * average + (1 - decay) * new, train_state.average, parameters
+        )
         metrics = Metrics(error, motion, overflow, norm, jnp.max(jnp.abs(final)))
         train_state = TrainState(
             parameters=parameters,
+            average=average,
             optimiser_state=optimiser_state,
             pool_state=pool.data["state"],
             pool_index=pool.data["index"],

@@ -20,8 +20,8 @@ class StochasticResidualUpdate(ResidualUpdate):
     Differs from it in the optional `update_deadband`. A learned update is never exactly zero, so without
     one the hidden channels of a finished digit creep on, some thousandths a step, until the picture
     dissolves. Shrinking every update towards zero by a constant (soft thresholding) turns "almost still"
-    into an exact fixed point of the dynamics. The gradient passes as if the deadband were not there: a
-    finished digit's updates nearly all lie within it, and could not be learned from otherwise.
+    into an exact fixed point of the dynamics. Its gradient is the true one, zero within the deadband: what
+    rests is left at rest.
     """
 
     def __init__(self, config: ModelConfig, *, rngs: nnx.Rngs):
@@ -61,6 +61,5 @@ class StochasticResidualUpdate(ResidualUpdate):
         hidden = jax.nn.relu(perception @ first.kernel[0, 0] + first.bias[...])
         update = hidden @ last.kernel[0, 0] + last.bias[...]
         if self.deadband:
-            within = jnp.clip(update, -self.deadband, self.deadband)
-            update = update - jax.lax.stop_gradient(within)
+            update = update - jnp.clip(update, -self.deadband, self.deadband)
         return state + self.step_size * self.dropout(update, rngs=key)
