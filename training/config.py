@@ -40,6 +40,10 @@ class TrainConfig:
         half_plane_probability: Probability that a wound is a half plane instead of a disc.
         wound_radius_min_cells: Smallest radius of a wounded disc.
         wound_radius_max_cells: Largest radius of a wounded disc.
+        error_scale: Mean squared error e of one picture, from which on it counts for less and less: the loss
+            takes error_scale * log(1 + e / error_scale), which is the error itself while it is small, and,
+            like a PSNR, its logarithm where it is large. So what cannot be known, as under a large wound,
+            does not drown what can. 0 takes the plain error, as the published recipe does.
         motion_weight: Weight of the mean magnitude of a channel's change over the last `loss_steps` steps.
         overflow_weight: Weight of the mean distance of all states from [-overflow_limit, overflow_limit].
         overflow_limit: Magnitude of a state channel that costs nothing.
@@ -79,6 +83,7 @@ class TrainConfig:
     half_plane_probability: float = 0.1
     wound_radius_min_cells: float = 2.0
     wound_radius_max_cells: float = 8.0
+    error_scale: float = 0.0
     motion_weight: float = 0.0
     overflow_weight: float = 0.0
     overflow_limit: float = 1.5
@@ -138,6 +143,7 @@ class TrainConfig:
                 f"{self.blank_fraction + self.painted_fraction} is larger than 1"
             )
         for name in (
+            "error_scale",
             "motion_weight",
             "overflow_weight",
             "overflow_limit",

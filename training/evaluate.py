@@ -330,7 +330,15 @@ def _compiled_advance(config: ModelConfig) -> Callable[[Parameters, Tracked, Arr
             def step(tracked: Tracked, key: Array) -> tuple[Tracked, None]:
                 return tracked.next(model.step(tracked.state, key, projection), config), None
 
-            return jax.lax.scan(step, tracked, jax.random.split(key, CHUNK_STEPS))[0]
+            def run(tracked: Tracked) -> Tracked:
+                return jax.lax.scan(step, tracked, jax.random.split(key, CHUNK_STEPS))[0]
+
+            if not config.update_deadband:
+                return run(tracked)
+            # What rests stays as it is for ever: the same figures for less work.
+            return jax.lax.cond(
+                model.is_at_rest(tracked.state, projection), lambda tracked: tracked, run, tracked
+            )
 
         count = len(tracked.state)
         keys = jax.random.split(key, count)

@@ -187,11 +187,13 @@ def make_train_step(
             parameters, state, keys, rematerialise=config.rematerialise, history=True
         )
         pictures = visible(states[-config.loss_steps :], model_config)
-        error = jnp.mean((pictures - clean) ** 2)
+        errors = jnp.mean((pictures - clean) ** 2, axis=(-3, -2, -1))
+        error, scale = jnp.mean(errors), config.error_scale
+        toned = jnp.mean(scale * jnp.log1p(errors / scale)) if scale else error
         last = jnp.concatenate([state[None], states])[-config.loss_steps - 1 :]
         motion = jnp.mean(jnp.abs(jnp.diff(last, axis=0)))
         overflow = jnp.mean(jnp.maximum(jnp.abs(states) - config.overflow_limit, 0.0))
-        loss = error + config.motion_weight * motion + config.overflow_weight * overflow
+        loss = toned + config.motion_weight * motion + config.overflow_weight * overflow
         return loss, (error, motion, overflow, final)
 
     def train_step(train_state: TrainState, images: Images) -> tuple[TrainState, Metrics]:

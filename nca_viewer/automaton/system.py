@@ -51,7 +51,18 @@ class AttentionNCA(ComplexSystem):
         Returns:
             The next state, of the same shape.
         """
-        state = self.update(state, self.perceive(state, projection), key=key)
+        return self._limit(self.update(state, self.perceive(state, projection), key=key))
+
+    def is_at_rest(self, state: Array, projection: Projection | None = None) -> Array:
+        """Whether no cell will ever change again, whichever cells the dropout keeps: bool[...].
+
+        True of a state that every kept cell's update leaves exactly as it is. Only an automaton with an
+        `update_deadband` gets there.
+        """
+        still = self._limit(self.update.undropped(state, self.perceive(state, projection))) == state
+        return jnp.all(still, axis=(-3, -2, -1))
+
+    def _limit(self, state: Array) -> Array:
         limit = self.config.state_limit
         return state if limit is None else jnp.clip(state, -limit, limit)
 

@@ -57,9 +57,17 @@ class StochasticResidualUpdate(ResidualUpdate):
         Returns:
             float[..., H, W, channel_size].
         """
+        return state + self.step_size * self.dropout(self.increment(perception), rngs=key)
+
+    def increment(self, perception: Array) -> Array:
+        """What a cell that is kept adds to its state, before the scaling: float[..., H, W, channel_size]."""
         first, last = self.layers
         hidden = jax.nn.relu(perception @ first.kernel[0, 0] + first.bias[...])
         update = hidden @ last.kernel[0, 0] + last.bias[...]
         if self.deadband:
             update = update - jnp.clip(update, -self.deadband, self.deadband)
-        return state + self.step_size * self.dropout(update, rngs=key)
+        return update
+
+    def undropped(self, state: Array, perception: Array) -> Array:
+        """The next state of every cell if it is kept, scaled as kept updates are."""
+        return state + self.step_size * self.increment(perception) / (1.0 - self.dropout.rate)

@@ -172,6 +172,26 @@ def test_deadband_shrinks_every_update_and_lets_its_gradient_pass() -> None:
     np.testing.assert_array_equal(ours, theirs)
 
 
+def test_rest_is_for_ever_and_told_from_a_pause() -> None:
+    config = ModelConfig(**{**SMALL.to_dict(), "update_deadband": 0.3, "state_limit": 1.0})
+    model = lively(config)
+    states = jax.random.uniform(jax.random.key(18), (40, *config.state_shape), minval=-1.0)
+    keys = jax.random.split(jax.random.key(19), 64)
+    for key in keys:
+        states = model.step(states, key)
+    at_rest = np.asarray(model.is_at_rest(states))
+    later = states
+    for key in jax.random.split(jax.random.key(20), 64):
+        later = model.step(later, key)
+    unchanged = np.asarray(jnp.all(later == states, axis=(1, 2, 3)))
+    np.testing.assert_array_equal(at_rest, unchanged)
+    disturbed = states.at[:, 5, 6].set(-states[:, 5, 6] + 0.5)
+    assert at_rest.sum() > 0
+    assert not np.asarray(model.is_at_rest(disturbed)).all()
+    # One step in which dropout spares the few cells that move looks like rest, and is none.
+    assert not bool(lively(SMALL).is_at_rest(states[0]))
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_render_clips_and_repeats(channels: int) -> None:
     config = ModelConfig(**{**SMALL.to_dict(), "visible_channel_size": channels})

@@ -166,6 +166,27 @@ def test_advance_is_the_automaton_and_tracks_the_extremes(
     np.testing.assert_allclose(tracked.lowest_visible, shown.min(axis=(0, 2, 3)), atol=1e-5)
 
 
+def test_automata_at_rest_are_spared_the_steps_and_nothing_else_changes(
+    small_config: ModelConfig, images: np.ndarray
+) -> None:
+    model = AttentionNCA(replace(small_config, update_deadband=0.05, state_limit=1.0), rngs=nnx.Rngs(0))
+    kernel = model.update.layers[1].kernel
+    kernel[...] = 0.02 * jax.random.normal(jax.random.key(3), kernel.shape)
+    runner = Runner(model, seed=2, batch_size=NUM_IMAGES)
+    key = jax.random.key(4)
+    start = runner.start(images, jax.random.fold_in(key, 1), 0.5)
+    tracked = runner.advance(start, key, 64)
+    dynamics, parameters = Dynamics.of(model)
+    state = start.state
+    for chunk in range(64 // evaluation.CHUNK_STEPS):
+        keys = jax.random.split(jax.random.fold_in(key, chunk), NUM_IMAGES)
+        state = jax.vmap(
+            lambda one, key: dynamics.rollout(parameters, one, jax.random.split(key, evaluation.CHUNK_STEPS))
+        )(state, keys)
+    assert np.asarray(model.is_at_rest(state)).any()
+    np.testing.assert_allclose(tracked.state, state, atol=1e-5)
+
+
 def test_what_is_not_finite_is_reported_as_such(small_config: ModelConfig, images: np.ndarray) -> None:
     model = AttentionNCA(small_config, rngs=nnx.Rngs(0))
     model.update.layers[1].bias[...] = np.float32(np.nan)
