@@ -32,7 +32,7 @@ from nca_viewer.interaction.actions import (
 from nca_viewer.interaction.controls import Controls, update
 from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.strokes import stroke_region
-from nca_viewer.pacing import Pace, RateMeter, due_steps, measured
+from nca_viewer.pacing import Beat, Pace, RateMeter, due_steps, measured
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.viewer_config import ViewerConfig
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from nca_viewer.start_images import StartImages
 
 BUSY_BUDGET = 0.8
-"""Part of a frame's time that steps and drawing may take; the rest keeps the window responsive."""
+"""Part of a frame's time that steps, or drawing, may take; the rest keeps the window responsive."""
 
 _WAITING_FRAMES_PER_SECOND = 30
 """Fewer than when it lives: importing and compiling want the processor."""
@@ -174,7 +174,12 @@ class App:
         self._pace = Pace()
         self._frame_rate = RateMeter()
         self._step_rate = RateMeter()
-        self._last_seconds = window.now_seconds()
+        self._beat = Beat(
+            window.now_seconds(), 1.0 / min(config.frames_per_second, _WAITING_FRAMES_PER_SECOND)
+        )
+        self._elapsed_seconds = self._beat.frame_seconds
+        self._steps_under_way = 0
+        self._dispatched_seconds = 0.0
         self._wants_screenshot = False
         self._is_told_to_quit = False
 
@@ -186,6 +191,7 @@ class App:
         """
         while not self.is_over:
             self.frame()
+        self._see_the_last_steps()
 
     @property
     def is_over(self) -> bool:
@@ -205,18 +211,19 @@ class App:
         """
         if self._exhibit is None:
             self._exhibit = self._loading.poll()
-        rate = self._config.frames_per_second
         if self._exhibit is None:
             self._waiting_frame()
-            self.window.wait_for_frame(min(rate, _WAITING_FRAMES_PER_SECOND))
-        else:
-            self._live_frame(self._exhibit)
-            self.frames += 1
-            self.window.wait_for_frame(rate)
+            return
+        if self.frames == 0:
+            self._beat = Beat(self.window.now_seconds(), 1.0 / self._config.frames_per_second)
+            self._elapsed_seconds = self._beat.frame_seconds
+        self._live_frame(self._exhibit)
+        self.frames += 1
 
     # ------------------------------------------------------------------------------ one frame
 
     def _waiting_frame(self) -> None:
+        self.window.wait_until(self._beat.begin_seconds)
         geometry = Geometry.fit(self.window.surface.get_size(), (1, 1), bar_visible=False)
         for action in self._input.read(self.window.events(), geometry):
             if isinstance(action, _WHILE_LOADING):
@@ -228,45 +235,63 @@ class App:
         if self.controls.help_visible:
             size = surface.get_size()
             self._frame.hud.draw_help(surface, Geometry.fit(size, (1, 1), bar_visible=False), "")
-        self.window.present()
+        self._present(began_seconds=now)
 
     def _live_frame(self, exhibit: Exhibit) -> None:
-        simulation = exhibit.simulation
-        if self.snapshot is None:
-            self._see(simulation.request_snapshot().result())
-            self._last_seconds = self.window.now_seconds()
-        now = self.window.now_seconds()
-        elapsed, self._last_seconds = now - self._last_seconds, now
-        self._frame_rate.count(now, 1)
+        """One frame; the steps that it shows were dispatched in the one before.
 
-        geometry = self._geometry(simulation)
-        before = simulation.step
-        for action in self._input.read(self.window.events(), geometry):
+        What a hand does comes after those steps, so that it is seen in this frame and just as it was done.
+        The next frame's steps are dispatched before this one is drawn: the device has the time of drawing
+        and of waiting for them.
+        """
+        simulation = exhibit.simulation
+        self.window.wait_until(self._beat.begin_seconds)
+        began = self.window.now_seconds()
+        is_device_late = simulation.is_busy
+        step = simulation.step
+
+        for action in self._input.read(self.window.events(), self._geometry(simulation)):
             self.controls = update(self.controls, action)
             self._act(exhibit, action)
         self._follow_fullscreen()
-        due = self._due_steps(elapsed)
-        simulation.advance(due)
         pending = simulation.request_snapshot()
-        self._step_rate.count(now, max(0, simulation.step - before))
-
-        # The device computes the next frame while this one is drawn.
-        self._draw(exhibit, now)
-        self.window.present()
+        self._step_rate.count(began, self._steps_under_way + max(0, simulation.step - step))
+        under_way, dispatched = self._steps_under_way, self._dispatched_seconds
+        self._steps_under_way = self._due_steps()
+        simulation.advance(self._steps_under_way)
+        self._dispatched_seconds = self.window.now_seconds()
 
         try:
             self._see(pending.result())
         except UserError as error:
             self._complain(error)
             simulation.restart()
+        if self.snapshot is not None:
+            self._draw(exhibit, self.snapshot, began)
         self._pace = measured(
             self._pace,
-            steps=due,
-            seconds=self.window.now_seconds() - now,
-            budget_seconds=BUSY_BUDGET / self._config.frames_per_second,
+            steps=under_way,
+            seconds=self.window.now_seconds() - (dispatched if is_device_late else began),
+            budget_seconds=BUSY_BUDGET * self._beat.frame_seconds,
         )
+        self._present(began_seconds=began)
         self._guard_health(exhibit)
         self._save_screenshot(simulation)
+
+    def _present(self, *, began_seconds: float) -> None:
+        """Show what was drawn, when it is due."""
+        work_seconds = self.window.now_seconds() - began_seconds
+        self.window.wait_until(self._beat.due_seconds)
+        self.window.present()
+        now = self.window.now_seconds()
+        self._frame_rate.count(now, 1)
+        before, self._beat = self._beat, self._beat.after(now_seconds=now, work_seconds=work_seconds)
+        self._elapsed_seconds = self._beat.due_seconds - before.due_seconds
+
+    def _see_the_last_steps(self) -> None:
+        """The steps dispatched in the last frame belong to the run, although no frame shows them."""
+        if self._exhibit is not None and self._on_snapshot is not None:
+            self._see(self._exhibit.simulation.request_snapshot().result())
 
     def _geometry(self, simulation: Simulation) -> Geometry:
         config = simulation.config
@@ -277,15 +302,14 @@ class App:
             margin_pixels=0 if self._config.headless else 4,
         )
 
-    def _due_steps(self, elapsed_seconds: float) -> int:
+    def _due_steps(self) -> int:
         if self.controls.paused:
             return 0
-        frame_seconds = 1.0 / self._config.frames_per_second
         steps, self._pace = due_steps(
             self._pace,
             steps_per_frame=float(self.controls.speed),
-            elapsed_seconds=elapsed_seconds,
-            frame_seconds=frame_seconds,
+            elapsed_seconds=self._elapsed_seconds,
+            frame_seconds=self._beat.frame_seconds,
         )
         return steps
 
@@ -316,8 +340,7 @@ class App:
         if self._on_snapshot is not None:
             self._on_snapshot(snapshot, view_number(self.controls.view).image(snapshot))
 
-    def _draw(self, exhibit: Exhibit, now_seconds: float) -> None:
-        assert self.snapshot is not None
+    def _draw(self, exhibit: Exhibit, snapshot: Snapshot, now_seconds: float) -> None:
         controls = self.controls
         view = view_number(controls.view)
         geometry = self._geometry(exhibit.simulation)
@@ -328,11 +351,11 @@ class App:
             brush = Brush(centre, controls.brush_radius_cells, tool)
         self._frame.draw(
             self.window.surface,
-            view.image(self.snapshot),
+            view.image(snapshot),
             geometry,
             Status(
                 paused=controls.paused,
-                step=self.snapshot.step,
+                step=snapshot.step,
                 steps_per_second=self._step_rate.per_second,
                 frames_per_second=self._frame_rate.per_second,
                 speed=controls.speed,

@@ -295,7 +295,7 @@ def _run_headless(config: ViewerConfig, load: Callable[[Callable[[str], None]], 
     exhibit = load(lambda stage: None)
     recording = _Recording(config)
     app = App(
-        HeadlessWindow(config.window_size, config.frames_per_second),
+        HeadlessWindow(config.window_size),
         Loaded(exhibit),
         config,
         screenshot_folder=_screenshot_folder(config),

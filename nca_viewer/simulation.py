@@ -213,6 +213,11 @@ class Simulation:
             self._state, region, np.int32(_TOOLS.index(tool)), np.float32(ink), *self._noise_key()
         )
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether the device is still computing what was asked for last."""
+        return not self._state.is_ready()  # type: ignore[attr-defined]
+
     def request_snapshot(self) -> PendingSnapshot:
         """Ask for the current moment."""
         return PendingSnapshot(self._state, self._observe(self._state), self.step, self.episode)

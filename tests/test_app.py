@@ -202,6 +202,36 @@ def test_a_resized_window_paints_where_it_is_pointed_at(paused):
         assert list(zip(*np.nonzero(paused.ink), strict=True)) == [(8, 2)]
 
 
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_a_touch_is_seen_in_the_very_next_frame(session, is_paused):
+    session.frames(3)
+    if is_paused:
+        session.type("space")
+    region = disc_region((5, 6), 1, 11, 13)
+    session.press((5, 6)).frames()
+    assert (session.ink[region] == 1).all()
+    pixels = session.window.pixels()
+    for cell in zip(*np.nonzero(region), strict=True):
+        left, top, _, _ = session.geometry.cell_rectangle(cell)
+        assert tuple(pixels[top + 5, left + 5]) == (255, 255, 255)
+
+
+def test_the_device_works_on_the_next_frame_while_this_one_is_drawn(session, monkeypatch):
+    session.frames()
+    order = []
+    advance, present = session.simulation.advance, session.window.present
+    draw = session.app._frame.draw
+    monkeypatch.setattr(
+        session.simulation, "advance", lambda steps: (order.append(f"advance {steps}"), advance(steps))
+    )
+    monkeypatch.setattr(
+        session.app._frame, "draw", lambda *args, **options: (order.append("draw"), draw(*args, **options))
+    )
+    monkeypatch.setattr(session.window, "present", lambda: (order.append("present"), present()))
+    session.frames(2)
+    assert order == ["advance 1", "draw", "present"] * 2
+
+
 def test_two_fingers_paint_two_strokes(paused):
     paused.type("[")
 
@@ -431,7 +461,7 @@ def test_a_failure_to_load_ends_the_run(tmp_path):
     loading = BackgroundLoading(load)
     window = HeadlessWindow(SIZE)
     app = App(window, loading, ViewerConfig(), screenshot_folder=tmp_path)
-    window.wait_for_frame = lambda frames_per_second: time.sleep(0.001)
+    window.present = lambda: time.sleep(0.001)
     with pytest.raises(CheckpointError, match="no such thing"):
         app.run()
 

@@ -51,8 +51,8 @@ class Window(Protocol):
     def now_seconds(self) -> float:
         """The time, from any zero."""
 
-    def wait_for_frame(self, frames_per_second: int) -> None:
-        """Sleep until the next frame is due."""
+    def wait_until(self, seconds: float) -> None:
+        """Sleep until a time of `now_seconds`; not at all where it has passed."""
 
     def close(self) -> None:
         """Give it back; calling it twice does no harm."""
@@ -93,7 +93,6 @@ class PygameWindow:
         self._size = (min(size[0], desktop[0]), min(size[1], desktop[1]))
         self._corner: tuple[int, int] | None = None
         self._is_fullscreen = fullscreen
-        self._clock = pygame.time.Clock()
         pygame.display.set_caption(title)
         pygame.display.set_icon(_icon())
         try:
@@ -155,9 +154,9 @@ class PygameWindow:
         """The time, from any zero."""
         return time.perf_counter()
 
-    def wait_for_frame(self, frames_per_second: int) -> None:
-        """Sleep until the next frame is due."""
-        self._clock.tick(frames_per_second)
+    def wait_until(self, seconds: float) -> None:
+        """Sleep until a time of `now_seconds`; not at all where it has passed."""
+        time.sleep(max(0.0, seconds - self.now_seconds()))
 
     def close(self) -> None:
         """Close it; calling it twice does no harm."""
@@ -167,20 +166,18 @@ class PygameWindow:
 
 
 class HeadlessWindow:
-    """A window without a screen: frames stay in memory, time passes frame by frame, events are handed in."""
+    """A window without a screen: frames stay in memory, waiting takes no time, events are handed in."""
 
-    def __init__(self, size: tuple[int, int], frames_per_second: int = 60) -> None:
+    def __init__(self, size: tuple[int, int]) -> None:
         """Make one.
 
         Args:
             size: (width, height) in pixels.
-            frames_per_second: How fast its time passes.
         """
         self._surface = pygame.Surface(size, depth=32)
         self._is_fullscreen = False
         self._events: list[Event] = []
-        self._frame_seconds = 1.0 / frames_per_second
-        self._frames = 0
+        self._now_seconds = 0.0
 
     @property
     def surface(self) -> pygame.Surface:
@@ -217,12 +214,12 @@ class HeadlessWindow:
         self._is_fullscreen = fullscreen
 
     def now_seconds(self) -> float:
-        """Frames so far, in seconds."""
-        return self._frames * self._frame_seconds
+        """The sum of all waiting."""
+        return self._now_seconds
 
-    def wait_for_frame(self, frames_per_second: int) -> None:
-        """Let one frame's time pass."""
-        self._frames += 1
+    def wait_until(self, seconds: float) -> None:
+        """Let the time pass."""
+        self._now_seconds = max(self._now_seconds, seconds)
 
     def close(self) -> None:
         """Nothing to give back."""
