@@ -121,7 +121,7 @@ def test_a_stall_is_forgotten_within_a_second():
 # ---------------------------------------------------------------------------------------- beat
 
 
-@given(st.lists(st.floats(0.0, 0.012), min_size=1, max_size=50))
+@given(st.lists(st.floats(0.0, 0.008), min_size=1, max_size=50))
 def test_frames_are_evenly_spaced_whatever_the_work_on_them_takes(works):
     beat, now, shown = Beat(5.0, FRAME), 5.0, []
     for work in works:
