@@ -16,8 +16,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from nca_viewer.errors import DEBUG_VARIABLE, UserError, unexpected_message
+from nca_viewer import config_file
+from nca_viewer.errors import DEBUG_VARIABLE, ConfigError, UserError, unexpected_message
+from nca_viewer.exhibit.director import OperatorExit, OperatorHold
+from nca_viewer.exhibit.texts import LANGUAGES
 from nca_viewer.interaction.controls import SPEEDS
+from nca_viewer.interaction.gamepad import GamepadMapping
 from nca_viewer.viewer_config import START_BLANK, START_DIGIT, ViewerConfig
 
 if TYPE_CHECKING:
@@ -123,6 +127,63 @@ class _SizeType(click.ParamType):
         return int(match[1]), int(match[2])
 
 
+_KINDS: dict[type[click.ParamType], config_file.Kind] = {
+    click.types.BoolParamType: config_file.FLAG,
+    click.types.IntParamType: config_file.WHOLE_NUMBER,
+    click.types.FloatParamType: config_file.NUMBER,
+    _SpeedType: config_file.NUMBER_OR_TEXT,
+}
+"""What a configuration file's value must be for an option; a text for every other type."""
+
+_GAMEPAD = "gamepad"
+"""The one setting of a configuration file that is no option: a table."""
+
+
+def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
+    """Let a configuration file's values stand for what the command line leaves out."""
+    if path is None:
+        return None
+    options = {option.opts[0].removeprefix("--"): option for option in _configurable(ctx.command)}
+    settings = {
+        name: config_file.Setting(name, _KINDS.get(type(option.type), config_file.TEXT), option.multiple)
+        for name, option in options.items()
+    }
+    settings[_GAMEPAD] = config_file.Setting(_GAMEPAD, config_file.TABLE)
+    values = config_file.read_config_file(path, settings)
+    try:
+        ctx.meta[_GAMEPAD] = GamepadMapping.from_table(values.pop(_GAMEPAD, {}))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    defaults = {}
+    for name, value in values.items():
+        option = options[name]
+        try:
+            option.type_cast_value(ctx, value)
+        except click.BadParameter as error:
+            raise ConfigError(f"{path}: {name}: {error.message}") from None
+        defaults[str(option.name)] = _beside(path, option, value)
+    ctx.default_map = defaults
+    return path
+
+
+def _configurable(command: click.Command) -> list[click.Option]:
+    """The options that may stand in a configuration file: all that do not end the program at once."""
+    return [
+        option
+        for option in command.params
+        if isinstance(option, click.Option) and option.expose_value and option.name != "config"
+    ]
+
+
+def _beside(path: Path, option: click.Option, value: Any) -> Any:
+    """A value; a relative path is meant from the configuration file's folder, wherever the program starts."""
+    is_path = isinstance(option.type, _UserPathType)
+    may_be_path = option.name in ("checkpoint", "start") and ("/" in value or "\\" in value)
+    if (is_path or may_be_path) and not value.startswith("~"):
+        return str(path.parent / value)
+    return value
+
+
 @click.command(
     cls=_OneLineErrors,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -212,13 +273,78 @@ class _SizeType(click.ParamType):
     show_default=True,
     help="Keep compiled functions in your cache folder, for a faster start.",
 )
+@click.option(
+    "--display", type=int, default=0, show_default=True, metavar="N", help="Which display to open on."
+)
+@click.option(
+    "--exhibit",
+    is_flag=True,
+    help="For an unattended public place: fills the screen, shows visitors' controls only, and shows itself "
+    "while nobody is there.",
+)
+@click.option(
+    "--language",
+    "languages",
+    multiple=True,
+    default=("en",),
+    show_default=True,
+    metavar="|".join(LANGUAGES),
+    help="What the exhibit speaks; given several times, visitors can switch.",
+)
+@click.option(
+    "--idle-seconds",
+    type=float,
+    default=60.0,
+    show_default=True,
+    help="Without a touch for so long, 5 to 3600, the exhibit shows itself.",
+)
+@click.option(
+    "--attract-script",
+    type=_USER_PATH,
+    metavar="FILE",
+    help="What it shows then: a text file.  [default: the bundled one]",
+)
+@click.option(
+    "--operator-exit",
+    default=OperatorExit.MENU.value,
+    show_default=True,
+    metavar="|".join(known.value for known in OperatorExit),
+    help="What the operator's hold of 3 seconds does in an exhibit.",
+)
+@click.option(
+    "--operator-hold",
+    default=OperatorHold.BOTH.value,
+    show_default=True,
+    metavar="|".join(known.value for known in OperatorHold),
+    help="Which hold that is: Ctrl+Shift+Q, four fingers at rest, or either.",
+)
+@click.option(
+    "--config",
+    type=_USER_PATH,
+    is_eager=True,
+    callback=_read_config,
+    metavar="FILE.toml",
+    help="Read options from a TOML file, by their names without dashes; the command line goes before it.",
+)
 @click.version_option(version(), prog_name=PROGRAM)
-def main(**options: Any) -> None:
+@click.pass_context
+def main(ctx: click.Context, config: Path | None, **options: Any) -> None:
     """Watch a neural cellular automaton draw digits, and paint on it while it lives.
 
     Press H in the window for the keys.
     """
-    run(ViewerConfig(**options))
+    try:
+        viewer_config = ViewerConfig(**options, gamepad=ctx.meta.get(_GAMEPAD, GamepadMapping()))
+    except ConfigError as error:
+        named = re.match(r"--[a-z-]+", str(error))
+        in_file = {option.opts[0] for option in _configurable(ctx.command) if _is_from_file(ctx, option)}
+        raise ConfigError(f"{config}: {error}" if named and named[0] in in_file else str(error)) from None
+    run(viewer_config)
+
+
+def _is_from_file(ctx: click.Context, option: click.Option) -> bool:
+    source = ctx.get_parameter_source(str(option.name))
+    return source is click.core.ParameterSource.DEFAULT_MAP
 
 
 def run(config: ViewerConfig) -> None:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
 from nca_viewer.config import require_range
 from nca_viewer.errors import ConfigError
+from nca_viewer.exhibit.director import OperatorExit, OperatorHold
+from nca_viewer.exhibit.texts import LANGUAGES
 from nca_viewer.interaction.controls import MAX_BRUSH_RADIUS_CELLS, SPEEDS
+from nca_viewer.interaction.gamepad import GamepadMapping
 
 START_DIGIT = "digit"
 START_BLANK = "blank"
 MAX_SEED = 2**32 - 1
 MAX_FRAMES = 1_000_000
 MAX_GIF_FRAMES = 20_000
+MAX_DISPLAYS = 64
+MIN_IDLE_SECONDS = 5.0
+MAX_IDLE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,14 @@ class ViewerConfig:
         output_directory: For screenshots; None is the user's pictures folder.
         device: "auto" (a GPU where JAX finds one), "cpu" or "gpu".
         compile_cache: Keep compiled functions on disk, for a faster start.
+        display: Number of the display to open on, from 0.
+        exhibit: Run unattended in a public place: fullscreen, visitors' controls only.
+        languages: What the exhibit speaks, codes of `LANGUAGES`; the first is what a visit begins with.
+        idle_seconds: From a visitor's last act to the attract loop, 5 to 3600.
+        attract_script: What the attract loop shows; None is the bundled script.
+        operator_exit: What the operator's hold does, a value of `OperatorExit`.
+        operator_hold: Which hold that is, a value of `OperatorHold`.
+        gamepad: Which part of a gamepad does what.
     """
 
     checkpoint: str = "model"
@@ -56,6 +71,14 @@ class ViewerConfig:
     output_directory: Path | None = None
     device: str = "auto"
     compile_cache: bool = True
+    display: int = 0
+    exhibit: bool = False
+    languages: tuple[str, ...] = ("en",)
+    idle_seconds: float = 60.0
+    attract_script: Path | None = None
+    operator_exit: str = OperatorExit.MENU.value
+    operator_hold: str = OperatorHold.BOTH.value
+    gamepad: GamepadMapping = field(default_factory=GamepadMapping)
 
     def __post_init__(self) -> None:
         """Validate; raises ConfigError."""
@@ -89,3 +112,16 @@ class ViewerConfig:
             require_range("--frames (of a GIF)", self.frames, 1, MAX_GIF_FRAMES, whole=True)
         if self.device not in ("auto", "cpu", "gpu"):
             raise ConfigError(f"--device = {self.device!r} is unknown; choose auto, cpu or gpu")
+        require_range("--display", self.display, 0, MAX_DISPLAYS - 1, whole=True)
+        require_range("--idle-seconds", self.idle_seconds, MIN_IDLE_SECONDS, MAX_IDLE_SECONDS)
+        _require_one_of("--operator-exit", self.operator_exit, [known.value for known in OperatorExit])
+        _require_one_of("--operator-hold", self.operator_hold, [known.value for known in OperatorHold])
+        for language in self.languages:
+            _require_one_of("--language", language, LANGUAGES)
+        if not self.languages or len(set(self.languages)) < len(self.languages):
+            raise ConfigError(f"--language: give each once, of {', '.join(LANGUAGES)}")
+
+
+def _require_one_of(option: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ConfigError(f"{option} = {value!r} is unknown; choose one of {', '.join(known)}")
