@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +18,7 @@ from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.hud import Message, Status
 from nca_viewer.display.views import view_number
 from nca_viewer.display.window import Window
-from nca_viewer.errors import UserError
+from nca_viewer.errors import BackendError, RestartNeededError, UserError
 from nca_viewer.interaction.actions import (
     Action,
     Clear,
@@ -28,10 +31,14 @@ from nca_viewer.interaction.actions import (
     Stroke,
     ToggleFullscreen,
     ToggleHelp,
+    Tool,
 )
 from nca_viewer.interaction.controls import Controls, update
 from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.strokes import stroke_region
+from nca_viewer.operation.caretaker import Caretaker, FrameReport
+from nca_viewer.operation.health import Fault, Remedy, Verdict, expects_change
+from nca_viewer.operation.journal import Event, tell
 from nca_viewer.pacing import Beat, Pace, RateMeter, due_steps, measured
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.viewer_config import ViewerConfig
@@ -39,14 +46,20 @@ from nca_viewer.viewer_config import ViewerConfig
 if TYPE_CHECKING:
     import numpy as np
 
-    from nca_viewer.simulation import Simulation
+    from nca_viewer.simulation import PendingSnapshot, Simulation
     from nca_viewer.start_images import StartImages
+
+STALL_SECONDS = 0.1
+"""Longer than this no frame waits for the device: the window goes on with the picture it has."""
 
 BUSY_BUDGET = 0.8
 """Part of a frame's time that steps, or drawing, may take; the rest keeps the window responsive."""
 
 _WAITING_FRAMES_PER_SECOND = 30
 """Fewer than when it lives: importing and compiling want the processor."""
+
+_MAX_HELD_ACTIONS = 256
+_DEVICE_POLL_SECONDS = 0.0005
 
 _WHILE_LOADING = (Quit, Dismiss, ToggleHelp, ToggleFullscreen)
 
@@ -133,6 +146,18 @@ class BackgroundLoading:
         return self._exhibit
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A snapshot that the device was asked for."""
+
+    pending: PendingSnapshot
+    began_seconds: float
+    steps: int
+    """How many steps were under way."""
+    busy_since_seconds: float
+    """Since when those steps, and the drawing, took their time."""
+
+
 class App:
     """The viewer, from the first frame to the last."""
 
@@ -144,6 +169,7 @@ class App:
         *,
         screenshot_folder: Path,
         on_snapshot: Callable[[Snapshot, np.ndarray], None] | None = None,
+        caretaker: Caretaker | None = None,
     ) -> None:
         """Show nothing yet.
 
@@ -153,6 +179,7 @@ class App:
             config: The options.
             screenshot_folder: Where screenshots go.
             on_snapshot: Called with every new snapshot and its image, before it is drawn.
+            caretaker: Hears of every frame, and says when something must be done.
         """
         self.window = window
         self.controls = Controls(
@@ -168,7 +195,12 @@ class App:
         self._config = config
         self._folder = screenshot_folder
         self._on_snapshot = on_snapshot
+        self._caretaker = caretaker or Caretaker()
         self._exhibit: Exhibit | None = None
+        self._asked: _Asked | None = None
+        self._held_actions: deque[Action] = deque(maxlen=_MAX_HELD_ACTIONS)
+        self._hands_on = False
+        self._expects_change = False
         self._input = Input()
         self._frame = Frame()
         self._pace = Pace()
@@ -180,6 +212,8 @@ class App:
         self._elapsed_seconds = self._beat.frame_seconds
         self._steps_under_way = 0
         self._dispatched_seconds = 0.0
+        self._is_device_late = False
+        self._step_before = 0
         self._wants_screenshot = False
         self._is_told_to_quit = False
 
@@ -187,7 +221,7 @@ class App:
         """Run until somebody quits, or the frames are used up.
 
         Raises:
-            UserError: the exhibit could not be loaded.
+            UserError: the exhibit could not be loaded, the screen went away, or nothing helps but a restart.
         """
         while not self.is_over:
             self.frame()
@@ -207,12 +241,13 @@ class App:
         """One frame: of the waiting screen, or of the living automaton.
 
         Raises:
-            UserError: the exhibit could not be loaded.
+            UserError: the exhibit could not be loaded, the screen went away, or nothing helps but a restart.
         """
         if self._exhibit is None:
             self._exhibit = self._loading.poll()
         if self._exhibit is None:
             self._waiting_frame()
+            self._caretaker.starting(self.window.now_seconds(), self._loading.stage)
             return
         if self.frames == 0:
             self._beat = Beat(self.window.now_seconds(), 1.0 / self._config.frames_per_second)
@@ -238,45 +273,93 @@ class App:
         self._present(began_seconds=now)
 
     def _live_frame(self, exhibit: Exhibit) -> None:
+        seen, error = None, ""
+        try:
+            seen, error = self._living_frame(exhibit)
+        except UserError:
+            raise
+        except Exception as problem:
+            if not self._caretaker.acts_alone:
+                raise
+            tell(Event.ERROR, f"{type(problem).__name__}: {problem}", error=problem)
+            error = f"{type(problem).__name__}: {problem}"
+            self._asked = None
+        self._guard_health(exhibit, seen or self.snapshot, error)
+        self._save_screenshot(exhibit.simulation)
+
+    def _living_frame(self, exhibit: Exhibit) -> tuple[Snapshot | None, str]:
         """One frame; the steps that it shows were dispatched in the one before.
 
         What a hand does comes after those steps, so that it is seen in this frame and just as it was done.
         The next frame's steps are dispatched before this one is drawn: the device has the time of drawing
-        and of waiting for them.
+        and of waiting for them. One that is still at work on the last frame's gets nothing more to do; what
+        hands do meanwhile is kept for later.
+
+        Returns:
+            What the device sent, None where it is still at work; and what went wrong, or nothing.
         """
         simulation = exhibit.simulation
         self.window.wait_until(self._beat.begin_seconds)
         began = self.window.now_seconds()
-        is_device_late = simulation.is_busy
-        step = simulation.step
+        self._hands_on = self._expects_change = False
+        seen, error = None, ""
+        try:
+            self._read(exhibit)
+            if self._asked is None:
+                self._ask(simulation, began)
+            asked = self._asked
+            seen = self._collect()
+        except BackendError as problem:
+            error, asked, self._asked, self._steps_under_way = str(problem), None, None, 0
+        if self.snapshot is not None:
+            self._draw(exhibit, self.snapshot, began)
+        if seen is not None and asked is not None:
+            self._pace = measured(
+                self._pace,
+                steps=asked.steps,
+                seconds=self.window.now_seconds() - asked.busy_since_seconds,
+                budget_seconds=BUSY_BUDGET * self._beat.frame_seconds,
+            )
+        self._present(began_seconds=began)
+        return seen, error
 
-        for action in self._input.read(self.window.events(), self._geometry(simulation)):
+    def _read(self, exhibit: Exhibit) -> None:
+        """What hands did since the last frame."""
+        self._is_device_late = exhibit.simulation.is_busy
+        self._step_before = exhibit.simulation.step
+        while self._asked is None and self._held_actions:
+            self._act(exhibit, self._held_actions.popleft())
+        for action in self._input.read(self.window.events(), self._geometry(exhibit.simulation)):
             self.controls = update(self.controls, action)
-            self._act(exhibit, action)
+            if self._asked is None:
+                self._act(exhibit, action)
+            else:
+                self._hold(action)
         self._follow_fullscreen()
+
+    def _ask(self, simulation: Simulation, began_seconds: float) -> None:
+        """Ask for this frame's snapshot, and have the next frame's steps begun."""
         pending = simulation.request_snapshot()
-        self._step_rate.count(began, self._steps_under_way + max(0, simulation.step - step))
         under_way, dispatched = self._steps_under_way, self._dispatched_seconds
+        self._step_rate.count(began_seconds, under_way + max(0, simulation.step - self._step_before))
         self._steps_under_way = self._due_steps()
         simulation.advance(self._steps_under_way)
         self._dispatched_seconds = self.window.now_seconds()
+        busy_since = dispatched if self._is_device_late else began_seconds
+        self._asked = _Asked(pending, began_seconds, under_way, busy_since)
 
-        try:
-            self._see(pending.result())
-        except UserError as error:
-            self._complain(error)
-            simulation.restart()
-        if self.snapshot is not None:
-            self._draw(exhibit, self.snapshot, began)
-        self._pace = measured(
-            self._pace,
-            steps=under_way,
-            seconds=self.window.now_seconds() - (dispatched if is_device_late else began),
-            budget_seconds=BUSY_BUDGET * self._beat.frame_seconds,
-        )
-        self._present(began_seconds=began)
-        self._guard_health(exhibit)
-        self._save_screenshot(simulation)
+    def _collect(self) -> Snapshot | None:
+        """What the device was asked for, unless it takes too long."""
+        asked = self._asked
+        assert asked is not None
+        while not asked.pending.is_ready:
+            if self.window.now_seconds() - asked.began_seconds > STALL_SECONDS:
+                return None
+            time.sleep(_DEVICE_POLL_SECONDS)
+        self._asked = None
+        snapshot = asked.pending.result()
+        self._see(snapshot)
+        return snapshot
 
     def _present(self, *, began_seconds: float) -> None:
         """Show what was drawn, when it is due."""
@@ -322,20 +405,39 @@ class App:
                 radius = self.controls.brush_radius_cells
                 region = stroke_region(start, end, radius, config.height, config.width)
                 if region.any():
-                    simulation.apply(tool or self.controls.tool, region)
+                    self._stroke(simulation, tool or self.controls.tool, region)
             case StepOnce():
                 simulation.advance(1)
             case Reset():
                 simulation.reset()
             case NewDigit(digit):
-                image = exhibit.start_images.digit(digit, simulation.episode + 1)
-                simulation.begin(image, exhibit.mask_ratio)
+                self._begin_digit(exhibit, digit)
             case Clear():
                 simulation.begin(exhibit.start_images.blank(), 0.0)
             case Screenshot():
                 self._wants_screenshot = True
 
+    def _stroke(self, simulation: Simulation, tool: Tool, region: np.ndarray) -> None:
+        self._hands_on = True
+        if self.snapshot is not None and expects_change(tool, region, self.snapshot.image):
+            self._expects_change = True
+        simulation.apply(tool, region)
+
+    def _hold(self, action: Action) -> None:
+        """Keep what a hand did for later, with the tool that it had."""
+        if isinstance(action, Stroke):
+            action = Stroke(action.tool or self.controls.tool, action.start, action.end)
+        self._held_actions.append(action)
+
+    def _begin_digit(self, exhibit: Exhibit, digit: int | None) -> None:
+        """Start from a fresh digit: by hand, and where the old one is beyond help."""
+        simulation = exhibit.simulation
+        image = exhibit.start_images.digit(digit, simulation.episode + 1)
+        simulation.begin(image, exhibit.mask_ratio)
+
     def _see(self, snapshot: Snapshot) -> None:
+        if not snapshot.is_healthy and self.snapshot is not None:
+            return  # Nobody needs to see what blew up; the picture before it stays.
         self.snapshot = snapshot
         if self._on_snapshot is not None:
             self._on_snapshot(snapshot, view_number(self.controls.view).image(snapshot))
@@ -377,16 +479,56 @@ class App:
             self.window.set_fullscreen(self.controls.fullscreen)
             self._input.forget()
 
-    def _guard_health(self, exhibit: Exhibit) -> None:
-        snapshot = self.snapshot
-        if snapshot is None or snapshot.is_healthy:
+    def _guard_health(self, exhibit: Exhibit, snapshot: Snapshot | None, error: str) -> None:
+        """Tell the caretaker of this frame, and do what it says."""
+        if snapshot is None:
+            if error:
+                self._complain(error)
             return
-        if snapshot.episode == exhibit.simulation.episode:
-            exhibit.simulation.restart()
-            self.message = Message.error(
-                f"The automaton blew up at step {snapshot.step:,}; started again from the same picture",
-                self.window.now_seconds(),
+        now = self.window.now_seconds()
+        rate = self._config.frames_per_second
+        verdict = self._caretaker.after_frame(
+            FrameReport(
+                now_seconds=now,
+                snapshot=snapshot,
+                frames=self.frames,
+                frames_per_second=self._frame_rate.per_second,
+                steps_per_second=self._step_rate.per_second,
+                is_running=not self.controls.paused,
+                step_interval_seconds=1.0 / (rate * float(self.controls.speed)),
+                hands_on=self._hands_on,
+                expects_change=self._expects_change,
+                waiting_seconds=0.0 if self._asked is None else now - self._asked.began_seconds,
+                error=error,
             )
+        )
+        if verdict is not None:
+            self._remedy(exhibit, verdict, snapshot)
+
+    def _remedy(self, exhibit: Exhibit, verdict: Verdict, snapshot: Snapshot) -> None:
+        if self._caretaker.acts_alone:
+            # Visitors see no more than another digit; the log and the status file tell the operator.
+            if verdict.remedy is Remedy.RESTART:
+                tell(Event.RESTART, f"{verdict.fault.value}: {verdict.reason}")
+                raise RestartNeededError(f"{verdict.reason}; start the program again")
+            if verdict.remedy is Remedy.FRESH_DIGIT:
+                self._try(lambda: self._begin_digit(exhibit, None))
+            return
+        if verdict.fault is Fault.STALLED:
+            self._complain(f"{verdict.reason}; it goes on as soon as the device answers")
+        elif verdict.fault is Fault.ERROR:
+            self._complain(verdict.reason)
+            self._try(exhibit.simulation.restart)
+        elif snapshot.episode == exhibit.simulation.episode:
+            self._complain(
+                f"The automaton blew up at step {snapshot.step:,}; started again from the same picture"
+            )
+            self._try(exhibit.simulation.restart)
+
+    def _try(self, begin: Callable[[], None]) -> None:
+        """Begin anew; where the device fails even in that, the next frame will tell."""
+        with contextlib.suppress(UserError):
+            begin()
 
     def _save_screenshot(self, simulation: Simulation) -> None:
         if not self._wants_screenshot or self.snapshot is None:
@@ -399,12 +541,12 @@ class App:
             image = view_number(self.controls.view).image(self.snapshot)
             capture.write_png(path, capture.enlarge(image, self._geometry(simulation).cell_pixels))
         except UserError as error:
-            self._complain(error)
+            self._complain(str(error))
         else:
             self.message = Message.info(f"Saved {path}", self.window.now_seconds())
 
-    def _complain(self, error: UserError) -> None:
-        self.message = Message.error(str(error), self.window.now_seconds())
+    def _complain(self, text: str) -> None:
+        self.message = Message.error(text, self.window.now_seconds())
 
     def _current_message(self, now_seconds: float) -> Message | None:
         if self.message is not None and self.message.until_seconds <= now_seconds:

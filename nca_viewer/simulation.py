@@ -6,11 +6,13 @@ bit for bit, at any speed and however the steps are divided into frames.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import os
 import platform
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -77,7 +79,7 @@ class PendingSnapshot:
         Raises:
             BackendError: the device failed.
         """
-        try:
+        with _device_errors(self._step):
             return Snapshot(
                 image=np.asarray(self._observation.image),
                 state=np.asarray(self._state),
@@ -85,15 +87,23 @@ class PendingSnapshot:
                 episode=self._episode,
                 is_healthy=bool(self._observation.is_healthy),
             )
-        except jax.errors.JaxRuntimeError as error:
-            reason = str(error).strip().splitlines()[0]
-            raise BackendError(f"the device failed in step {self._step}: {reason}") from error
+
+
+@contextlib.contextmanager
+def _device_errors(step: int) -> Iterator[None]:
+    """What a device reports, be it when work is handed over or when its result is fetched, in one line."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+        raise BackendError(f"the device failed in step {step}: {reason}") from error
 
 
 class Simulation:
     """One living automaton.
 
-    Calls only dispatch work; the device runs it while the caller goes on, until a snapshot's `result`.
+    Calls only dispatch work; the device runs it while the caller goes on, until a snapshot's `result`. Any of
+    them may raise BackendError, where the device fails; a new start mends that.
 
     Attributes:
         config: The automaton's hyperparameters.
@@ -185,7 +195,8 @@ class Simulation:
     def reset(self) -> None:
         """Go back to the exact start of this episode; the same future follows."""
         self.step = 0
-        self._state = self._start(self._image, np.float32(self._mask_ratio), self._key_data(_Stream.MASK))
+        with _device_errors(self.step):
+            self._state = self._start(self._image, np.float32(self._mask_ratio), self._key_data(_Stream.MASK))
 
     def restart(self) -> None:
         """Start a new episode from the same image: another mask, another future."""
@@ -198,7 +209,10 @@ class Simulation:
             steps: How many, at least 0.
         """
         if steps > 0:
-            self._state = self._advance(self._parameters, self._state, *self._dropout_key(), np.int32(steps))
+            with _device_errors(self.step):
+                self._state = self._advance(
+                    self._parameters, self._state, *self._dropout_key(), np.int32(steps)
+                )
             self.step += steps
 
     def apply(self, tool: Tool, region: np.ndarray, ink: float = 1.0) -> None:
@@ -209,9 +223,10 @@ class Simulation:
             region: bool[H, W], the cells.
             ink: What `Tool.PAINT` sets, in [0, 1].
         """
-        self._state = self._edit(
-            self._state, region, np.int32(_TOOLS.index(tool)), np.float32(ink), *self._noise_key()
-        )
+        with _device_errors(self.step):
+            self._state = self._edit(
+                self._state, region, np.int32(_TOOLS.index(tool)), np.float32(ink), *self._noise_key()
+            )
 
     @property
     def is_busy(self) -> bool:
@@ -220,7 +235,8 @@ class Simulation:
 
     def request_snapshot(self) -> PendingSnapshot:
         """Ask for the current moment."""
-        return PendingSnapshot(self._state, self._observe(self._state), self.step, self.episode)
+        with _device_errors(self.step):
+            return PendingSnapshot(self._state, self._observe(self._state), self.step, self.episode)
 
     def _key_data(self, stream: int) -> np.ndarray:
         """The bits of the PRNG key of one of this episode's streams: uint32[4].

@@ -377,7 +377,7 @@ def test_a_failing_device_is_told_and_survived(session, monkeypatch):
     session.frames()
 
     class Broken:
-        is_ready = False
+        is_ready = True
 
         def result(self):
             raise BackendError("the device failed in step 3: out of memory")

@@ -13,7 +13,7 @@ import pygame
 from pygame._sdl2.video import Window as SDLWindow
 from pygame.event import Event
 
-from nca_viewer.errors import DisplayError
+from nca_viewer.errors import DisplayError, DisplayLostError
 
 _HINTS = {
     # Fingers come as finger events only, the mouse as mouse events only.
@@ -120,16 +120,30 @@ class PygameWindow:
         return self._is_fullscreen
 
     def events(self) -> list[Event]:
-        """What happened since the last call, oldest first."""
-        events = pygame.event.get()
+        """What happened since the last call, oldest first.
+
+        Raises:
+            DisplayLostError: the screen went away.
+        """
+        try:
+            events = pygame.event.get()
+        except pygame.error as error:
+            raise _display_lost(error) from error
         for event in events:
             if event.type == pygame.VIDEORESIZE and not self._is_fullscreen:
                 self._size = (event.w, event.h)
         return events
 
     def present(self) -> None:
-        """Show what was drawn."""
-        pygame.display.flip()
+        """Show what was drawn.
+
+        Raises:
+            DisplayLostError: the screen went away.
+        """
+        try:
+            pygame.display.flip()
+        except pygame.error as error:
+            raise _display_lost(error) from error
 
     def set_fullscreen(self, fullscreen: bool) -> None:
         """Fill the screen, or go back to the size and place before."""
@@ -230,6 +244,10 @@ def _no_display(reason: str) -> DisplayError:
         f"cannot open a window: {reason}; start it on a desktop (DISPLAY is "
         f"{os.environ.get('DISPLAY', '')!r}) or run with --headless --frames N --save FILE"
     )
+
+
+def _display_lost(error: pygame.error) -> DisplayLostError:
+    return DisplayLostError(f"the screen went away: {error}; check it, and start again")
 
 
 def _icon() -> pygame.Surface:

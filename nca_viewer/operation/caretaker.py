@@ -1,0 +1,271 @@
+"""The caretaker: hears of every frame, judges it, keeps the records, and says when something must be done."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from nca_viewer.operation.diagnostics import save_diagnostic
+from nca_viewer.operation.files import Clerk
+from nca_viewer.operation.health import (
+    Facts,
+    Fault,
+    Guard,
+    Limits,
+    Remedy,
+    Verdict,
+    ink_share,
+    is_blank,
+    watch,
+)
+from nca_viewer.operation.heartbeat import Heartbeat, Notifier
+from nca_viewer.operation.journal import Event, Journal, tell, utc
+from nca_viewer.operation.status import (
+    INTERVAL_SECONDS,
+    CheckpointStatus,
+    Status,
+    memory_megabytes,
+    write_status,
+)
+from nca_viewer.snapshot import Snapshot
+
+DIAGNOSTIC_SECONDS = 10.0
+"""Of faults of one kind that follow each other faster than this, only the first is kept in full."""
+
+RESTARTS_VARIABLE = "NCA_VIEWER_RESTARTS"
+LAST_END_VARIABLE = "NCA_VIEWER_LAST_END"
+"""Environment variables in which a supervisor tells how often and why it started the program anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameReport:
+    """What the loop tells of one frame, after it was shown.
+
+    Attributes:
+        now_seconds: The time, from any zero, never going back.
+        snapshot: What the device sent in this frame, healthy or not; the one before where nothing came.
+        mode: What the program is doing: "window", "exhibit", "attract", "night".
+        frames: Shown so far.
+        frames_per_second: Measured.
+        steps_per_second: Measured.
+        is_running: Whether steps are due: neither paused nor asleep.
+        step_interval_seconds: How far apart steps are at this speed.
+        hands_on: Whether a hand was on the exhibit in this frame.
+        expects_change: Whether a stroke of this frame should have changed the picture.
+        waiting_seconds: How long the device has been asked for a snapshot that has not come.
+        error: What went wrong in this frame; empty where nothing did.
+    """
+
+    now_seconds: float
+    snapshot: Snapshot
+    mode: str = "window"
+    frames: int = 0
+    frames_per_second: float = 0.0
+    steps_per_second: float = 0.0
+    is_running: bool = True
+    step_interval_seconds: float = 1 / 60
+    hands_on: bool = False
+    expects_change: bool = False
+    waiting_seconds: float = 0.0
+    error: str = ""
+
+
+class Caretaker:
+    """Watches over one run of the program."""
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        state_folder: Path | None = None,
+        notifier: Notifier | None = None,
+        journal: Journal | None = None,
+        version: str = "",
+        seed: int | None = None,
+        checkpoint: CheckpointStatus | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Begin the watch.
+
+        Args:
+            limits: When something counts as a fault; the default judges only what no person could want.
+            state_folder: Where `status.json` and `faults` go; None keeps no records.
+            notifier: Who hears the heartbeat.
+            journal: The log, for the problems it has itself.
+            version: Of the program.
+            seed: Of everything random.
+            checkpoint: Which automaton was asked for.
+            now: The wall clock; used for nothing but written times.
+        """
+        self.limits = limits or Limits(judges_the_picture=False)
+        self.acts_alone = self.limits.judges_the_picture
+        self.checkpoint = checkpoint or CheckpointStatus("")
+        self._folder = state_folder
+        self._heartbeat = Heartbeat(notifier or Notifier(None))
+        self._journal = journal
+        self._clerk = Clerk()
+        self._guard = Guard()
+        self._now = now
+        self._version = version
+        self._seed = seed
+        self._started = now()
+        self._started_seconds: float | None = None
+        self._image: np.ndarray | None = None
+        self._faults: Counter[str] = Counter()
+        self._recoveries = 0
+        self._last_fault: dict[str, str] | None = None
+        self._written_seconds: float | None = None
+        self._diagnosed_seconds: dict[Fault, float] = {}
+        self._report: FrameReport | None = None
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What cannot be written at the moment, a line each."""
+        return (*self._clerk.problems, *(self._journal.problems if self._journal else ()))
+
+    def starting(self, now_seconds: float, stage: str) -> None:
+        """A frame of the waiting screen was shown."""
+        if self._started_seconds is None:
+            self._started_seconds = now_seconds
+        self._write_status(now_seconds, "starting", stage)
+
+    def after_frame(self, report: FrameReport) -> Verdict | None:
+        """Judge a frame that was shown; returns what the loop should do, None where all is well."""
+        if self._report is None:
+            tell(Event.LIVE, f"the automaton lives, {self.checkpoint.shown or self.checkpoint.asked_for}")
+        if self._started_seconds is None:
+            self._started_seconds = report.now_seconds
+        self._report = report
+        snapshot, now = report.snapshot, report.now_seconds
+        facts = self._facts(report)
+        self._guard, verdict = watch(self._guard, facts, self.limits)
+        if verdict is not None:
+            self._record(verdict, facts, snapshot)
+        is_stalled = report.waiting_seconds >= self.limits.stall_note_seconds
+        state = "stalled" if is_stalled else "running" if report.is_running else "paused"
+        if not is_stalled and not report.error:
+            self._heartbeat.presented(
+                now,
+                (snapshot.episode, snapshot.step),
+                is_running=report.is_running,
+                status=f"{report.mode}, {state}, step {snapshot.step}, "
+                f"{report.frames_per_second:.0f} frames/s, {self._recoveries} recoveries",
+            )
+        self._write_status(now, state, report.mode, at_once=verdict is not None)
+        return verdict
+
+    def end(self) -> None:
+        """The program ends on purpose: the last words are written."""
+        tell(Event.END, "the program ends")
+        self._heartbeat.stopping()
+        if self._report is not None:
+            self._write_status(self._report.now_seconds, "ended", self._report.mode, at_once=True)
+        self._clerk.close()
+
+    def flush(self) -> bool:
+        """Wait until all records are written; returns whether they were."""
+        return self._clerk.flush()
+
+    def _facts(self, report: FrameReport) -> Facts:
+        snapshot = report.snapshot
+        image, before = snapshot.image, self._image
+        self._image = image
+        has_changed = before is None or (image is not before and not np.array_equal(image, before))
+        finite = snapshot.is_healthy or bool(np.isfinite(snapshot.state).all())
+        return Facts(
+            now_seconds=report.now_seconds,
+            step=snapshot.step,
+            episode=snapshot.episode,
+            is_finite=finite,
+            is_bounded=snapshot.is_healthy or not finite,
+            ink_share=ink_share(image),
+            is_blank=is_blank(image),
+            has_changed=has_changed,
+            is_running=report.is_running,
+            step_interval_seconds=report.step_interval_seconds,
+            hands_on=report.hands_on,
+            expects_change=report.expects_change,
+            waiting_seconds=report.waiting_seconds,
+            error=report.error,
+        )
+
+    def _record(self, verdict: Verdict, facts: Facts, snapshot: Snapshot) -> None:
+        now = self._now()
+        self._faults[verdict.fault.value] += 1
+        if verdict.remedy is Remedy.FRESH_DIGIT:
+            self._recoveries += 1
+        self._last_fault = {
+            "time": utc(now),
+            "fault": verdict.fault.value,
+            "reason": verdict.reason,
+            "remedy": verdict.remedy.value,
+        }
+        tell(Event.FAULT, f"{verdict.fault.value}: {verdict.reason}; remedy: {verdict.remedy.value}")
+        last = self._diagnosed_seconds.get(verdict.fault)
+        if self._folder is None or (last is not None and facts.now_seconds - last < DIAGNOSTIC_SECONDS):
+            return
+        self._diagnosed_seconds[verdict.fault] = facts.now_seconds
+        folder = self._folder
+        words = {
+            **self._last_fault,
+            "version": self._version,
+            "seed": self._seed,
+            "checkpoint": asdict(self.checkpoint),
+            "facts": asdict(facts),
+        }
+        self._clerk.submit(
+            f"the diagnostic of {verdict.fault.value}",
+            partial(save_diagnostic, folder, verdict.fault.value, words, snapshot.state, now),
+        )
+
+    def _write_status(self, now_seconds: float, state: str, mode: str, *, at_once: bool = False) -> None:
+        if self._folder is None:
+            return
+        last = self._written_seconds
+        if not at_once and last is not None and now_seconds - last < INTERVAL_SECONDS:
+            return
+        self._written_seconds = now_seconds
+        status = self._status(now_seconds, state, mode)
+        self._clerk.submit("the status", partial(write_status, self._folder, status))
+
+    def _status(self, now_seconds: float, state: str, mode: str) -> Status:
+        status = Status(
+            state=state,
+            time=utc(self._now()),
+            started=utc(self._started),
+            uptime_seconds=round(now_seconds - (self._started_seconds or 0.0), 1),
+            pid=os.getpid(),
+            version=self._version,
+            mode=mode,
+            checkpoint=self.checkpoint,
+            seed=self._seed,
+            faults=dict(self._faults),
+            recoveries=self._recoveries,
+            last_fault=self._last_fault,
+            restarts=_whole(os.environ.get(RESTARTS_VARIABLE, "")),
+            last_end=os.environ.get(LAST_END_VARIABLE, ""),
+            problems=self.problems,
+            memory_megabytes=memory_megabytes(),
+        )
+        report = self._report
+        if report is None:
+            return status
+        return replace(
+            status,
+            frames=report.frames,
+            episode=report.snapshot.episode,
+            step=report.snapshot.step,
+            frames_per_second=round(report.frames_per_second, 1),
+            steps_per_second=round(report.steps_per_second, 1),
+        )
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
