@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from nca_viewer import config_file
-from nca_viewer.errors import DEBUG_VARIABLE, ConfigError, UserError, unexpected_message
+from nca_viewer.errors import (
+    DEBUG_VARIABLE,
+    CheckpointError,
+    ConfigError,
+    DisplayLostError,
+    RestartNeededError,
+    UserError,
+    unexpected_message,
+)
 from nca_viewer.exhibit.director import OperatorExit, OperatorHold
 from nca_viewer.exhibit.texts import LANGUAGES
 from nca_viewer.interaction.controls import SPEEDS
@@ -28,8 +36,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from nca_viewer.app import Exhibit
+    from nca_viewer.operation.caretaker import Caretaker
 
 PROGRAM = "nca-viewer"
+
+FALLBACK_CHECKPOINT = "model"
+"""The bundled checkpoint that an exhibit shows where its own is gone or damaged."""
 
 
 def version() -> str:
@@ -319,6 +331,24 @@ def _beside(path: Path, option: click.Option, value: Any) -> Any:
     help="Which hold that is: Ctrl+Shift+Q, four fingers at rest, or either.",
 )
 @click.option(
+    "--state-dir",
+    "state_directory",
+    type=_USER_PATH,
+    help="Where status.json and the records of faults go.  [default in an exhibit: your state folder]",
+)
+@click.option(
+    "--log-dir",
+    "log_directory",
+    type=_USER_PATH,
+    help="Where the log goes, a few bounded files.  [default in an exhibit: your log folder]",
+)
+@click.option(
+    "--usage-csv",
+    type=_USER_PATH,
+    metavar="FILE.csv",
+    help="Count visits, strokes, heals and resets by the hour; nothing else is kept of anybody.",
+)
+@click.option(
     "--config",
     type=_USER_PATH,
     is_eager=True,
@@ -357,7 +387,8 @@ def run(config: ViewerConfig) -> None:
     from nca_viewer.checkpoint import resolve_checkpoint
     from nca_viewer.display import capture
 
-    resolve_checkpoint(config.checkpoint)
+    if not config.exhibit:
+        resolve_checkpoint(config.checkpoint)
     picture = None
     if config.start not in (START_DIGIT, START_BLANK):
         from nca_viewer.start_images import open_start_image
@@ -368,20 +399,36 @@ def run(config: ViewerConfig) -> None:
     if config.output_directory is not None:
         capture.require_folder(config.output_directory)
     seed = secrets.randbits(32) if config.seed is None else config.seed
+    from nca_viewer.operation.caretaker import open_caretaker
+
+    caretaker = open_caretaker(config, version=version(), seed=seed)
 
     def load(report: Callable[[str], None]) -> Exhibit:
-        return load_exhibit(config, seed, picture, report)
+        return load_exhibit(config, seed, picture, report, caretaker)
 
-    if config.headless:
-        _run_headless(config, load)
-    else:
-        _run_window(config, load)
+    try:
+        if config.headless:
+            _run_headless(config, load, caretaker)
+        else:
+            _run_window(config, load, caretaker)
+    except UserError as error:
+        caretaker.fail(error)
+        raise
+    except BaseException as error:
+        if not isinstance(error, SystemExit):
+            caretaker.fail(error)
+        raise
 
 
-def _run_window(config: ViewerConfig, load: Callable[[Callable[[str], None]], Exhibit]) -> None:
+def _run_window(
+    config: ViewerConfig, load: Callable[[Callable[[str], None]], Exhibit], caretaker: Caretaker
+) -> None:
     from nca_viewer.display.window import PygameWindow
 
     window = PygameWindow(PROGRAM, config.window_size, fullscreen=config.fullscreen)
+    from nca_viewer.display.x11 import when_connection_is_lost
+
+    when_connection_is_lost(lambda: _end_without_screen(caretaker))
     from nca_viewer.app import App, BackgroundLoading
 
     loading = BackgroundLoading(load)
@@ -392,6 +439,7 @@ def _run_window(config: ViewerConfig, load: Callable[[Callable[[str], None]], Ex
         config,
         screenshot_folder=_screenshot_folder(config),
         on_snapshot=recording.add if config.save else None,
+        caretaker=caretaker,
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: app.quit())
@@ -400,21 +448,33 @@ def _run_window(config: ViewerConfig, load: Callable[[Callable[[str], None]], Ex
         app.run()
         window.close()
         recording.write()
+        caretaker.end()
     except UserError as error:
+        caretaker.fail(error)
         window.close()
         _say_error(str(error))
         exit_code = error.exit_code
     finally:
         window.close()
-    if loading.is_running:
-        # The thread cannot be stopped inside a compilation, and Python's orderly end would wait for it.
+    if loading.is_running or exit_code == RestartNeededError.exit_code:
+        # Neither a compilation nor a device that hangs can be stopped, and an orderly end would wait for it.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(exit_code)
     sys.exit(exit_code)
 
 
-def _run_headless(config: ViewerConfig, load: Callable[[Callable[[str], None]], Exhibit]) -> None:
+def _end_without_screen(caretaker: Caretaker) -> NoReturn:
+    error = DisplayLostError("the screen went away: its X server has ended; check it, and start again")
+    caretaker.fail(error)
+    _say_error(str(error))
+    sys.stderr.flush()
+    os._exit(error.exit_code)
+
+
+def _run_headless(
+    config: ViewerConfig, load: Callable[[Callable[[str], None]], Exhibit], caretaker: Caretaker
+) -> None:
     from nca_viewer.app import App, Loaded
     from nca_viewer.display.window import HeadlessWindow
 
@@ -426,10 +486,12 @@ def _run_headless(config: ViewerConfig, load: Callable[[Callable[[str], None]], 
         config,
         screenshot_folder=_screenshot_folder(config),
         on_snapshot=recording.add,
+        caretaker=caretaker,
     )
     signal.signal(signal.SIGTERM, lambda *_: app.quit())
     app.run()
     recording.write()
+    caretaker.end()
 
 
 class _Recording:
@@ -464,7 +526,11 @@ class _Recording:
 
 
 def load_exhibit(
-    config: ViewerConfig, seed: int, picture: Image | None, report: Callable[[str], None]
+    config: ViewerConfig,
+    seed: int,
+    picture: Image | None,
+    report: Callable[[str], None],
+    caretaker: Caretaker | None = None,
 ) -> Exhibit:
     """Import JAX, check it, load the checkpoint, compile everything; takes seconds.
 
@@ -473,6 +539,8 @@ def load_exhibit(
         seed: Of everything random.
         picture: The picture to start from, where one was given.
         report: Is told what is being done.
+        caretaker: Is told which checkpoint it was. In an exhibit, the bundled one steps in for one that is
+            gone or damaged.
 
     Raises:
         UserError: some of it failed.
@@ -488,11 +556,18 @@ def load_exhibit(
     from nca_viewer.selftest import check_backend
     from nca_viewer.start_images import StartImages, fit_start_image
 
+    trouble = ""
     # The check is mostly compiling, so it runs beside the rest: beside orbax's import, then other compiling.
     with ThreadPoolExecutor(1) as pool:
         check = pool.submit(check_backend)
         report("loading the checkpoint")
-        model, _ = load_checkpoint(config.checkpoint)
+        try:
+            model, info = load_checkpoint(config.checkpoint)
+        except CheckpointError as error:
+            if not config.exhibit or config.checkpoint == FALLBACK_CHECKPOINT:
+                raise
+            model, info = load_checkpoint(FALLBACK_CHECKPOINT)
+            trouble = str(error)
         report("compiling")
         simulation = Simulation(model, seed=seed)
         simulation.warm_up()
@@ -506,6 +581,8 @@ def load_exhibit(
         image = start_images.digit(config.digit, simulation.episode + 1)
         simulation.begin(image, config.mask_ratio)
     simulation.request_snapshot().result()
+    if caretaker is not None:
+        caretaker.loaded(info.path.name, info.sha256, trouble)
     footer = f"{config.checkpoint}  ·  seed {seed}  ·  version {version()}"
     return Exhibit(simulation, start_images, config.mask_ratio, footer)
 

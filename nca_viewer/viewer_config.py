@@ -20,6 +20,7 @@ MAX_SEED = 2**32 - 1
 MAX_FRAMES = 1_000_000
 MAX_GIF_FRAMES = 20_000
 MAX_DISPLAYS = 64
+MAX_NAME_LENGTH = 200
 MIN_IDLE_SECONDS = 5.0
 MAX_IDLE_SECONDS = 3600.0
 
@@ -53,6 +54,10 @@ class ViewerConfig:
         operator_exit: What the operator's hold does, a value of `OperatorExit`.
         operator_hold: Which hold that is, a value of `OperatorHold`.
         gamepad: Which part of a gamepad does what.
+        state_directory: For `status.json` and what is kept of faults; None is the user's state folder in an
+            exhibit, and nowhere else.
+        log_directory: For the log; None is the user's log folder in an exhibit, and nowhere else.
+        usage_csv: Where visits, strokes, heals and resets are counted by the hour; None counts nothing.
     """
 
     checkpoint: str = "model"
@@ -79,6 +84,9 @@ class ViewerConfig:
     operator_exit: str = OperatorExit.MENU.value
     operator_hold: str = OperatorHold.BOTH.value
     gamepad: GamepadMapping = field(default_factory=GamepadMapping)
+    state_directory: Path | None = None
+    log_directory: Path | None = None
+    usage_csv: Path | None = None
 
     def __post_init__(self) -> None:
         """Validate; raises ConfigError."""
@@ -118,6 +126,15 @@ class ViewerConfig:
         _require_one_of("--operator-hold", self.operator_hold, [known.value for known in OperatorHold])
         for language in self.languages:
             _require_one_of("--language", language, LANGUAGES)
+        for option, path in (
+            ("--state-dir", self.state_directory),
+            ("--log-dir", self.log_directory),
+            ("--usage-csv", self.usage_csv),
+        ):
+            if path is not None and len(path.name) > MAX_NAME_LENGTH:
+                raise ConfigError(
+                    f"{option} = {str(path)[:60]!r}... has too long a name; choose a shorter one"
+                )
         if not self.languages or len(set(self.languages)) < len(self.languages):
             raise ConfigError(f"--language: give each once, of {', '.join(LANGUAGES)}")
 

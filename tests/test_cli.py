@@ -1,6 +1,8 @@
 """The command line: exact error lines, exit codes, and runs without a screen."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -91,8 +93,6 @@ def test_an_empty_checkpoint_folder_is_refused(tmp_path):
 
 
 def test_a_damaged_checkpoint_is_refused(small_checkpoint, tmp_path):
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(small_checkpoint, copy)
     victim = max((path for path in copy.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
@@ -253,3 +253,44 @@ def test_config_is_validated_wherever_it_is_made():
 )
 def test_absurd_values_are_refused_in_one_line(arguments):
     assert len(error_of(invoke(*arguments))) < 300
+
+
+def exhibit_run(checkpoint, folder):
+    arguments = ["--ckpt", checkpoint, "--exhibit", *HEADLESS, "--state-dir", folder, "--log-dir", folder]
+    result = invoke(*arguments)
+    assert result.exit_code == 0, result.output
+    return json.loads((folder / "status.json").read_text()), (folder / "nca-viewer.log").read_text()
+
+
+def test_in_an_exhibit_the_bundled_checkpoint_steps_in_for_one_that_is_gone(tmp_path):
+    status, log = exhibit_run(tmp_path / "gone", tmp_path)
+    assert status["checkpoint"]["asked_for"] == str(tmp_path / "gone")
+    assert status["checkpoint"]["shown"] == "model"
+    assert "there is no checkpoint" in status["checkpoint"]["trouble"]
+    assert "WARNING checkpoint: the bundled checkpoint 'model' is shown: there is no checkpoint" in log
+    assert status["state"] == "ended"
+
+
+def test_in_an_exhibit_the_bundled_checkpoint_steps_in_for_one_that_is_damaged(small_checkpoint, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(small_checkpoint, copy)
+    (copy / "MANIFEST.json").write_text("{")
+    status, _ = exhibit_run(copy, tmp_path)
+    assert status["checkpoint"]["shown"] == "model"
+    assert "is damaged" in status["checkpoint"]["trouble"]
+
+
+def test_in_an_exhibit_a_sound_checkpoint_is_shown(small_checkpoint, tmp_path):
+    status, log = exhibit_run(small_checkpoint, tmp_path)
+    assert status["checkpoint"]["shown"] == "small"
+    assert status["checkpoint"]["trouble"] == ""
+    assert len(status["checkpoint"]["sha256"]) == 64
+    assert status["frames"] == 2
+    assert "checkpoint:" not in log
+
+
+def test_without_being_asked_nothing_is_recorded(small_checkpoint, tmp_path, monkeypatch):
+    for variable in ("XDG_STATE_HOME", "XDG_DATA_HOME", "HOME"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    assert invoke("--ckpt", small_checkpoint, *HEADLESS).exit_code == 0
+    assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 
+from nca_viewer.errors import DisplayLostError, UserError
 from nca_viewer.operation.diagnostics import save_diagnostic
 from nca_viewer.operation.files import Clerk
 from nca_viewer.operation.health import (
@@ -35,6 +37,9 @@ from nca_viewer.operation.status import (
     write_status,
 )
 from nca_viewer.snapshot import Snapshot
+from nca_viewer.viewer_config import ViewerConfig
+
+PROGRAM = "nca-viewer"
 
 DIAGNOSTIC_SECONDS = 10.0
 """Of faults of one kind that follow each other faster than this, only the first is kept in full."""
@@ -124,6 +129,8 @@ class Caretaker:
         self._written_seconds: float | None = None
         self._diagnosed_seconds: dict[Fault, float] = {}
         self._report: FrameReport | None = None
+        self._last_error = ""
+        self._is_over = False
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -161,13 +168,42 @@ class Caretaker:
         self._write_status(now, state, report.mode, at_once=verdict is not None)
         return verdict
 
+    def loaded(self, shown: str, sha256: str, trouble: str) -> None:
+        """A checkpoint was loaded; `trouble` tells why it is not the one that was asked for."""
+        self.checkpoint = replace(self.checkpoint, shown=shown, sha256=sha256, trouble=trouble)
+        if trouble:
+            tell(Event.CHECKPOINT, f"the bundled checkpoint {shown!r} is shown: {trouble}")
+
     def end(self) -> None:
         """The program ends on purpose: the last words are written."""
-        tell(Event.END, "the program ends")
-        self._heartbeat.stopping()
-        if self._report is not None:
-            self._write_status(self._report.now_seconds, "ended", self._report.mode, at_once=True)
+        self._last_words("ended")
+
+    def fail(self, error: BaseException) -> None:
+        """The program ends because of an error: the last words are written."""
+        self._last_error = f"{type(error).__name__}: {error}"
+        self._last_words("failed", error)
+
+    def _last_words(self, state: str, error: BaseException | None = None) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        if error is None:
+            tell(Event.END, "the program ends on purpose")
+            self._heartbeat.stopping()
+        elif isinstance(error, DisplayLostError):
+            tell(Event.DISPLAY, str(error))
+        elif isinstance(error, UserError):
+            tell(Event.FAILED, str(error))
+        else:
+            tell(Event.ERROR, self._last_error, error=error)
+        report = self._report
+        now, mode = (
+            (report.now_seconds, report.mode) if report else (self._started_seconds or 0.0, "starting")
+        )
+        self._write_status(now, state, mode, at_once=True)
         self._clerk.close()
+        if self._journal is not None:
+            self._journal.close()
 
     def flush(self) -> bool:
         """Wait until all records are written; returns whether they were."""
@@ -249,6 +285,7 @@ class Caretaker:
             faults=dict(self._faults),
             recoveries=self._recoveries,
             last_fault=self._last_fault,
+            last_error=self._last_error,
             restarts=_whole(os.environ.get(RESTARTS_VARIABLE, "")),
             last_end=os.environ.get(LAST_END_VARIABLE, ""),
             problems=self.problems,
@@ -265,6 +302,35 @@ class Caretaker:
             frames_per_second=round(report.frames_per_second, 1),
             steps_per_second=round(report.steps_per_second, 1),
         )
+
+
+def open_caretaker(config: ViewerConfig, *, version: str, seed: int) -> Caretaker:
+    """The caretaker that the options ask for, with its log open.
+
+    In an exhibit it acts alone and keeps its records in the user's folders; in a person's own window it
+    keeps them only where it is told to.
+    """
+    state_folder, log_folder = config.state_directory, config.log_directory
+    if config.exhibit:
+        state_folder = state_folder or platformdirs.user_state_path(PROGRAM)
+        log_folder = log_folder or platformdirs.user_log_path(PROGRAM)
+    journal = Journal()
+    journal.open(log_folder, console=config.exhibit)
+    if log_folder is not None or config.exhibit:
+        tell(
+            Event.START,
+            f"version {version}, seed {seed}, checkpoint {config.checkpoint}, process {os.getpid()}, "
+            f"state in {state_folder}, log in {log_folder}",
+        )
+    return Caretaker(
+        limits=Limits(judges_the_picture=config.exhibit),
+        state_folder=state_folder,
+        notifier=Notifier.from_environment(),
+        journal=journal,
+        version=version,
+        seed=seed,
+        checkpoint=CheckpointStatus(config.checkpoint),
+    )
 
 
 def _whole(text: str) -> int:

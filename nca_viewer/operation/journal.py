@@ -42,6 +42,12 @@ class Event(Enum):
         "something was wrong with the automaton; kind, figures and remedy follow",
         "nothing, if it is rare; else keep the folder `faults` and run `nca-viewer doctor`",
     )
+    FAILED = (
+        "failed",
+        logging.ERROR,
+        "the program cannot go on, or could not start; the line says why and what to do",
+        "do what the line says",
+    )
     ERROR = (
         "error",
         logging.ERROR,

@@ -38,7 +38,7 @@ class Status:
     """What `status.json` says.
 
     Attributes:
-        state: "starting", "running", "paused", "night", "stalled" or "ended".
+        state: "starting", "running", "paused", "stalled", "ended" or "failed".
         time: When it was written, UTC.
         started: When the program started, UTC.
         uptime_seconds: By a clock that never jumps.
@@ -55,6 +55,7 @@ class Status:
         faults: How many of each kind were noticed since the start.
         recoveries: How many fresh digits they led to.
         last_fault: Time, kind, reason and remedy of the last one.
+        last_error: Why the program failed; empty while it has not.
         restarts: How often the supervisor has started the program anew.
         last_end: Why it had to, the last time.
         problems: What cannot be written at the moment, a line each.
@@ -78,6 +79,7 @@ class Status:
     faults: dict[str, int] = field(default_factory=dict)
     recoveries: int = 0
     last_fault: dict[str, str] | None = None
+    last_error: str = ""
     restarts: int = 0
     last_end: str = ""
     problems: tuple[str, ...] = ()
