@@ -83,6 +83,35 @@ class _OneLineErrors(click.Command):
         sys.exit(0)
 
 
+class _ViewerCommand(_OneLineErrors):
+    """The viewer itself; a first word that names a task hands over to that."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command, or the task that is named first."""
+        words = list(sys.argv[1:] if args is None else args)
+        task = _tasks().get(words[0]) if words and standalone_mode else None
+        if task is not None:
+            return task.main(words[1:], f"{PROGRAM} {words[0]}", complete_var, **extra)
+        return super().main(args, prog_name, complete_var, standalone_mode, **extra)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the tasks."""
+        with formatter.section("Tasks"):
+            formatter.write_dl([(name, task.get_short_help_str(70)) for name, task in _tasks().items()])
+
+
+def _tasks() -> dict[str, click.Command]:
+    """What the program can do beside showing the automaton, by the word that asks for it."""
+    return {"supervise": supervise}
+
+
 def _say_error(message: str) -> None:
     click.echo(f"{PROGRAM}: error: {' '.join(message.split())}", err=True)
 
@@ -196,10 +225,10 @@ def _beside(path: Path, option: click.Option, value: Any) -> Any:
     return value
 
 
-@click.command(
-    cls=_OneLineErrors,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@click.command(cls=_ViewerCommand, context_settings=_SETTINGS)
 @click.option(
     "--ckpt",
     "checkpoint",
@@ -363,18 +392,72 @@ def main(ctx: click.Context, config: Path | None, **options: Any) -> None:
 
     Press H in the window for the keys.
     """
+    run(_viewer_config(ctx, config, options))
+
+
+def _viewer_config(ctx: click.Context, config: Path | None, options: dict[str, Any]) -> ViewerConfig:
+    """The options as a whole; an error in one that stands in the file names the file."""
     try:
-        viewer_config = ViewerConfig(**options, gamepad=ctx.meta.get(_GAMEPAD, GamepadMapping()))
+        return ViewerConfig(**options, gamepad=ctx.meta.get(_GAMEPAD, GamepadMapping()))
     except ConfigError as error:
         named = re.match(r"--[a-z-]+", str(error))
         in_file = {option.opts[0] for option in _configurable(ctx.command) if _is_from_file(ctx, option)}
         raise ConfigError(f"{config}: {error}" if named and named[0] in in_file else str(error)) from None
-    run(viewer_config)
 
 
 def _is_from_file(ctx: click.Context, option: click.Option) -> bool:
     source = ctx.get_parameter_source(str(option.name))
     return source is click.core.ParameterSource.DEFAULT_MAP
+
+
+def parsed_options(arguments: Sequence[str]) -> ViewerConfig | None:
+    """What the viewer's own arguments say; None where they only ask for help or the version.
+
+    Raises:
+        UserError: some of them are wrong.
+        click.ClickException: likewise.
+    """
+    try:
+        with main.make_context(PROGRAM, list(arguments)) as ctx:
+            options = dict(ctx.params)
+            return _viewer_config(ctx, options.pop("config"), options)
+    except click.exceptions.Exit:
+        return None
+
+
+@click.command(
+    cls=_OneLineErrors,
+    context_settings=_SETTINGS | {"ignore_unknown_options": True},
+    options_metavar="[OPTIONS OF THE VIEWER]",
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="")
+def supervise(arguments: tuple[str, ...]) -> None:
+    """Keep the viewer alive: start it anew where it crashes or hangs.
+
+    Takes all options of the viewer. Gives up, with exit code 1, after eight failures within half an hour.
+    """
+    config = parsed_options(arguments)
+    if config is None:
+        return
+    from nca_viewer.operation.caretaker import record_folders
+    from nca_viewer.operation.heartbeat import Notifier
+    from nca_viewer.operation.journal import Event, Journal, tell
+    from nca_viewer.operation.supervise import Supervisor
+
+    state_folder, log_folder = record_folders(config)
+    journal = Journal()
+    journal.open(log_folder, "supervisor.log", console=True)
+    tell(Event.START, f"version {version()}, supervising: {PROGRAM} {' '.join(arguments)}")
+    picture = [sys.executable, "-m", "nca_viewer.display.resting", config.languages[0]]
+    supervisor = Supervisor(
+        [sys.executable, "-m", "nca_viewer", *arguments],
+        picture_command=None if config.headless else picture,
+        notifier=Notifier.from_environment(),
+        state_folder=state_folder,
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: supervisor.end())
+    sys.exit(supervisor.run())
 
 
 def run(config: ViewerConfig) -> None:

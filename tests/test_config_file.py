@@ -54,6 +54,9 @@ def test_every_option_may_stand_in_the_file(configured, tmp_path):
         attract-script = "shows/mine.txt"
         operator-exit = "none"
         operator-hold = "keys"
+        state-dir = "state"
+        log-dir = "/var/log"
+        usage-csv = "usage.csv"
         [gamepad]
         dead-zone = 0.5
         paint = [4, 5]

@@ -304,16 +304,22 @@ class Caretaker:
         )
 
 
+def record_folders(config: ViewerConfig) -> tuple[Path | None, Path | None]:
+    """Where status and faults go, and where the log; in an exhibit always somewhere."""
+    state_folder, log_folder = config.state_directory, config.log_directory
+    if config.exhibit:
+        state_folder = state_folder or platformdirs.user_state_path(PROGRAM)
+        log_folder = log_folder or platformdirs.user_log_path(PROGRAM)
+    return state_folder, log_folder
+
+
 def open_caretaker(config: ViewerConfig, *, version: str, seed: int) -> Caretaker:
     """The caretaker that the options ask for, with its log open.
 
     In an exhibit it acts alone and keeps its records in the user's folders; in a person's own window it
     keeps them only where it is told to.
     """
-    state_folder, log_folder = config.state_directory, config.log_directory
-    if config.exhibit:
-        state_folder = state_folder or platformdirs.user_state_path(PROGRAM)
-        log_folder = log_folder or platformdirs.user_log_path(PROGRAM)
+    state_folder, log_folder = record_folders(config)
     journal = Journal()
     journal.open(log_folder, console=config.exhibit)
     if log_folder is not None or config.exhibit:

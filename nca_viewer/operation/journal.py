@@ -48,6 +48,18 @@ class Event(Enum):
         "the program cannot go on, or could not start; the line says why and what to do",
         "do what the line says",
     )
+    RESTARTED = (
+        "restarted",
+        logging.WARNING,
+        "the supervisor starts the viewer anew; the line says why it ended",
+        "nothing, if it is rare; else read the viewer's log of the same time",
+    )
+    GIVEN_UP = (
+        "given-up",
+        logging.CRITICAL,
+        "the viewer failed too often, and the supervisor has stopped trying",
+        "run `nca-viewer doctor`, mend what it names, and start the exhibit again",
+    )
     ERROR = (
         "error",
         logging.ERROR,
