@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
+import json
 import os
 import re
 import secrets
@@ -109,7 +111,7 @@ class _ViewerCommand(_OneLineErrors):
 
 def _tasks() -> dict[str, click.Command]:
     """What the program can do beside showing the automaton, by the word that asks for it."""
-    return {"supervise": supervise}
+    return {"supervise": supervise, "doctor": doctor}
 
 
 def _say_error(message: str) -> None:
@@ -458,6 +460,36 @@ def supervise(arguments: tuple[str, ...]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: supervisor.end())
     sys.exit(supervisor.run())
+
+
+@click.command(
+    cls=_OneLineErrors,
+    context_settings=_SETTINGS | {"ignore_unknown_options": True},
+    options_metavar="[--json] [OPTIONS OF THE VIEWER]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="")
+def doctor(as_json: bool, arguments: tuple[str, ...]) -> None:
+    """Test this machine for the viewer, and say what to mend.
+
+    Tests the screen, touch, the disk, the checkpoint, the backend and its speed, and the compile cache, with
+    the options that the viewer would have. Ends with exit code 1 where something must be mended. Opens no
+    window, and may run while the viewer does.
+    """
+    config = parsed_options(arguments)
+    if config is None:
+        return
+    from nca_viewer.operation.doctor import as_lines, examine, is_well
+
+    findings = []
+    for finding in examine(config):
+        findings.append(finding)
+        if not as_json:
+            for line in as_lines(finding):
+                click.echo(line)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
+    sys.exit(0 if is_well(findings) else 1)
 
 
 def run(config: ViewerConfig) -> None:

@@ -271,11 +271,8 @@ def use_device(name: str) -> None:
         raise BackendError(f"cannot use the device {name!r}: {reason}; start with --device cpu") from error
 
 
-def use_compile_cache() -> None:
-    """Keep compiled functions in the user's cache folder; where it cannot be written, do without.
-
-    The folder is named after jaxlib's version and the processor: compiled code fits no other.
-    """
+def compile_cache_folder() -> Path:
+    """Where compiled functions are kept; named after jaxlib's version and the processor, to fit no other."""
     processor = platform.machine() + platform.processor()
     try:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
@@ -285,7 +282,12 @@ def use_compile_cache() -> None:
         pass
     digest = hashlib.sha256(processor.encode()).hexdigest()[:12]
     name = f"jaxlib-{importlib.metadata.version('jaxlib')}-{digest}"
-    folder = platformdirs.user_cache_path("nca-viewer") / "compiled" / name
+    return platformdirs.user_cache_path("nca-viewer") / "compiled" / name
+
+
+def use_compile_cache() -> None:
+    """Keep compiled functions in the user's cache folder; where it cannot be written, do without."""
+    folder = compile_cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

@@ -58,6 +58,31 @@ class Window(Protocol):
         """Give it back; calling it twice does no harm."""
 
 
+def init_display() -> str:
+    """Have SDL look for a screen; returns the name of its video driver.
+
+    Raises:
+        DisplayError: there is no screen.
+    """
+    for name, value in _HINTS.items():
+        os.environ.setdefault(name, value)
+    asked_for = os.environ.get("SDL_VIDEODRIVER", "")
+    if sys.platform == "linux" and not asked_for and not os.environ.get("WAYLAND_DISPLAY"):
+        # Left alone, SDL would end up with an invisible driver, and print lines of its own on the way.
+        os.environ["SDL_VIDEODRIVER"] = "x11,kmsdrm"
+        # Otherwise SDL sends each frame through an OpenGL texture, which costs 8 ms without a GPU.
+        os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
+    try:
+        pygame.display.init()
+    except pygame.error as error:
+        raise _no_display(str(error) if asked_for else "no screen was found") from error
+    driver = pygame.display.get_driver()
+    if driver in _INVISIBLE_DRIVERS and driver != asked_for:
+        pygame.display.quit()
+        raise _no_display("no screen was found")
+    return driver
+
+
 class PygameWindow:
     """A resizable window on the desktop."""
 
@@ -72,23 +97,8 @@ class PygameWindow:
         Raises:
             DisplayError: there is no screen.
         """
-        for name, value in _HINTS.items():
-            os.environ.setdefault(name, value)
-        asked_for = os.environ.get("SDL_VIDEODRIVER", "")
-        if sys.platform == "linux" and not asked_for and not os.environ.get("WAYLAND_DISPLAY"):
-            # Left alone, SDL would end up with an invisible driver, and print lines of its own on the way.
-            os.environ["SDL_VIDEODRIVER"] = "x11,kmsdrm"
-            # Otherwise SDL sends each frame through an OpenGL texture, which costs 8 ms without a GPU.
-            os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
-        try:
-            pygame.display.init()
-        except pygame.error as error:
-            raise _no_display(str(error) if asked_for else "no screen was found") from error
+        init_display()
         self._is_open = True
-        driver = pygame.display.get_driver()
-        if driver in _INVISIBLE_DRIVERS and driver != asked_for:
-            self.close()
-            raise _no_display("no screen was found")
         desktop = pygame.display.get_desktop_sizes()[0]
         self._size = (min(size[0], desktop[0]), min(size[1], desktop[1]))
         self._corner: tuple[int, int] | None = None
