@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -16,14 +16,18 @@ from nca_viewer.display import capture
 from nca_viewer.display.frame import Brush, Frame
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.hud import Message, Status
+from nca_viewer.display.public_face import PublicFace
 from nca_viewer.display.views import view_number
 from nca_viewer.display.window import Window
 from nca_viewer.errors import BackendError, RestartNeededError, UserError
+from nca_viewer.exhibit.director import Phase
 from nca_viewer.interaction.actions import (
     Action,
     Clear,
     Dismiss,
     NewDigit,
+    Operate,
+    OperatorChoice,
     Quit,
     Reset,
     Screenshot,
@@ -170,6 +174,7 @@ class App:
         screenshot_folder: Path,
         on_snapshot: Callable[[Snapshot, np.ndarray], None] | None = None,
         caretaker: Caretaker | None = None,
+        reload: Callable[[], Loading] | None = None,
     ) -> None:
         """Show nothing yet.
 
@@ -180,13 +185,20 @@ class App:
             screenshot_folder: Where screenshots go.
             on_snapshot: Called with every new snapshot and its image, before it is drawn.
             caretaker: Hears of every frame, and says when something must be done.
+            reload: Begins to load the checkpoint again, for an exhibit's operator.
+
+        Raises:
+            ConfigError: the attract loop's script is not understood.
         """
+        face = PublicFace(config) if config.exhibit else None
+        if face is not None:
+            tell(Event.START, face.policy)
         self.window = window
         self.controls = Controls(
             speed=config.speed,
             brush_radius_cells=config.brush_radius_cells,
-            fullscreen=config.fullscreen,
-            hud_visible=not config.headless,
+            fullscreen=window.is_fullscreen if face is not None else config.fullscreen,
+            hud_visible=not config.headless and face is None,
         )
         self.message: Message | None = None
         self.snapshot: Snapshot | None = None
@@ -196,12 +208,16 @@ class App:
         self._folder = screenshot_folder
         self._on_snapshot = on_snapshot
         self._caretaker = caretaker or Caretaker()
+        self._face = face
+        self._reload = reload
+        self._reloading: Loading | None = None
         self._exhibit: Exhibit | None = None
         self._asked: _Asked | None = None
         self._held_actions: deque[Action] = deque(maxlen=_MAX_HELD_ACTIONS)
         self._hands_on = False
         self._expects_change = False
-        self._input = Input()
+        self._input = Input(config.gamepad)
+        self._brush_stroke: tuple[Tool, np.ndarray] | None = None
         self._frame = Frame()
         self._pace = Pace()
         self._frame_rate = RateMeter()
@@ -252,6 +268,7 @@ class App:
         if self.frames == 0:
             self._beat = Beat(self.window.now_seconds(), 1.0 / self._config.frames_per_second)
             self._elapsed_seconds = self._beat.frame_seconds
+        self._exhibit = self._reloaded() or self._exhibit
         self._live_frame(self._exhibit)
         self.frames += 1
 
@@ -259,13 +276,16 @@ class App:
 
     def _waiting_frame(self) -> None:
         self.window.wait_until(self._beat.begin_seconds)
-        geometry = Geometry.fit(self.window.surface.get_size(), (1, 1), bar_visible=False)
-        for action in self._input.read(self.window.events(), geometry):
+        now = self.window.now_seconds()
+        for action in self._actions(now):
             if isinstance(action, _WHILE_LOADING):
                 self.controls = update(self.controls, action)
         self._follow_fullscreen()
-        now = self.window.now_seconds()
         surface = self.window.surface
+        if self._face is not None:
+            self._face.draw_waiting(surface, self._input, self.controls, now)
+            self._present(began_seconds=now)
+            return
         self._frame.hud.draw_waiting(surface, self._loading.stage, now, self._current_message(now))
         if self.controls.help_visible:
             size = surface.get_size()
@@ -329,13 +349,25 @@ class App:
         self._step_before = exhibit.simulation.step
         while self._asked is None and self._held_actions:
             self._act(exhibit, self._held_actions.popleft())
-        for action in self._input.read(self.window.events(), self._geometry(exhibit.simulation)):
+        for action in self._actions(self.window.now_seconds(), exhibit.simulation):
             self.controls = update(self.controls, action)
             if self._asked is None:
                 self._act(exhibit, action)
             else:
                 self._hold(action)
+        self._finish_stroke(exhibit.simulation)
         self._follow_fullscreen()
+
+    def _actions(self, now_seconds: float, simulation: Simulation | None = None) -> list[Action]:
+        """What this frame's events do, and in an exhibit what it does of itself."""
+        events = self.window.events()
+        size = self.window.surface.get_size()
+        if self._face is not None:
+            grid = None if simulation is None else (simulation.config.height, simulation.config.width)
+            return self._face.read(self._input, events, size, now_seconds, grid)
+        if simulation is None:
+            return self._input.read(events, Geometry.fit(size, (1, 1), bar_visible=False), now_seconds)
+        return self._input.read(events, self._geometry(simulation), now_seconds)
 
     def _ask(self, simulation: Simulation, began_seconds: float) -> None:
         """Ask for this frame's snapshot, and have the next frame's steps begun."""
@@ -378,8 +410,11 @@ class App:
 
     def _geometry(self, simulation: Simulation) -> Geometry:
         config = simulation.config
+        size = self.window.surface.get_size()
+        if self._face is not None:
+            return self._face.layout(size, (config.height, config.width)).geometry
         return Geometry.fit(
-            self.window.surface.get_size(),
+            size,
             (config.height, config.width),
             bar_visible=self.controls.hud_visible,
             margin_pixels=0 if self._config.headless else 4,
@@ -399,13 +434,17 @@ class App:
     def _act(self, exhibit: Exhibit, action: Action) -> None:
         """What an action does to the cells."""
         simulation = exhibit.simulation
-        match action:
-            case Stroke(tool, start, end):
-                config = simulation.config
+        if isinstance(action, Stroke):
+            config = simulation.config
+            radius = action.radius_cells
+            if radius is None:
                 radius = self.controls.brush_radius_cells
-                region = stroke_region(start, end, radius, config.height, config.width)
-                if region.any():
-                    self._stroke(simulation, tool or self.controls.tool, region)
+            region = stroke_region(action.start, action.end, radius, config.height, config.width)
+            if region.any():
+                self._add_to_stroke(simulation, action.tool or self.controls.tool, region)
+            return
+        self._finish_stroke(simulation)
+        match action:
             case StepOnce():
                 simulation.advance(1)
             case Reset():
@@ -416,6 +455,22 @@ class App:
                 simulation.begin(exhibit.start_images.blank(), 0.0)
             case Screenshot():
                 self._wants_screenshot = True
+            case Operate(OperatorChoice.RELOAD):
+                self._begin_reload()
+
+    def _add_to_stroke(self, simulation: Simulation, tool: Tool, region: np.ndarray) -> None:
+        """Strokes of one tool that follow each other are one stroke: ten fingers cost as much as one."""
+        if self._brush_stroke is not None and self._brush_stroke[0] is not tool:
+            self._finish_stroke(simulation)
+        if self._brush_stroke is not None:
+            region = self._brush_stroke[1] | region
+        self._brush_stroke = (tool, region)
+
+    def _finish_stroke(self, simulation: Simulation) -> None:
+        if self._brush_stroke is not None:
+            tool, region = self._brush_stroke
+            self._brush_stroke = None
+            self._stroke(simulation, tool, region)
 
     def _stroke(self, simulation: Simulation, tool: Tool, region: np.ndarray) -> None:
         self._hands_on = True
@@ -426,7 +481,7 @@ class App:
     def _hold(self, action: Action) -> None:
         """Keep what a hand did for later, with the tool that it had."""
         if isinstance(action, Stroke):
-            action = Stroke(action.tool or self.controls.tool, action.start, action.end)
+            action = replace(action, tool=action.tool or self.controls.tool)
         self._held_actions.append(action)
 
     def _begin_digit(self, exhibit: Exhibit, digit: int | None) -> None:
@@ -447,10 +502,16 @@ class App:
         view = view_number(controls.view)
         geometry = self._geometry(exhibit.simulation)
         tool = self._input.brush_tool(controls.tool)
-        brush = None
-        if self._input.mouse_position is not None and not controls.help_visible:
+        brushes: tuple[Brush, ...] = ()
+        layout = None
+        if self._face is not None:
+            layout = self._face.layout(
+                self.window.surface.get_size(), (geometry.grid_height, geometry.grid_width)
+            )
+            brushes = self._face.brushes(self._input, controls, layout)
+        elif self._input.mouse_position is not None and not controls.help_visible:
             centre = geometry.cell_at(self._input.mouse_position)
-            brush = Brush(centre, controls.brush_radius_cells, tool)
+            brushes = (Brush(centre, controls.brush_radius_cells, tool),)
         self._frame.draw(
             self.window.surface,
             view.image(snapshot),
@@ -467,12 +528,50 @@ class App:
                 view=view.name,
                 message=self._current_message(now_seconds),
             ),
-            brush=brush,
+            brushes=brushes,
             grid_visible=controls.grid_visible,
             help_footer=exhibit.footer if controls.help_visible else None,
         )
+        if self._face is not None and layout is not None:
+            self._face.draw(
+                self.window.surface, layout, self._input, controls, page_lines=self._page_lines(exhibit)
+            )
+
+    def _page_lines(self, exhibit: Exhibit) -> list[tuple[str, bool]]:
+        """What the operator's page tells, and which of it is a fault."""
+        rates = f"{self._step_rate.per_second:.0f} steps/s  ·  {self._frame_rate.per_second:.0f} frames/s"
+        step = 0 if self.snapshot is None else self.snapshot.step
+        troubles = (self._caretaker.checkpoint.trouble, *self._caretaker.problems)
+        return [
+            (exhibit.footer, False),
+            (f"step {step:,}  ·  {rates}", False),
+            *((trouble, True) for trouble in troubles if trouble),
+        ]
 
     # ------------------------------------------------------------------------------ around it
+
+    def _begin_reload(self) -> None:
+        if self._reload is not None and self._reloading is None and self._face is not None:
+            self._reloading = self._reload()
+            self._face.tell_reloading()
+
+    def _reloaded(self) -> Exhibit | None:
+        """The exhibit with the checkpoint that was loaded again, once; None while there is none."""
+        if self._reloading is None or self._face is None or self._asked is not None:
+            return None
+        try:
+            exhibit = self._reloading.poll()
+        except Exception as error:  # Whatever it was: the exhibit goes on with what it has.
+            self._reloading = None
+            text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            self._face.tell_operator(text, is_fault=True)
+            tell(Event.ERROR, f"the checkpoint was not loaded again: {text}")
+            return None
+        if exhibit is not None:
+            self._reloading = None
+            self._steps_under_way = 0
+            self._face.tell_reloaded()
+        return exhibit
 
     def _follow_fullscreen(self) -> None:
         if self.controls.fullscreen != self.window.is_fullscreen:
@@ -491,6 +590,7 @@ class App:
             FrameReport(
                 now_seconds=now,
                 snapshot=snapshot,
+                mode=self._mode,
                 frames=self.frames,
                 frames_per_second=self._frame_rate.per_second,
                 steps_per_second=self._step_rate.per_second,
@@ -504,6 +604,12 @@ class App:
         )
         if verdict is not None:
             self._remedy(exhibit, verdict, snapshot)
+
+    @property
+    def _mode(self) -> str:
+        if self._face is None:
+            return "window"
+        return "attract" if self._face.facts.phase is Phase.ATTRACT else "exhibit"
 
     def _remedy(self, exhibit: Exhibit, verdict: Verdict, snapshot: Snapshot) -> None:
         if self._caretaker.acts_alone:
@@ -546,6 +652,10 @@ class App:
             self.message = Message.info(f"Saved {path}", self.window.now_seconds())
 
     def _complain(self, text: str) -> None:
+        if self._face is not None:
+            tell(Event.ERROR, text)
+            self._face.tell_operator(text, is_fault=True)
+            return
         self.message = Message.error(text, self.window.now_seconds())
 
     def _current_message(self, now_seconds: float) -> Message | None:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -509,6 +510,10 @@ def run(config: ViewerConfig) -> None:
         from nca_viewer.start_images import open_start_image
 
         picture = open_start_image(Path(config.start))
+    if config.attract_script is not None:
+        from nca_viewer.exhibit.attract_script import read_script
+
+        read_script(config.attract_script)
     if config.save is not None:
         capture.require_writable(config.save)
     if config.output_directory is not None:
@@ -518,8 +523,8 @@ def run(config: ViewerConfig) -> None:
 
     caretaker = open_caretaker(config, version=version(), seed=seed)
 
-    def load(report: Callable[[str], None]) -> Exhibit:
-        return load_exhibit(config, seed, picture, report, caretaker)
+    def load(report: Callable[[str], None], *, may_stand_in: bool = True) -> Exhibit:
+        return load_exhibit(config, seed, picture, report, caretaker, may_stand_in=may_stand_in)
 
     try:
         if config.headless:
@@ -535,26 +540,37 @@ def run(config: ViewerConfig) -> None:
         raise
 
 
-def _run_window(
-    config: ViewerConfig, load: Callable[[Callable[[str], None]], Exhibit], caretaker: Caretaker
-) -> None:
+def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: Caretaker) -> None:
     from nca_viewer.display.window import PygameWindow
 
-    window = PygameWindow(PROGRAM, config.window_size, fullscreen=config.fullscreen)
+    window = PygameWindow(
+        PROGRAM,
+        config.window_size,
+        fullscreen=config.fullscreen,
+        display=config.display,
+        is_exhibit=config.exhibit,
+    )
     from nca_viewer.display.x11 import when_connection_is_lost
 
     when_connection_is_lost(lambda: _end_without_screen(caretaker))
     from nca_viewer.app import App, BackgroundLoading
 
-    loading = BackgroundLoading(load)
+    loadings = [BackgroundLoading(load)]
+
+    def reload() -> BackgroundLoading:
+        # Where it fails, the automaton that runs goes on.
+        loadings[:] = [BackgroundLoading(partial(load, may_stand_in=False))]
+        return loadings[0]
+
     recording = _Recording(config)
     app = App(
         window,
-        loading,
+        loadings[0],
         config,
         screenshot_folder=_screenshot_folder(config),
         on_snapshot=recording.add if config.save else None,
         caretaker=caretaker,
+        reload=reload,
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: app.quit())
@@ -571,7 +587,7 @@ def _run_window(
         exit_code = error.exit_code
     finally:
         window.close()
-    if loading.is_running or exit_code == RestartNeededError.exit_code:
+    if loadings[0].is_running or exit_code == RestartNeededError.exit_code:
         # Neither a compilation nor a device that hangs can be stopped, and an orderly end would wait for it.
         sys.stdout.flush()
         sys.stderr.flush()
@@ -587,9 +603,7 @@ def _end_without_screen(caretaker: Caretaker) -> NoReturn:
     os._exit(error.exit_code)
 
 
-def _run_headless(
-    config: ViewerConfig, load: Callable[[Callable[[str], None]], Exhibit], caretaker: Caretaker
-) -> None:
+def _run_headless(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: Caretaker) -> None:
     from nca_viewer.app import App, Loaded
     from nca_viewer.display.window import HeadlessWindow
 
@@ -646,6 +660,8 @@ def load_exhibit(
     picture: Image | None,
     report: Callable[[str], None],
     caretaker: Caretaker | None = None,
+    *,
+    may_stand_in: bool = True,
 ) -> Exhibit:
     """Import JAX, check it, load the checkpoint, compile everything; takes seconds.
 
@@ -656,6 +672,7 @@ def load_exhibit(
         report: Is told what is being done.
         caretaker: Is told which checkpoint it was. In an exhibit, the bundled one steps in for one that is
             gone or damaged.
+        may_stand_in: Whether it does so.
 
     Raises:
         UserError: some of it failed.
@@ -679,7 +696,7 @@ def load_exhibit(
         try:
             model, info = load_checkpoint(config.checkpoint)
         except CheckpointError as error:
-            if not config.exhibit or config.checkpoint == FALLBACK_CHECKPOINT:
+            if not (config.exhibit and may_stand_in) or config.checkpoint == FALLBACK_CHECKPOINT:
                 raise
             model, info = load_checkpoint(FALLBACK_CHECKPOINT)
             trouble = str(error)

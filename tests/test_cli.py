@@ -165,7 +165,7 @@ def test_starting_from_a_picture(small_checkpoint, tmp_path):
 
 
 def test_what_should_not_happen_is_one_line_too(small_checkpoint, monkeypatch):
-    def broken(*arguments):
+    def broken(*arguments, **options):
         raise KeyError("a\nb")
 
     monkeypatch.setattr(cli, "load_exhibit", broken)

@@ -23,6 +23,9 @@ _HINTS = {
     "SDL_VIDEO_MINIMIZE_ON_FOCUS_LOSS": "0",
     "SDL_WINDOWS_DPI_AWARENESS": "permonitorv2",
 }
+_FOCUS_SECONDS = 5.0
+"""An exhibit that lost the focus asks for it again so often."""
+
 _INVISIBLE_DRIVERS = frozenset({"offscreen", "dummy"})
 _KEY_REPEAT_DELAY_MILLISECONDS = 400
 _KEY_REPEAT_INTERVAL_MILLISECONDS = 60
@@ -86,38 +89,60 @@ def init_display() -> str:
 class PygameWindow:
     """A resizable window on the desktop."""
 
-    def __init__(self, title: str, size: tuple[int, int], *, fullscreen: bool = False) -> None:
+    def __init__(
+        self,
+        title: str,
+        size: tuple[int, int],
+        *,
+        fullscreen: bool = False,
+        display: int = 0,
+        is_exhibit: bool = False,
+    ) -> None:
         """Open it.
 
         Args:
             title: In its frame.
             size: (width, height) in pixels, where it is not fullscreen; made smaller to fit the desktop.
             fullscreen: Whether it fills the screen at first.
+            display: Number of the display to open on, from 0.
+            is_exhibit: It fills the display for good, whatever size that gets; it shows no cursor, listens to
+                gamepads as they come and go, and takes the focus back.
 
         Raises:
-            DisplayError: there is no screen.
+            DisplayError: there is no screen, or no display of that number.
         """
         init_display()
         self._is_open = True
-        desktop = pygame.display.get_desktop_sizes()[0]
+        desktops = pygame.display.get_desktop_sizes()
+        if display >= len(desktops):
+            self.close()
+            raise _unknown_display(display, desktops)
+        desktop = desktops[display]
+        self._display = display
+        self._is_exhibit = is_exhibit
+        self._gamepads: dict[int, Any] = {}
+        self._wants_focus_seconds: float | None = None
         self._size = (min(size[0], desktop[0]), min(size[1], desktop[1]))
         self._corner: tuple[int, int] | None = None
-        self._is_fullscreen = fullscreen
+        self._is_fullscreen = fullscreen or is_exhibit
         pygame.display.set_caption(title)
         pygame.display.set_icon(_icon())
         try:
-            if fullscreen:
-                pygame.display.set_mode((0, 0), pygame.FULLSCREEN)
+            if self._is_fullscreen:
+                # Of the desktop's own size, which SDL makes a borderless window: no display changes its mode.
+                pygame.display.set_mode(desktop, pygame.FULLSCREEN, display=display)
             else:
-                pygame.display.set_mode(self._size, pygame.RESIZABLE)
+                pygame.display.set_mode(self._size, pygame.RESIZABLE, display=display)
         except pygame.error as error:
             self.close()
             raise _no_display(str(error)) from error
         # Kept for good: SDL's events point to this object, and crash once it is gone.
         self._sdl_window: Any = SDLWindow.from_display_module()
         pygame.key.set_repeat(_KEY_REPEAT_DELAY_MILLISECONDS, _KEY_REPEAT_INTERVAL_MILLISECONDS)
-        with contextlib.suppress(pygame.error):  # Not every driver has a cursor to offer.
-            pygame.mouse.set_cursor(pygame.SYSTEM_CURSOR_CROSSHAIR)
+        self._set_cursor()
+        if is_exhibit:
+            with contextlib.suppress(pygame.error):  # No gamepads, then.
+                pygame.joystick.init()
 
     @property
     def surface(self) -> pygame.Surface:
@@ -142,7 +167,51 @@ class PygameWindow:
         for event in events:
             if event.type == pygame.VIDEORESIZE and not self._is_fullscreen:
                 self._size = (event.w, event.h)
+            elif event.type in (pygame.JOYDEVICEADDED, pygame.JOYDEVICEREMOVED):
+                self._follow_gamepads(event)
+        if self._is_exhibit:
+            self._hold_the_display({event.type for event in events})
         return events
+
+    def _follow_gamepads(self, event: Event) -> None:
+        """A gamepad sends events as long as it is held here."""
+        if event.type == pygame.JOYDEVICEREMOVED:
+            self._gamepads.pop(event.instance_id, None)
+            return
+        # It may be gone again, or be none that SDL can open.
+        with contextlib.suppress(pygame.error):
+            gamepad = pygame.joystick.Joystick(event.device_index)
+            self._gamepads[gamepad.get_instance_id()] = gamepad
+
+    def _hold_the_display(self, kinds: set[int]) -> None:
+        """Fill the display at whatever size it has now, without a cursor, and with the focus."""
+        desktops = pygame.display.get_desktop_sizes()
+        desktop = desktops[min(self._display, len(desktops) - 1)] if desktops else (0, 0)
+        if min(desktop) > 0 and desktop != self.surface.get_size():
+            try:
+                pygame.display.set_mode(desktop, pygame.FULLSCREEN, display=self._display)
+            except pygame.error as error:
+                raise _display_lost(error) from error
+        if pygame.WINDOWENTER in kinds or pygame.WINDOWFOCUSGAINED in kinds:
+            self._set_cursor()
+        if pygame.WINDOWFOCUSGAINED in kinds:
+            self._wants_focus_seconds = None
+        elif pygame.WINDOWFOCUSLOST in kinds or pygame.WINDOWMINIMIZED in kinds:
+            self._wants_focus_seconds = self.now_seconds() + _FOCUS_SECONDS
+        if self._wants_focus_seconds is not None and self.now_seconds() >= self._wants_focus_seconds:
+            self._wants_focus_seconds = self.now_seconds() + _FOCUS_SECONDS
+            with contextlib.suppress(pygame.error):
+                self._sdl_window.restore()
+                self._sdl_window.focus()
+
+    def _set_cursor(self) -> None:
+        with contextlib.suppress(pygame.error):  # Not every driver has a cursor to offer.
+            if self._is_exhibit:
+                # A hidden cursor stops or displaces touches on some screens; an empty one does not.
+                nothing = (0,) * 8
+                pygame.mouse.set_cursor((8, 8), (0, 0), nothing, nothing)
+            else:
+                pygame.mouse.set_cursor(pygame.SYSTEM_CURSOR_CROSSHAIR)
 
     def present(self) -> None:
         """Show what was drawn.
@@ -165,11 +234,12 @@ class PygameWindow:
                 column, row = self._sdl_window.position
                 self._corner = (column, row)
                 self._sdl_window.position = (0, 0)
-            pygame.display.set_mode((0, 0), pygame.FULLSCREEN)
+            desktop = pygame.display.get_desktop_sizes()[self._display]
+            pygame.display.set_mode(desktop, pygame.FULLSCREEN, display=self._display)
         else:
             width, height = self._size
             for size in ((width, height), (width, height - 1), (width, height)):
-                pygame.display.set_mode(size, pygame.RESIZABLE)
+                pygame.display.set_mode(size, pygame.RESIZABLE, display=self._display)
             if is_single_screen and self._corner is not None:
                 self._sdl_window.position = self._corner
         self._is_fullscreen = fullscreen
@@ -186,6 +256,9 @@ class PygameWindow:
         """Close it; calling it twice does no harm."""
         if self._is_open:
             self._is_open = False
+            if pygame.joystick.get_init():
+                self._gamepads.clear()
+                pygame.joystick.quit()
             pygame.display.quit()
 
 
@@ -258,6 +331,11 @@ def _no_display(reason: str) -> DisplayError:
 
 def _display_lost(error: pygame.error) -> DisplayLostError:
     return DisplayLostError(f"the screen went away: {error}; check it, and start again")
+
+
+def _unknown_display(number: int, desktops: list[tuple[int, int]]) -> DisplayError:
+    known = ", ".join(f"{index} ({width} x {height})" for index, (width, height) in enumerate(desktops))
+    return DisplayError(f"--display = {number} is not connected; choose one of {known}")
 
 
 def _icon() -> pygame.Surface:

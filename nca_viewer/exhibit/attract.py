@@ -40,6 +40,10 @@ class Ghost:
     opacity: float
     radius_cells: int | None
 
+    def cell(self, grid_size: tuple[int, int]) -> Cell:
+        """Which cell it points at, in a grid of (height, width) cells."""
+        return _cell((self.x, self.y), grid_size)
+
 
 _SILENCE = Caption()
 

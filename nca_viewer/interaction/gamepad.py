@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from nca_viewer.config import require_range
@@ -117,15 +117,14 @@ class Reticle:
 
     x: float = 0.5
     y: float = 0.5
-    axes: dict[int, float] | None = None
+    axes: dict[int, float] = field(default_factory=dict)
     hat: tuple[int, int] = (0, 0)
     is_awake: bool = False
     idle_seconds: float = math.inf
 
     def deflection(self, mapping: GamepadMapping) -> tuple[float, float]:
         """(right, down) in [-1, 1]: zero in the dead zone, and from its rim on growing from zero."""
-        axes = self.axes or {}
-        right, down = axes.get(mapping.x_axis, 0.0), axes.get(mapping.y_axis, 0.0)
+        right, down = self.axes.get(mapping.x_axis, 0.0), self.axes.get(mapping.y_axis, 0.0)
         length = math.hypot(right, down)
         threshold = mapping.dead_zone * (_RELEASE_PART if self.is_awake else 1.0)
         if length <= threshold:

@@ -61,7 +61,7 @@ def test_every_pixel_of_every_cell_has_its_colour(size, bar_visible, image):
 def test_the_brush_outline_encloses_exactly_the_cells_it_touches(tool):
     grey = np.full((*GRID, 3), 77, np.uint8)
     size, radius, centre = (640, 480), 2, (1, 6)
-    pixels, geometry = draw(size, grey, brush=Brush(centre, radius, tool))
+    pixels, geometry = draw(size, grey, brushes=[Brush(centre, radius, tool)])
     region = disc_region(centre, radius, *GRID)
     left, top, width, height = geometry.grid_rectangle
     marked = (pixels == TOOL_COLOURS[tool]).all(axis=2)[: top + height]
@@ -76,9 +76,9 @@ def test_the_brush_outline_encloses_exactly_the_cells_it_touches(tool):
 
 def test_a_brush_beside_the_grid_shows_the_cells_it_still_touches(image):
     without, _ = draw((640, 480), image)
-    beside, _ = draw((640, 480), image, brush=Brush((5, -2), 1, Tool.PAINT))
+    beside, _ = draw((640, 480), image, brushes=[Brush((5, -2), 1, Tool.PAINT)])
     assert (without == beside).all()
-    touching, _ = draw((640, 480), image, brush=Brush((5, -1), 1, Tool.PAINT))
+    touching, _ = draw((640, 480), image, brushes=[Brush((5, -1), 1, Tool.PAINT)])
     assert (without != touching).any()
 
 
