@@ -600,6 +600,7 @@ class App:
                 expects_change=self._expects_change,
                 waiting_seconds=0.0 if self._asked is None else now - self._asked.began_seconds,
                 error=error,
+                exhibit=None if self._face is None else self._face.facts,
             )
         )
         if verdict is not None:

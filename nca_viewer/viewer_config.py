@@ -126,6 +126,8 @@ class ViewerConfig:
         _require_one_of("--operator-hold", self.operator_hold, [known.value for known in OperatorHold])
         for language in self.languages:
             _require_one_of("--language", language, LANGUAGES)
+        if self.usage_csv is not None and not self.exhibit:
+            raise ConfigError("--usage-csv counts what visitors do; give --exhibit too")
         for option, path in (
             ("--state-dir", self.state_directory),
             ("--log-dir", self.log_directory),

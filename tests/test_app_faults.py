@@ -107,10 +107,10 @@ class ImpatientWindow(HeadlessWindow):
 class Floor:
     """An exhibit without anybody watching but the test."""
 
-    def __init__(self, simulation, folder, *, acts_alone=True, window=None):
+    def __init__(self, simulation, folder, *, acts_alone=True, usage_csv=None):
         self.simulation = FaultySimulation(simulation)
         self.folder = folder
-        self.window = window or ImpatientWindow(SIZE)
+        self.window = ImpatientWindow(SIZE)
         self.ears = Ears()
         self.wall = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
         self.caretaker = Caretaker(
@@ -118,6 +118,7 @@ class Floor:
             state_folder=folder / "state",
             notifier=self.ears,
             now=lambda: self.wall,
+            usage_csv=usage_csv,
             checkpoint=CheckpointStatus("small", "small", "0" * 64),
         )
         starts = StartImages(simulation.config, 11)
@@ -126,7 +127,7 @@ class Floor:
         self.app = App(
             self.window,
             Loaded(Exhibit(self.simulation, starts, 0.5, "a test")),
-            ViewerConfig(),
+            ViewerConfig(exhibit=usage_csv is not None),
             screenshot_folder=folder,
             caretaker=self.caretaker,
         )
@@ -154,6 +155,13 @@ class Floor:
             Event(pygame.MOUSEBUTTONDOWN, pos=position, button=1),
             Event(pygame.MOUSEBUTTONUP, pos=position, button=1),
         )
+
+    def touch(self, position):
+        """A finger comes, and goes in the next frame."""
+        place = {"x": position[0] / SIZE[0], "y": position[1] / SIZE[1], "finger_id": 1, "touch_id": 1}
+        self.window.post(Event(pygame.FINGERDOWN, dx=0, dy=0, **place))
+        self.frames(4)
+        self.window.post(Event(pygame.FINGERUP, dx=0, dy=0, **place))
 
     def is_picture_back(self):
         """Whether a healthy fresh digit is on the screen, and lives."""
@@ -407,3 +415,18 @@ def test_diagnostics_are_bounded(tmp_path):
     assert json.loads(kept[-1].read_text())["n"] == MAX_FAULTS + 14
     save_diagnostic(tmp_path, "huge", {}, np.zeros((9, 2**20), np.float32), moment)
     assert not list((tmp_path / FOLDER).glob("*huge.npz"))
+
+
+def test_visits_strokes_and_resets_are_counted_by_the_hour(warm_simulation, tmp_path):
+    floor = Floor(warm_simulation, tmp_path, usage_csv=tmp_path / "usage.csv")
+    geometry = floor.app._geometry(floor.simulation)
+    floor.frames(5)
+    for _ in range(3):
+        floor.touch(geometry.cell_centre((5, 6)))
+        floor.frames(10)
+    floor.frames(30)
+    floor.caretaker.end()
+    assert (tmp_path / "usage.csv").read_text().splitlines() == [
+        "hour,visits,strokes,heals,resets",
+        f"{floor.wall.astimezone().isoformat(timespec='minutes')},1,3,0,0",
+    ]

@@ -67,6 +67,7 @@ BAD_OPTIONS = [
         ["--frames", "30000", "--save", "a.gif"],
         "--frames (of a GIF) = 30000 is out of range; choose a value from 1 to 20000",
     ),
+    (["--usage-csv", "a.csv"], "--usage-csv counts what visitors do; give --exhibit too"),
     (["--ckpt", ""], "--ckpt is empty; give a directory or a name such as 'model'"),
     (["--start", ""], "--start is empty; give digit, blank or the path of a picture"),
 ]

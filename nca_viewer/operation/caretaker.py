@@ -14,6 +14,8 @@ import numpy as np
 import platformdirs
 
 from nca_viewer.errors import DisplayLostError, UserError
+from nca_viewer.exhibit.director import Phase
+from nca_viewer.exhibit.host import ExhibitFacts
 from nca_viewer.operation.diagnostics import save_diagnostic
 from nca_viewer.operation.files import Clerk
 from nca_viewer.operation.health import (
@@ -36,6 +38,7 @@ from nca_viewer.operation.status import (
     memory_megabytes,
     write_status,
 )
+from nca_viewer.operation.usage import Counts, UsageBook, Wound, follow_wound
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.viewer_config import ViewerConfig
 
@@ -43,6 +46,9 @@ PROGRAM = "nca-viewer"
 
 DIAGNOSTIC_SECONDS = 10.0
 """Of faults of one kind that follow each other faster than this, only the first is kept in full."""
+
+USAGE_SECONDS = 300.0
+"""What was counted is written so often, and at the end."""
 
 RESTARTS_VARIABLE = "NCA_VIEWER_RESTARTS"
 LAST_END_VARIABLE = "NCA_VIEWER_LAST_END"
@@ -66,6 +72,7 @@ class FrameReport:
         expects_change: Whether a stroke of this frame should have changed the picture.
         waiting_seconds: How long the device has been asked for a snapshot that has not come.
         error: What went wrong in this frame; empty where nothing did.
+        exhibit: What is true of an exhibit; None in a person's own window.
     """
 
     now_seconds: float
@@ -80,6 +87,7 @@ class FrameReport:
     expects_change: bool = False
     waiting_seconds: float = 0.0
     error: str = ""
+    exhibit: ExhibitFacts | None = None
 
 
 class Caretaker:
@@ -95,6 +103,7 @@ class Caretaker:
         version: str = "",
         seed: int | None = None,
         checkpoint: CheckpointStatus | None = None,
+        usage_csv: Path | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Begin the watch.
@@ -107,6 +116,7 @@ class Caretaker:
             version: Of the program.
             seed: Of everything random.
             checkpoint: Which automaton was asked for.
+            usage_csv: Where visits, strokes, heals and resets are counted by the hour; None counts nothing.
             now: The wall clock; used for nothing but written times.
         """
         self.limits = limits or Limits(judges_the_picture=False)
@@ -131,6 +141,10 @@ class Caretaker:
         self._report: FrameReport | None = None
         self._last_error = ""
         self._is_over = False
+        self._usage = UsageBook(usage_csv) if usage_csv is not None else None
+        self._usage_seconds: float | None = None
+        self._visits = 0
+        self._wound: Wound | None = None
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -151,6 +165,7 @@ class Caretaker:
             self._started_seconds = report.now_seconds
         self._report = report
         snapshot, now = report.snapshot, report.now_seconds
+        self._count_usage(report)
         facts = self._facts(report)
         self._guard, verdict = watch(self._guard, facts, self.limits)
         if verdict is not None:
@@ -201,9 +216,39 @@ class Caretaker:
             (report.now_seconds, report.mode) if report else (self._started_seconds or 0.0, "starting")
         )
         self._write_status(now, state, mode, at_once=True)
+        if self._usage is not None and self._usage.has_news:
+            self._clerk.submit("the usage", self._usage.write)
         self._clerk.close()
         if self._journal is not None:
             self._journal.close()
+
+    def _count_usage(self, report: FrameReport) -> None:
+        seen = report.exhibit
+        if self._usage is None or seen is None:
+            return
+        image = report.snapshot.image
+        self._wound, is_healed = follow_wound(
+            self._wound,
+            now_seconds=report.now_seconds,
+            hands_on=report.hands_on and seen.phase is Phase.VISITOR,
+            before=image if self._image is None else self._image,
+            image=image,
+            episode=report.snapshot.episode,
+        )
+        counts = Counts(
+            visits=seen.visits - self._visits,
+            strokes=seen.strokes,
+            heals=int(is_healed),
+            resets=seen.resets + seen.new_digits,
+        )
+        self._visits = seen.visits
+        if counts != Counts():
+            self._usage.add(counts, self._now().astimezone())
+        last = self._usage_seconds
+        if last is None or report.now_seconds - last >= USAGE_SECONDS:
+            self._usage_seconds = report.now_seconds
+            if self._usage.has_news:
+                self._clerk.submit("the usage", self._usage.write)
 
     def flush(self) -> bool:
         """Wait until all records are written; returns whether they were."""
@@ -336,6 +381,7 @@ def open_caretaker(config: ViewerConfig, *, version: str, seed: int) -> Caretake
         version=version,
         seed=seed,
         checkpoint=CheckpointStatus(config.checkpoint),
+        usage_csv=config.usage_csv,
     )
 
 
