@@ -179,5 +179,5 @@ def test_the_example_is_understood_and_says_what_the_defaults_are(configured):
 def test_every_setting_of_the_example_that_is_commented_out_is_known(configured):
     for line in EXAMPLE.read_text().splitlines():
         if line.startswith("# ") and " = " in line:
-            code, error, _ = configured(line.removeprefix("# "))
+            code, error, _ = configured("exhibit = true\n" + line.removeprefix("# "))
             assert (code, error) == (0, ""), line
