@@ -50,6 +50,9 @@ DIAGNOSTIC_SECONDS = 10.0
 USAGE_SECONDS = 300.0
 """What was counted is written so often, and at the end."""
 
+MEMORY_SECONDS = 60.0
+"""Whether memory grows is looked at so often."""
+
 RESTARTS_VARIABLE = "NCA_VIEWER_RESTARTS"
 LAST_END_VARIABLE = "NCA_VIEWER_LAST_END"
 """Environment variables in which a supervisor tells how often and why it started the program anew."""
@@ -139,6 +142,9 @@ class Caretaker:
         self._written_seconds: float | None = None
         self._diagnosed_seconds: dict[Fault, float] = {}
         self._report: FrameReport | None = None
+        self._memory_seconds: float | None = None
+        self._first_megabytes: float | None = None
+        self._grown = 0.0
         self._last_error = ""
         self._is_over = False
         self._usage = UsageBook(usage_csv) if usage_csv is not None else None
@@ -274,8 +280,23 @@ class Caretaker:
             hands_on=report.hands_on,
             expects_change=report.expects_change,
             waiting_seconds=report.waiting_seconds,
+            grown_megabytes=self._grown_megabytes(report.now_seconds),
+            is_deserted=report.exhibit is not None and report.exhibit.phase is Phase.ATTRACT,
             error=report.error,
         )
+
+    def _grown_megabytes(self, now_seconds: float) -> float:
+        """How much more memory there is than when the program had warmed up; looked at now and then."""
+        last = self._memory_seconds
+        if last is None or now_seconds - last >= MEMORY_SECONDS:
+            self._memory_seconds = now_seconds
+            memory = memory_megabytes()
+            if last is None or self._first_megabytes is None:
+                # The first look comes too early: what is compiled and loaded is still growing.
+                self._first_megabytes = None if last is None else memory
+            else:
+                self._grown = memory - self._first_megabytes
+        return self._grown
 
     def _record(self, verdict: Verdict, facts: Facts, snapshot: Snapshot) -> None:
         now = self._now()
@@ -365,6 +386,7 @@ def open_caretaker(config: ViewerConfig, *, version: str, seed: int) -> Caretake
     keeps them only where it is told to.
     """
     state_folder, log_folder = record_folders(config)
+    notifier = Notifier.from_environment()
     journal = Journal()
     journal.open(log_folder, console=config.exhibit)
     if log_folder is not None or config.exhibit:
@@ -374,9 +396,9 @@ def open_caretaker(config: ViewerConfig, *, version: str, seed: int) -> Caretake
             f"state in {state_folder}, log in {log_folder}",
         )
     return Caretaker(
-        limits=Limits(judges_the_picture=config.exhibit),
+        limits=Limits(judges_the_picture=config.exhibit, may_restart=notifier.is_heard),
         state_folder=state_folder,
-        notifier=Notifier.from_environment(),
+        notifier=notifier,
         journal=journal,
         version=version,
         seed=seed,

@@ -23,6 +23,7 @@ class Fault(Enum):
     BLANK = "blank"
     FULL = "full"
     STALLED = "stalled"
+    MEMORY = "memory"
     ERROR = "error"
 
 
@@ -57,6 +58,10 @@ class Limits:
         stall_restart_seconds: So long the device does not come back: hopeless within this process.
         storm_recoveries: More fresh digits than this within `storm_seconds` do not help: restart.
         storm_seconds: See `storm_recoveries`.
+        growth_megabytes: So much more memory than when warm: a leak; restart while nobody is there.
+        may_restart: Whether somebody would start the program again. Where nobody would, it goes on as well as
+            it can.
+        patient_seconds: Then fresh digits that do not help come no more often than this.
         judges_the_picture: Whether blank, inky, frozen and unanswering grids are faults at all. In a
             person's own window they are that person's business.
     """
@@ -70,6 +75,9 @@ class Limits:
     stall_restart_seconds: float = 10.0
     storm_recoveries: int = 5
     storm_seconds: float = 60.0
+    growth_megabytes: float = 1000.0
+    may_restart: bool = True
+    patient_seconds: float = 10.0
     judges_the_picture: bool = True
 
 
@@ -91,6 +99,8 @@ class Facts:
         hands_on: Whether a hand was on the grid in this frame.
         expects_change: Whether a stroke of this frame should have changed the picture.
         waiting_seconds: How long the device has been asked for a snapshot that has not come.
+        grown_megabytes: How much more memory the program has than when it had warmed up.
+        is_deserted: Whether it is certain that nobody is there.
         error: What went wrong in this frame; empty where nothing did.
     """
 
@@ -107,6 +117,8 @@ class Facts:
     hands_on: bool = False
     expects_change: bool = False
     waiting_seconds: float = 0.0
+    grown_megabytes: float = 0.0
+    is_deserted: bool = False
     error: str = ""
 
 
@@ -153,16 +165,21 @@ def watch(guard: Guard, facts: Facts, limits: Limits) -> tuple[Guard, Verdict | 
         return guard, None
     fault, reason = found
     if fault is Fault.STALLED:
-        if facts.waiting_seconds >= limits.stall_restart_seconds:
+        if facts.waiting_seconds >= limits.stall_restart_seconds and limits.may_restart:
             return guard, Verdict(fault, reason, Remedy.RESTART)
         if guard.is_stall_noted:
             return guard, None
         return replace(guard, is_stall_noted=True), Verdict(fault, reason, Remedy.NOTE)
+    if fault is Fault.MEMORY:
+        return guard, Verdict(fault, reason, Remedy.RESTART)
     now = facts.now_seconds
     lately = [time for time in guard.recoveries_seconds if now - time < limits.storm_seconds]
+    is_storm = len(lately) >= limits.storm_recoveries
+    if is_storm and not limits.may_restart and now - lately[-1] < limits.patient_seconds:
+        return guard, None
     # All other times begin anew: the fresh digit gets its own chance.
     guard = Guard(recoveries_seconds=(*lately, now))
-    if len(guard.recoveries_seconds) > limits.storm_recoveries:
+    if is_storm and limits.may_restart:
         reason += f"; fresh digits have not helped {len(lately)} times within {limits.storm_seconds:.0f} s"
         return guard, Verdict(fault, reason, Remedy.RESTART)
     return guard, Verdict(fault, reason, Remedy.FRESH_DIGIT)
@@ -209,6 +226,8 @@ def _fault(guard: Guard, facts: Facts, limits: Limits) -> tuple[Fault, str] | No
         return Fault.STALLED, f"no answer from the device for {facts.waiting_seconds:.1f} s {where}"
     if not limits.judges_the_picture:
         return None
+    if facts.grown_megabytes >= limits.growth_megabytes and facts.is_deserted and limits.may_restart:
+        return Fault.MEMORY, f"{facts.grown_megabytes:.0f} MB more memory than at first {where}"
     now = facts.now_seconds
     still_seconds = now - (now if guard.advanced_seconds is None else guard.advanced_seconds)
     if still_seconds >= max(limits.frozen_seconds, 4 * facts.step_interval_seconds):

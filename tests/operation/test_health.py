@@ -130,6 +130,23 @@ def test_recoveries_that_do_not_help_end_in_a_restart():
     assert [verdict.remedy for _, verdict in verdicts[:6]] == [Remedy.FRESH_DIGIT] * 5 + [Remedy.RESTART]
 
 
+def test_where_nobody_would_start_it_again_it_goes_on_as_well_as_it_can():
+    alone = Limits(may_restart=False)
+    verdicts, _ = play(60, limits=alone, is_finite=False)
+    assert {verdict.remedy for _, verdict in verdicts} == {Remedy.FRESH_DIGIT}
+    assert len(verdicts) == pytest.approx(5 + 6, abs=1)
+    verdicts, _ = play(60, limits=alone, step=3, waiting_seconds=lambda number: number * FRAME)
+    assert only(verdicts)[1].remedy is Remedy.NOTE
+
+
+def test_a_leak_ends_in_a_restart_while_nobody_is_there():
+    assert play(5, grown_megabytes=1500.0)[0] == []
+    assert play(5, grown_megabytes=900.0, is_deserted=True)[0] == []
+    assert play(5, grown_megabytes=1500.0, is_deserted=True, limits=Limits(may_restart=False))[0] == []
+    verdicts, _ = play(FRAME, grown_megabytes=1500.0, is_deserted=True)
+    assert (only(verdicts)[1].fault, only(verdicts)[1].remedy) == (Fault.MEMORY, Remedy.RESTART)
+
+
 def test_rare_recoveries_never_end_in_a_restart():
     guard = Guard()
     for minute in range(60):
