@@ -616,7 +616,7 @@ class App:
         if self._caretaker.acts_alone:
             # Visitors see no more than another digit; the log and the status file tell the operator.
             if verdict.remedy is Remedy.RESTART:
-                tell(Event.RESTART, f"{verdict.fault.value}: {verdict.reason}")
+                tell(Event.RESTART, f"{verdict.fault.word}: {verdict.reason}")
                 raise RestartNeededError(f"{verdict.reason}; start the program again")
             if verdict.remedy is Remedy.FRESH_DIGIT:
                 self._try(lambda: self._begin_digit(exhibit, None))

@@ -177,7 +177,8 @@ class Caretaker:
         if verdict is not None:
             self._record(verdict, facts, snapshot)
         is_stalled = report.waiting_seconds >= self.limits.stall_note_seconds
-        state = "stalled" if is_stalled else "running" if report.is_running else "paused"
+        resting = "night" if report.mode == "night" else "paused"
+        state = "stalled" if is_stalled else "running" if report.is_running else resting
         if not is_stalled and not report.error:
             self._heartbeat.presented(
                 now,
@@ -300,16 +301,16 @@ class Caretaker:
 
     def _record(self, verdict: Verdict, facts: Facts, snapshot: Snapshot) -> None:
         now = self._now()
-        self._faults[verdict.fault.value] += 1
+        self._faults[verdict.fault.word] += 1
         if verdict.remedy is Remedy.FRESH_DIGIT:
             self._recoveries += 1
         self._last_fault = {
             "time": utc(now),
-            "fault": verdict.fault.value,
+            "fault": verdict.fault.word,
             "reason": verdict.reason,
             "remedy": verdict.remedy.value,
         }
-        tell(Event.FAULT, f"{verdict.fault.value}: {verdict.reason}; remedy: {verdict.remedy.value}")
+        tell(Event.FAULT, f"{verdict.fault.word}: {verdict.reason}; remedy: {verdict.remedy.value}")
         last = self._diagnosed_seconds.get(verdict.fault)
         if self._folder is None or (last is not None and facts.now_seconds - last < DIAGNOSTIC_SECONDS):
             return
@@ -323,8 +324,8 @@ class Caretaker:
             "facts": asdict(facts),
         }
         self._clerk.submit(
-            f"the diagnostic of {verdict.fault.value}",
-            partial(save_diagnostic, folder, verdict.fault.value, words, snapshot.state, now),
+            f"the diagnostic of {verdict.fault.word}",
+            partial(save_diagnostic, folder, verdict.fault.word, words, snapshot.state, now),
         )
 
     def _write_status(self, now_seconds: float, state: str, mode: str, *, at_once: bool = False) -> None:

@@ -14,17 +14,25 @@ _FAINT = 16
 
 
 class Fault(Enum):
-    """What can be wrong with a running automaton; the value is the word in logs and files."""
+    """What can be wrong with a running automaton: the word in logs and files, and what it means."""
 
-    NOT_FINITE = "not-finite"
-    RUNAWAY = "runaway"
-    FROZEN = "frozen"
-    UNANSWERED = "unanswered"
-    BLANK = "blank"
-    FULL = "full"
-    STALLED = "stalled"
-    MEMORY = "memory"
-    ERROR = "error"
+    NOT_FINITE = "not-finite", "a cell's state is not a number any more"
+    RUNAWAY = "runaway", "a cell's state has grown beyond all bounds"
+    FROZEN = "frozen", "steps are due, and none is taken"
+    UNANSWERED = "unanswered", "visitors stroke, and the picture does not change"
+    BLANK = "blank", "no ink for a while, and no hand that might want it so"
+    FULL = "full", "ink nearly everywhere for a while, and no hand that might want it so"
+    STALLED = (
+        "stalled",
+        "the device does not answer; after ten seconds the program starts again",
+    )
+    MEMORY = "memory", "the program has grown by a gigabyte; it starts again while nobody is there"
+    ERROR = "error", "the device reports a failure, or the program has a mistake"
+
+    def __init__(self, word: str, meaning: str) -> None:
+        """Name the columns of the table."""
+        self.word = word
+        self.meaning = meaning
 
 
 class Remedy(Enum):
@@ -279,3 +287,9 @@ def expects_change(tool: Tool, region: np.ndarray, image: np.ndarray) -> bool:
             return bool((ink >= _INK).any())
         case Tool.CORRUPT:
             return bool(region.any())
+
+
+def markdown_table() -> str:
+    """What the faults mean, for the operator's page."""
+    rows = ["| Fault | Means |", "|---|---|"]
+    return "\n".join(rows + [f"| `{fault.word}` | {fault.meaning} |" for fault in Fault])

@@ -167,3 +167,10 @@ class Journal:
             _LOGGER.removeHandler(handler)
             handler.close()
         self._handlers.clear()
+
+
+def markdown_table() -> str:
+    """What the lines of the log mean, for the operator's page."""
+    rows = ["| Line | Means | What to do |", "|---|---|---|"]
+    rows += [f"| `{event.word}:` | {event.meaning} | {event.action or 'nothing'} |" for event in Event]
+    return "\n".join(rows)

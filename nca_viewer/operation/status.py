@@ -38,7 +38,7 @@ class Status:
     """What `status.json` says.
 
     Attributes:
-        state: "starting", "running", "paused", "stalled", "ended" or "failed".
+        state: "starting", "running", "paused", "night", "stalled", "ended" or "failed".
         time: When it was written, UTC.
         started: When the program started, UTC.
         uptime_seconds: By a clock that never jumps.

@@ -155,7 +155,7 @@ def test_being_told_to_end_is_passed_on(tmp_path):
     watch = Watch(tmp_path, program)
     thread = threading.Thread(target=watch.run)
     thread.start()
-    while not watch.ears.heard:
+    while not any("READY" in fields for fields in watch.ears.heard):
         time.sleep(0.01)
     watch.supervisor.end()
     thread.join(20)
