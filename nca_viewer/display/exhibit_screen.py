@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pygame
@@ -64,6 +64,7 @@ class ExhibitScreen:
         pygame.font.init()
         self._fonts: dict[int, pygame.font.Font] = {}
         self._pictures: dict[Hashable, pygame.Surface] = {}
+        self._group_letters: dict[Hashable, int] = {}
         self._shade: pygame.Surface | None = None
 
     def draw(self, surface: pygame.Surface, layout: ExhibitLayout, view: ExhibitView) -> None:
@@ -78,11 +79,15 @@ class ExhibitScreen:
         if layout.title is not None:
             self._words(surface, view.texts.title, layout.title, TEXT, most_lines=2)
         self._caption(surface, layout, view)
+        labels = {
+            name: view.next_language if name == "language" else getattr(view.texts, name)
+            for name, _ in layout.buttons
+        }
+        letters = self._letters(layout.buttons, labels)
         for name, rectangle in layout.buttons:
             action = VISITOR_BUTTONS[name]
-            label = view.next_language if name == "language" else getattr(view.texts, name)
             chosen = TOOL_COLOURS[view.tool] if action == SelectTool(view.tool) else None
-            self._button(surface, name, label, rectangle, chosen, action in view.pressed)
+            self._button(surface, name, labels[name], rectangle, letters, chosen, action in view.pressed)
         if facts.ghost is not None:
             self._ghost(surface, layout, facts.ghost)
         self.draw_operator(surface, layout, view)
@@ -139,22 +144,36 @@ class ExhibitScreen:
         name: str,
         label: str,
         rectangle: Rectangle,
+        letters: int,
         chosen: Colour | None,
         is_pressed: bool,
     ) -> None:
         left, top, width, height = rectangle
-        key = ("button", name, label, width, height, chosen, is_pressed)
-        surface.blit(
-            self._picture(
-                key, lambda: self._button_picture(name, label, (width, height), chosen, is_pressed)
-            ),
-            (left, top),
+        key = ("button", name, label, width, height, letters, chosen, is_pressed)
+        picture = self._picture(
+            key, lambda: self._button_picture(name, label, (width, height), letters, chosen, is_pressed)
         )
+        surface.blit(picture, (left, top))
+
+    def _letters(self, buttons: Sequence[tuple[str, Rectangle]], labels: Mapping[str, str]) -> int:
+        """The height of letters that suits all buttons of a group; found once for each group."""
+        key = (tuple(buttons), tuple(labels.values()))
+        if key not in self._group_letters:
+            if len(self._group_letters) >= _MOST_PICTURES:
+                self._group_letters.clear()
+            rooms = ((labels[name], _button_parts(rectangle[2:])[2][2:]) for name, rectangle in buttons)
+            self._group_letters[key] = min(self._fitting(label, room, 1) for label, room in rooms)
+        return self._group_letters[key]
 
     def _button_picture(
-        self, name: str, label: str, size: tuple[int, int], chosen: Colour | None, is_pressed: bool
+        self,
+        name: str,
+        label: str,
+        size: tuple[int, int],
+        letters: int,
+        chosen: Colour | None,
+        is_pressed: bool,
     ) -> pygame.Surface:
-        width, height = size
         picture = pygame.Surface(size, pygame.SRCALPHA)
         box = picture.get_rect()
         radius = max(2, min(size) // 7)
@@ -163,20 +182,12 @@ class ExhibitScreen:
         pygame.draw.rect(picture, fill, box, border_radius=radius)
         rim = TEXT if is_pressed else (chosen or FRAME)
         pygame.draw.rect(picture, rim, box, width=max(1, min(size) // 40), border_radius=radius)
-        padding = max(2, min(size) // 9)
-        if width >= 2 * height:
-            side = max(1, min(height - 2 * padding, width // 3))
-            place = (padding + padding // 2, (height - side) // 2)
-            words = (place[0] + side + padding, padding, width - side - 3 * padding - padding // 2, height)
-            words = (words[0], padding, max(1, words[2]), max(1, height - 2 * padding))
-        else:
-            side = max(1, min(round(0.5 * height), width - 2 * padding))
-            words_height = max(1, min(height - side - 2 * padding, round(0.34 * height)))
-            free = max(0, height - side - words_height - padding)
-            place = ((width - side) // 2, free // 2)
-            words = (padding // 2, place[1] + side + padding, max(1, width - padding), words_height)
+        side, place, words = _button_parts(size)
         picture.blit(pictogram(name, side, ink), place)
-        self._words(picture, label, words, ink, most_lines=1, is_kept=False)
+        image = self._words_picture(label, words[2:], ink, 1, letters)
+        is_beside = words[0] > place[0]
+        left = words[0] if is_beside else words[0] + (words[2] - image.get_width()) // 2
+        picture.blit(image, (left, words[1] + (words[3] - image.get_height()) // 2))
         return picture
 
     def _ghost(self, surface: pygame.Surface, layout: ExhibitLayout, ghost: Ghost) -> None:
@@ -196,7 +207,8 @@ class ExhibitScreen:
         centre = (width // 2, height // 3)
         pygame.draw.circle(surface, BACKGROUND, centre, radius + radius // 4)
         self._ring(surface, centre, radius, fraction, TEXT)
-        box = (width // 10, centre[1] + radius + radius // 3, width - width // 5, max(8, radius // 2))
+        words_width = min(width - width // 10, 5 * radius)
+        box = ((width - words_width) // 2, centre[1] + radius + radius // 3, words_width, max(8, radius // 2))
         pygame.draw.rect(surface, BACKGROUND, box, border_radius=radius // 8)
         self._words(surface, text, box, TEXT)
 
@@ -212,22 +224,33 @@ class ExhibitScreen:
         pygame.draw.rect(surface, PANEL, page, border_radius=radius)
         pygame.draw.rect(surface, FRAME, page, width=2, border_radius=radius)
         texts = view.operator_texts
+        labels = {name: getattr(texts, name) for name, _ in layout.page_buttons}
+        letters = self._letters(layout.page_buttons, labels)
         for name, rectangle in layout.page_buttons:
             is_pressed = OPERATOR_BUTTONS[name] in view.pressed
-            self._button(surface, name, getattr(texts, name), rectangle, None, is_pressed)
+            self._button(surface, name, labels[name], rectangle, letters, None, is_pressed)
         gap = max(4, min(page.size) // 40)
         bottom = layout.page_buttons[0][1][1] - gap
-        title_height = max(8, (bottom - page.top) // 7)
+        title_height = max(8, min((bottom - page.top) // 7, min(surface.get_size()) // 12))
         title = (page.left + gap, page.top + gap, max(1, page.width - 2 * gap), title_height)
         self._words(surface, texts.operator_page, title, TEXT)
-        lines = view.page_lines
         top = page.top + 2 * gap + title_height
-        line_height = max(6, min((bottom - top) // max(1, len(lines)), title_height))
-        font = self._font(max(_SMALLEST_LETTERS, round(0.62 * line_height)))
-        for number, (line, is_error) in enumerate(lines):
-            words = elided(line, font, page.width - 4 * gap)
-            image = font.render(words, True, ERROR if is_error else MUTED)
-            surface.blit(image, (page.left + 2 * gap, top + number * line_height))
+        room = page.width - 4 * gap
+        letters, rows = max(_SMALLEST_LETTERS, min(surface.get_size()) // 36), []
+        while True:
+            font = self._font(letters)
+            rows = [
+                (row, is_error) for text, is_error in view.page_lines for row in wrapped(text, font, room)
+            ]
+            if len(rows) * font.get_linesize() <= bottom - top or letters <= _SMALLEST_LETTERS:
+                break
+            letters -= 1
+        for row, is_error in rows:
+            if top + font.get_linesize() > bottom:
+                break
+            image = font.render(elided(row, font, room), True, ERROR if is_error else MUTED)
+            surface.blit(image, (page.left + 2 * gap, top))
+            top += font.get_linesize()
 
     # ------------------------------------------------------------------------------ means
 
@@ -255,7 +278,6 @@ class ExhibitScreen:
         colour: Colour,
         *,
         most_lines: int = 1,
-        is_kept: bool = True,
     ) -> None:
         """Words in the middle of a box, as large as they fit, in one line or in more."""
         if not text:
@@ -263,18 +285,17 @@ class ExhibitScreen:
         left, top, width, height = box
 
         def make() -> pygame.Surface:
-            return self._words_picture(text, (width, height), colour, most_lines)
+            letters = self._fitting(text, (width, height), most_lines)
+            return self._words_picture(text, (width, height), colour, most_lines, letters)
 
-        key = ("words", text, width, height, colour, most_lines)
-        picture = self._picture(key, make) if is_kept else make()
+        picture = self._picture(("words", text, width, height, colour, most_lines), make)
         surface.blit(
             picture,
             (left + (width - picture.get_width()) // 2, top + (height - picture.get_height()) // 2),
         )
 
-    def _words_picture(
-        self, text: str, size: tuple[int, int], colour: Colour, most_lines: int
-    ) -> pygame.Surface:
+    def _fitting(self, text: str, size: tuple[int, int], most_lines: int) -> int:
+        """The largest height of letters at which a text fits."""
         width, height = size
         letters = max(_SMALLEST_LETTERS, round(height / (1.3 if most_lines == 1 else 2.7)))
         while True:
@@ -287,8 +308,15 @@ class ExhibitScreen:
                 and all(font.size(line)[0] <= width for line in lines)
             )
             if fits or letters <= _SMALLEST_LETTERS:
-                break
+                return letters
             letters = max(_SMALLEST_LETTERS, letters - max(1, letters // 16))
+
+    def _words_picture(
+        self, text: str, size: tuple[int, int], colour: Colour, most_lines: int, letters: int
+    ) -> pygame.Surface:
+        width = size[0]
+        font = self._font(letters)
+        lines, line_height = wrapped(text, font, width), font.get_linesize()
         lines = [elided(line, font, width) for line in lines[:most_lines]]
         images = [font.render(line, True, colour) for line in lines]
         picture = pygame.Surface(
@@ -316,12 +344,35 @@ class ExhibitScreen:
         return picture
 
 
+def _button_parts(size: tuple[int, int]) -> tuple[int, tuple[int, int], Rectangle]:
+    """The side and the place of a button's pictogram, and where its words are: beside it, else below."""
+    width, height = size
+    padding = max(2, min(size) // 9)
+    if width >= 2 * height:
+        side = max(1, min(height - 2 * padding, width // 3))
+        place = (padding + padding // 2, (height - side) // 2)
+        left = place[0] + side + padding
+        lines = max(1, min(height - 2 * padding, height // 2))
+        return side, place, (left, (height - lines) // 2, max(1, width - left - padding), lines)
+    side = max(1, min(round(0.5 * height), width - 2 * padding))
+    lines = max(1, min(height - side - 2 * padding, round(0.34 * height)))
+    top = max(0, height - side - lines - padding) // 2
+    words = (padding // 2, top + side + padding, max(1, width - padding), lines)
+    return side, ((width - side) // 2, top), words
+
+
 def wrapped(text: str, font: pygame.font.Font, room_pixels: int) -> list[str]:
-    """The text in lines that fit, broken between words, the lines about equally long."""
+    """The text in as few lines as fit, broken between words; two lines are made about equally long."""
     if font.size(text)[0] <= room_pixels:
         return [text]
     words = text.split(" ")
-    breaks = [(" ".join(words[:n]), " ".join(words[n:])) for n in range(1, len(words))]
-    if not breaks:
-        return [text]
-    return list(min(breaks, key=lambda pair: max(font.size(line)[0] for line in pair)))
+    lines = [words[0]]
+    for word in words[1:]:
+        if font.size(f"{lines[-1]} {word}")[0] <= room_pixels:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    if len(lines) != 2:
+        return lines
+    breaks = [[" ".join(words[:n]), " ".join(words[n:])] for n in range(1, len(words))]
+    return min(breaks, key=lambda pair: max(font.size(line)[0] for line in pair))
