@@ -195,7 +195,7 @@ def _page(
     """The operator's page in the middle, its buttons one under the other in the lower half."""
     width, height = window_size
     gap, finger = measures.gap, measures.finger
-    page_width = min(width - 2 * gap, 8 * finger)
+    page_width = max(1, min(width - 2 * gap, 8 * finger))
     page = ((width - page_width) // 2, gap, page_width, max(1, height - 2 * gap))
     bottom = height - 3 * gap
     button_height = max(1, min(round(1.2 * finger), (bottom - height // 2 - 2 * gap) // 3))
