@@ -9,14 +9,17 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from datetime import time as time_of_day
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from nca_viewer.display import capture
 from nca_viewer.display.frame import Brush, Frame
+from nca_viewer.display.gentle_window import GentleWindow
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.hud import Message, Status
 from nca_viewer.display.public_face import PublicFace
+from nca_viewer.display.soft_picture import SoftPicture
 from nca_viewer.display.views import view_number
 from nca_viewer.display.window import Window
 from nca_viewer.errors import BackendError, RestartNeededError, UserError
@@ -41,6 +44,7 @@ from nca_viewer.interaction.controls import Controls, update
 from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.strokes import stroke_region
 from nca_viewer.operation.caretaker import Caretaker, FrameReport
+from nca_viewer.operation.flash_log import FlashLog
 from nca_viewer.operation.health import Fault, Remedy, Verdict, expects_change
 from nca_viewer.operation.journal import Event, tell
 from nca_viewer.pacing import Beat, Pace, RateMeter, due_steps, measured
@@ -175,6 +179,7 @@ class App:
         on_snapshot: Callable[[Snapshot, np.ndarray], None] | None = None,
         caretaker: Caretaker | None = None,
         reload: Callable[[], Loading] | None = None,
+        local_time: Callable[[], time_of_day] = lambda: datetime.now().time(),
     ) -> None:
         """Show nothing yet.
 
@@ -186,6 +191,7 @@ class App:
             on_snapshot: Called with every new snapshot and its image, before it is drawn.
             caretaker: Hears of every frame, and says when something must be done.
             reload: Begins to load the checkpoint again, for an exhibit's operator.
+            local_time: The time of day, for the night.
 
         Raises:
             ConfigError: the attract loop's script is not understood.
@@ -193,7 +199,21 @@ class App:
         face = PublicFace(config) if config.exhibit else None
         if face is not None:
             tell(Event.START, face.policy)
-        self.window = window
+        self.flash_log = FlashLog()
+        self.window: Window = GentleWindow(
+            window,
+            limits_flashes=config.limits_flashes,
+            shifts_pixels=config.shifts_pixels,
+            night=config.night_rule,
+            local_time=local_time,
+            on_limited=self.flash_log.note,
+        )
+        self._soft_picture = SoftPicture(
+            fades=config.exhibit,
+            slow=config.reduce_motion,
+            limits_flashes=config.limits_flashes,
+            on_limited=self.flash_log.note,
+        )
         self.controls = Controls(
             speed=config.speed,
             brush_radius_cells=config.brush_radius_cells,
@@ -215,6 +235,7 @@ class App:
         self._asked: _Asked | None = None
         self._held_actions: deque[Action] = deque(maxlen=_MAX_HELD_ACTIONS)
         self._hands_on = False
+        self._touched: np.ndarray | None = None
         self._expects_change = False
         self._input = Input(config.gamepad)
         self._brush_stroke: tuple[Tool, np.ndarray] | None = None
@@ -286,7 +307,8 @@ class App:
             self._face.draw_waiting(surface, self._input, self.controls, now)
             self._present(began_seconds=now)
             return
-        self._frame.hud.draw_waiting(surface, self._loading.stage, now, self._current_message(now))
+        seconds = 0.0 if self._config.reduce_motion else now
+        self._frame.hud.draw_waiting(surface, self._loading.stage, seconds, self._current_message(now))
         if self.controls.help_visible:
             size = surface.get_size()
             self._frame.hud.draw_help(surface, Geometry.fit(size, (1, 1), bar_visible=False), "")
@@ -322,6 +344,7 @@ class App:
         self.window.wait_until(self._beat.begin_seconds)
         began = self.window.now_seconds()
         self._hands_on = self._expects_change = False
+        self._touched = None
         seen, error = None, ""
         try:
             self._read(exhibit)
@@ -420,8 +443,13 @@ class App:
             margin_pixels=0 if self._config.headless else 4,
         )
 
+    @property
+    def _is_running(self) -> bool:
+        """Whether time passes for the automaton; it sleeps where nobody can see it."""
+        return not (self.controls.paused or self.window.is_dark)
+
     def _due_steps(self) -> int:
-        if self.controls.paused:
+        if not self._is_running:
             return 0
         steps, self._pace = due_steps(
             self._pace,
@@ -474,6 +502,7 @@ class App:
 
     def _stroke(self, simulation: Simulation, tool: Tool, region: np.ndarray) -> None:
         self._hands_on = True
+        self._touched = region if self._touched is None else self._touched | region
         if self.snapshot is not None and expects_change(tool, region, self.snapshot.image):
             self._expects_change = True
         simulation.apply(tool, region)
@@ -514,7 +543,15 @@ class App:
             brushes = (Brush(centre, controls.brush_radius_cells, tool),)
         self._frame.draw(
             self.window.surface,
-            view.image(snapshot),
+            self._soft_picture.show(
+                view.image(snapshot),
+                episode=snapshot.episode,
+                step=snapshot.step,
+                view=controls.view,
+                now_seconds=now_seconds,
+                geometry=geometry,
+                touched=self._touched,
+            ),
             geometry,
             Status(
                 paused=controls.paused,
@@ -594,7 +631,7 @@ class App:
                 frames=self.frames,
                 frames_per_second=self._frame_rate.per_second,
                 steps_per_second=self._step_rate.per_second,
-                is_running=not self.controls.paused,
+                is_running=self._is_running,
                 step_interval_seconds=1.0 / (rate * float(self.controls.speed)),
                 hands_on=self._hands_on,
                 expects_change=self._expects_change,
@@ -608,6 +645,8 @@ class App:
 
     @property
     def _mode(self) -> str:
+        if self.window.is_dark:
+            return "night"
         if self._face is None:
             return "window"
         return "attract" if self._face.facts.phase is Phase.ATTRACT else "exhibit"

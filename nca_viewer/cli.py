@@ -30,6 +30,7 @@ from nca_viewer.errors import (
     unexpected_message,
 )
 from nca_viewer.exhibit.director import OperatorExit, OperatorHold
+from nca_viewer.exhibit.night import NightHours
 from nca_viewer.exhibit.texts import LANGUAGES
 from nca_viewer.interaction.controls import SPEEDS
 from nca_viewer.interaction.gamepad import GamepadMapping
@@ -169,6 +170,13 @@ class _SizeType(click.ParamType):
         if not match:
             self.fail(f"{str(value)[:40]!r} is not a size; write it as 900x960", param, ctx)
         return int(match[1]), int(match[2])
+
+
+class _NightType(click.ParamType):
+    name = "HH:MM-HH:MM"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> NightHours:
+        return value if isinstance(value, NightHours) else NightHours.parse(str(value))
 
 
 _KINDS: dict[type[click.ParamType], config_file.Kind] = {
@@ -379,6 +387,42 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
     type=_USER_PATH,
     metavar="FILE.csv",
     help="Count visits, strokes, heals and resets by the hour; nothing else is kept of anybody.",
+)
+@click.option(
+    "--limit-flashes/--no-limit-flashes",
+    default=None,
+    help="Hold back what would flash three times in a second (WCAG 2.3.1).  [default: in an exhibit]",
+)
+@click.option(
+    "--reduce-motion/--no-reduce-motion",
+    default=False,
+    show_default=True,
+    help="Let every change of the picture come gradually.",
+)
+@click.option(
+    "--pixel-shift/--no-pixel-shift",
+    default=None,
+    help="Glide by a few pixels, against burn-in.  [default: in an exhibit]",
+)
+@click.option(
+    "--night",
+    type=_NightType(),
+    metavar="HH:MM-HH:MM",
+    help="Hours, by the local clock, at which the screen is dim or black, such as 22:00-07:00.",
+)
+@click.option(
+    "--night-brightness",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Of the screen at night: 0 is black, and the automaton sleeps; 1 is as by day.",
+)
+@click.option(
+    "--night-wake-seconds",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="How long a touch at night lights the screen up, 0 (not at all) to 3600.",
 )
 @click.option(
     "--config",

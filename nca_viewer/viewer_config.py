@@ -10,6 +10,7 @@ from pathlib import Path
 from nca_viewer.config import require_range
 from nca_viewer.errors import ConfigError
 from nca_viewer.exhibit.director import OperatorExit, OperatorHold
+from nca_viewer.exhibit.night import NightHours, NightRule
 from nca_viewer.exhibit.texts import LANGUAGES
 from nca_viewer.interaction.controls import MAX_BRUSH_RADIUS_CELLS, SPEEDS
 from nca_viewer.interaction.gamepad import GamepadMapping
@@ -23,6 +24,7 @@ MAX_DISPLAYS = 64
 MAX_NAME_LENGTH = 200
 MIN_IDLE_SECONDS = 5.0
 MAX_IDLE_SECONDS = 3600.0
+MAX_NIGHT_WAKE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,12 @@ class ViewerConfig:
     operator_exit: str = OperatorExit.MENU.value
     operator_hold: str = OperatorHold.BOTH.value
     gamepad: GamepadMapping = field(default_factory=GamepadMapping)
+    limit_flashes: bool | None = None
+    reduce_motion: bool = False
+    pixel_shift: bool | None = None
+    night: NightHours | None = None
+    night_brightness: float = 0.0
+    night_wake_seconds: float = 0.0
     state_directory: Path | None = None
     log_directory: Path | None = None
     usage_csv: Path | None = None
@@ -139,6 +147,25 @@ class ViewerConfig:
                 )
         if not self.languages or len(set(self.languages)) < len(self.languages):
             raise ConfigError(f"--language: give each once, of {', '.join(LANGUAGES)}")
+        require_range("--night-brightness", self.night_brightness, 0.0, 1.0)
+        require_range("--night-wake-seconds", self.night_wake_seconds, 0.0, MAX_NIGHT_WAKE_SECONDS)
+
+    @property
+    def limits_flashes(self) -> bool:
+        """Whether flashes are held back."""
+        return self.exhibit if self.limit_flashes is None else self.limit_flashes
+
+    @property
+    def shifts_pixels(self) -> bool:
+        """Whether everything glides against burn-in."""
+        return self.exhibit if self.pixel_shift is None else self.pixel_shift
+
+    @property
+    def night_rule(self) -> NightRule | None:
+        """What happens at night, if anything."""
+        if self.night is None:
+            return None
+        return NightRule(self.night, self.night_brightness, self.night_wake_seconds)
 
 
 def _require_one_of(option: str, value: str, known: Sequence[str]) -> None:

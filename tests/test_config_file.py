@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 import assets
 from nca_viewer import cli
+from nca_viewer.exhibit.night import NightHours, NightRule
 from nca_viewer.viewer_config import ViewerConfig
 
 EXAMPLE = Path(assets.__file__).parent / "exhibit" / "exhibit.toml"
@@ -57,6 +58,12 @@ def test_every_option_may_stand_in_the_file(configured, tmp_path):
         state-dir = "state"
         log-dir = "/var/log"
         usage-csv = "usage.csv"
+        limit-flashes = false
+        reduce-motion = true
+        pixel-shift = false
+        night = "22:00-07:00"
+        night-brightness = 0.25
+        night-wake-seconds = 90
         [gamepad]
         dead-zone = 0.5
         paint = [4, 5]
@@ -78,6 +85,8 @@ def test_every_option_may_stand_in_the_file(configured, tmp_path):
     assert config.save == tmp_path / "a.png"
     assert (config.operator_exit, config.operator_hold, config.idle_seconds) == ("none", "keys", 12.5)
     assert (config.gamepad.dead_zone, config.gamepad.paint, config.gamepad.erase) == (0.5, (4, 5), (7,))
+    assert (config.limits_flashes, config.reduce_motion, config.shifts_pixels) == (False, True, False)
+    assert config.night_rule == NightRule(NightHours.parse("22:00-07:00"), 0.25, 90.0)
     named = {line.split("=")[0].strip() for line in text.splitlines() if "=" in line}
     options = {option.opts[0][2:] for option in cli._configurable(cli.main)}
     assert options <= named

@@ -45,6 +45,7 @@ class PublicFace:
         self._hold = OperatorHold(config.operator_hold)
         self._exit = rules.operator_exit
         self._screen = ExhibitScreen()
+        self._is_still = config.reduce_motion
         self._layouts: dict[tuple[tuple[int, int], tuple[int, int]], ExhibitLayout] = {}
 
     @property
@@ -157,7 +158,8 @@ class PublicFace:
         self, surface: pygame.Surface, source: Input, controls: Controls, now_seconds: float
     ) -> None:
         """What is seen until the automaton lives."""
-        self._screen.draw_waiting(surface, self._host.texts.waiting, now_seconds)
+        seconds = 0.0 if self._is_still else now_seconds
+        self._screen.draw_waiting(surface, self._host.texts.waiting, seconds)
         layout = self.layout(surface.get_size())
         self._screen.draw_operator(surface, layout, self._view(source, controls, ()))
 

@@ -42,6 +42,10 @@ class Window(Protocol):
     def is_fullscreen(self) -> bool:
         """Whether it fills the screen."""
 
+    @property
+    def is_dark(self) -> bool:
+        """Whether nothing can be seen on it at the moment."""
+
     def events(self) -> list[Event]:
         """What happened since the last call, oldest first."""
 
@@ -153,6 +157,11 @@ class PygameWindow:
     def is_fullscreen(self) -> bool:
         """Whether it fills the screen."""
         return self._is_fullscreen
+
+    @property
+    def is_dark(self) -> bool:
+        """Never."""
+        return False
 
     def events(self) -> list[Event]:
         """What happened since the last call, oldest first.
@@ -285,6 +294,11 @@ class HeadlessWindow:
     def is_fullscreen(self) -> bool:
         """What was last asked for."""
         return self._is_fullscreen
+
+    @property
+    def is_dark(self) -> bool:
+        """Never."""
+        return False
 
     def post(self, *events: Event) -> None:
         """Hand in events for the next frame."""

@@ -78,6 +78,12 @@ class Event(Enum):
         "the program cannot help itself and ends with code 75 to be started again",
         "nothing, if it is rare; else run `nca-viewer doctor`",
     )
+    FLASHES = (
+        "flashes",
+        logging.INFO,
+        "frames that would have flashed too often were held back",
+        "nothing; visitors saw less of it",
+    )
     DISK = (
         "disk",
         logging.WARNING,

@@ -1,4 +1,4 @@
-"""The limiter against an analyser that shares no code with it."""
+"""The limiter against an analyser that shares no code with it (`flash_analyser` of the tests)."""
 
 import itertools
 
@@ -29,57 +29,10 @@ def show(images, seconds, field=EVERY_SAMPLE, hold=False):
 # ---------------------------------------------------------------------------------------- the analyser
 
 
-def light_of(value):
-    value = value / 255
-    return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
-
-
-LIGHT = np.array([light_of(value) for value in range(256)])
-
-
-def longest_alternation(values, counts):
-    """Most changes in turn up and down that can be chosen from a sequence, whatever their ends: int[...].
-
-    values: float[N, ...]; counts(i, j): bool[...], whether going from i to j is a change that counts.
-    """
-    best = {sign: np.zeros(values.shape, int) for sign in (1, -1)}
-    for j in range(len(values)):
-        for i in range(j):
-            is_change = counts(i, j)
-            for sign in (1, -1):
-                goes = is_change & (sign * (values[j] - values[i]) > 0)
-                best[sign][j] = np.where(goes, np.maximum(best[sign][j], best[-sign][i] + 1), best[sign][j])
-    return np.maximum(best[1].max(axis=0), best[-1].max(axis=0))
-
-
-def flashes(images, seconds):
-    """Most flashes of each sample within any second: general and red, int[H, W] each."""
-    light = LIGHT[np.stack(images)]
-    luminance = light @ [0.2126, 0.7152, 0.0722]
-    red = np.maximum(light[..., 0] - light[..., 1] - light[..., 2], 0) * 320
-    total = light.sum(axis=-1)
-    is_saturated = (total > 0) & (light[..., 0] >= 0.8 * total)
-    worst = [np.zeros(images[0].shape[:2], int), np.zeros(images[0].shape[:2], int)]
-    for first in range(len(seconds)):
-        last = max(n for n, now in enumerate(seconds) if now <= seconds[first] + 1.0)
-        part = slice(first, last + 1)
-        bright, reds, saturated = luminance[part], red[part], is_saturated[part]
-
-        def general(i, j, bright=bright):
-            return (abs(bright[j] - bright[i]) >= 0.1) & (np.minimum(bright[i], bright[j]) < 0.8)
-
-        def reddish(i, j, reds=reds, saturated=saturated):
-            return (abs(reds[j] - reds[i]) > 20) & (saturated[i] | saturated[j])
-
-        worst[0] = np.maximum(worst[0], longest_alternation(bright, general) // 2)
-        worst[1] = np.maximum(worst[1], longest_alternation(reds, reddish) // 2)
-    return worst
-
-
-def test_the_analyser_knows_a_flash_when_it_sees_one():
+def test_the_analyser_knows_a_flash_when_it_sees_one(flash_analyser):
     def count(*colours):
         images = [np.full((1, 1, 3), colour, np.uint8) for colour in colours]
-        return [int(worst[0, 0]) for worst in flashes(images, np.arange(len(images)) / 20)]
+        return [int(worst[0, 0]) for worst in flash_analyser.flashes(images, np.arange(len(images)) / 20)]
 
     assert count(BLACK, WHITE, BLACK) == [1, 0]
     assert count(BLACK, WHITE) == [0, 0]
@@ -104,11 +57,16 @@ def full_field(colours, count):
     "colours", [(BLACK, WHITE), (RED, BLACK), (RED, (0, 120, 255)), (GREY, (200, 60, 60))]
 )
 @pytest.mark.parametrize("hold", [False, True])
-def test_flashing_of_the_whole_field_is_stopped(colours, frames_per_second, hold):
+def test_flashing_of_the_whole_field_is_stopped(flash_analyser, colours, frames_per_second, hold):
     images, seconds = full_field(colours, 24), np.arange(24) / frames_per_second
-    assert max(flashes(images, seconds)[0].max(), flashes(images, seconds)[1].max()) >= 3
+    assert (
+        max(
+            flash_analyser.flashes(images, seconds)[0].max(), flash_analyser.flashes(images, seconds)[1].max()
+        )
+        >= 3
+    )
     shown, counts = show(images, seconds, Field(2, 2), hold)
-    general, red = flashes(shown, seconds)
+    general, red = flash_analyser.flashes(shown, seconds)
     assert general.max() <= 2
     assert red.max() <= 2
     assert sum(counts) > 0
@@ -140,7 +98,7 @@ def test_it_goes_as_far_as_is_allowed_and_all_the_way_later():
     assert [image[0, 0, 0] for image in shown[:5]] == [0, 255, 0, 255, 0]
     # The fifth change is one too many: some light is let through, less than a tenth of its range.
     assert counts[5] == SHAPE[0] * SHAPE[1]
-    assert 0.05 < LIGHT[shown[5][0, 0, 0]] < 0.1
+    assert 0.05 < linear_light(shown[5])[0, 0, 0] < 0.1
     state = FlashState.start(images[0])
     for image, now in zip(shown[1:], seconds[1:], strict=True):
         state = state.after(image, now)
@@ -160,7 +118,7 @@ def test_a_small_part_of_the_field_may_flash():
         assert sum(show(images, np.arange(20) / 20)[1]) > 0
 
 
-def test_small_parts_that_flash_by_turns_add_up():
+def test_small_parts_that_flash_by_turns_add_up(flash_analyser):
     images = [np.zeros((*SHAPE, 3), np.uint8) for _ in range(24)]
     for number, image in enumerate(images):
         image[0, :4] = 255 * (number // 2 % 2)
@@ -168,7 +126,7 @@ def test_small_parts_that_flash_by_turns_add_up():
     seconds = np.arange(24) / 24
     shown, counts = show(images, seconds, Field(4, 4))
     assert sum(counts) > 0
-    assert (flashes(shown, seconds)[0] >= 3).sum() <= 4
+    assert (flash_analyser.flashes(shown, seconds)[0] >= 3).sum() <= 4
 
 
 def test_only_what_flashes_is_held_back():
@@ -213,22 +171,23 @@ def films(draw):
 
 @settings(max_examples=15)
 @given(films(), st.booleans())
-def test_no_sample_ever_flashes_three_times_in_a_second(film, hold):
+def test_no_sample_ever_flashes_three_times_in_a_second(flash_analyser, film, hold):
     images, seconds = film
     shown, _ = show(images, seconds, EVERY_SAMPLE, hold)
-    general, red = flashes(shown, seconds)
+    general, red = flash_analyser.flashes(shown, seconds)
     assert general.max() <= 2
     assert red.max() <= 2
 
 
 @settings(max_examples=15)
 @given(films(), st.integers(1, 4), st.integers(1, 5))
-def test_no_more_than_a_quarter_of_any_field_flashes_three_times_in_a_second(film, height, width):
+def test_no_more_than_a_quarter_of_any_field_flashes_three_times_in_a_second(
+    flash_analyser, film, height, width
+):
     images, seconds = film
     shown, _ = show(images, seconds, Field(height, width))
-    for first in range(len(seconds)):
-        part = [n for n, now in enumerate(seconds) if seconds[first] <= now <= seconds[first] + 1.0]
-        general, red = flashes([shown[n] for n in part], [seconds[n] for n in part])
+    for part in flash_analyser.each_second(shown, seconds):
+        general, red = flash_analyser.flashes_of(part)
         is_flashing = (general >= 3) | (red >= 3)
         for top in range(SHAPE[0] - height + 1):
             for left in range(SHAPE[1] - width + 1):
@@ -238,5 +197,6 @@ def test_no_more_than_a_quarter_of_any_field_flashes_three_times_in_a_second(fil
 
 def test_light_goes_there_and_back():
     levels = np.arange(256, dtype=np.uint8)
-    assert (encoded(linear_light(levels)) == levels).all()
-    assert linear_light(levels) == pytest.approx(LIGHT, abs=1e-6)
+    light = linear_light(levels)
+    assert (encoded(light) == levels).all()
+    assert light[[0, 10, 11, 128, 255]] == pytest.approx([0, 0.0030353, 0.0033465, 0.2158605, 1], abs=1e-6)
