@@ -81,8 +81,8 @@ class Event(Enum):
     FLASHES = (
         "flashes",
         logging.INFO,
-        "frames that would have flashed too often were held back",
-        "nothing; visitors saw less of it",
+        "frames that would have flashed too often were held back; told once a minute at most",
+        "",
     )
     DISK = (
         "disk",
