@@ -123,6 +123,7 @@ class PygameWindow:
             raise _unknown_display(display, desktops)
         desktop = desktops[display]
         self._display = display
+        self._filled = (display, desktop)
         self._is_exhibit = is_exhibit
         self._gamepads: dict[int, Any] = {}
         self._wants_focus_seconds: float | None = None
@@ -195,10 +196,12 @@ class PygameWindow:
     def _hold_the_display(self, kinds: set[int]) -> None:
         """Fill the display at whatever size it has now, without a cursor, and with the focus."""
         desktops = pygame.display.get_desktop_sizes()
-        desktop = desktops[min(self._display, len(desktops) - 1)] if desktops else (0, 0)
-        if min(desktop) > 0 and desktop != self.surface.get_size():
+        # Where its display is gone, what is left has to do until it is back.
+        display = min(self._display, len(desktops) - 1)
+        if desktops and min(desktops[display]) > 0 and (display, desktops[display]) != self._filled:
+            self._filled = (display, desktops[display])
             try:
-                pygame.display.set_mode(desktop, pygame.FULLSCREEN, display=self._display)
+                pygame.display.set_mode(desktops[display], pygame.FULLSCREEN, display=display)
             except pygame.error as error:
                 raise _display_lost(error) from error
         if pygame.WINDOWENTER in kinds or pygame.WINDOWFOCUSGAINED in kinds:
@@ -243,7 +246,8 @@ class PygameWindow:
                 column, row = self._sdl_window.position
                 self._corner = (column, row)
                 self._sdl_window.position = (0, 0)
-            desktop = pygame.display.get_desktop_sizes()[self._display]
+            desktops = pygame.display.get_desktop_sizes()
+            desktop = desktops[min(self._display, len(desktops) - 1)]
             pygame.display.set_mode(desktop, pygame.FULLSCREEN, display=self._display)
         else:
             width, height = self._size
