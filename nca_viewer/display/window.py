@@ -174,6 +174,9 @@ class PygameWindow:
             events = pygame.event.get()
         except pygame.error as error:
             raise _display_lost(error) from error
+        except (SystemError, KeyError):
+            # pygame stumbled over a gamepad that was pulled out; what else happened comes with the next frame.
+            events = []
         for event in events:
             if event.type == pygame.VIDEORESIZE and not self._is_fullscreen:
                 self._size = (event.w, event.h)

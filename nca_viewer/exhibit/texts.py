@@ -19,10 +19,11 @@ class Texts:
         help_draw: What to try while that tool is chosen; so the next two.
         help_erase: What to try.
         help_scramble: What to try.
-        grow: A caption of the attract loop, as are the next six.
+        grow: A caption of the attract loop, as are the next seven.
         meet: Caption.
         wound: Caption.
-        heal: Caption.
+        heal: Caption, for automata that do.
+        watch: Caption, for all automata.
         scrambled: Caption.
         drawing: Caption.
         invite: Caption.
@@ -50,6 +51,7 @@ class Texts:
     meet: str
     wound: str
     heal: str
+    watch: str
     scrambled: str
     drawing: str
     invite: str
@@ -74,11 +76,12 @@ TEXTS: dict[str, Texts] = {
         new_digit="New digit",
         help_draw="Draw with your finger. The cells take up what you give them.",
         help_erase="Wipe part of the digit away and watch what the cells make of it.",
-        help_scramble="Confuse some cells. Their neighbours put them right again.",
+        help_scramble="Confuse some cells and watch what their neighbours do.",
         grow="From scattered dots, the cells put a digit together.",
         meet="Nobody is in charge: each cell sees only its eight neighbours.",
         wound="Now part of the digit is wiped away …",
         heal="… and the cells close the wound together.",
+        watch="… watch what the cells make of it.",
         scrambled="Now some cells are confused …",
         drawing="A hand draws a line where none belongs …",
         invite="Touch the digit!",
@@ -101,11 +104,12 @@ TEXTS: dict[str, Texts] = {
         new_digit="Neue Ziffer",
         help_draw="Male mit dem Finger. Die Zellen greifen auf, was du ihnen gibst.",
         help_erase="Wische ein Stück der Ziffer weg und sieh, was die Zellen daraus machen.",
-        help_scramble="Bringe ein paar Zellen durcheinander. Ihre Nachbarn ordnen sie wieder.",
+        help_scramble="Bringe ein paar Zellen durcheinander und sieh, was ihre Nachbarn tun.",
         grow="Aus verstreuten Punkten setzen die Zellen eine Ziffer zusammen.",
         meet="Niemand führt Regie: Jede Zelle sieht nur ihre acht Nachbarn.",
         wound="Jetzt wird ein Stück der Ziffer weggewischt …",
         heal="… und gemeinsam schließen die Zellen die Wunde.",
+        watch="… sieh, was die Zellen daraus machen.",
         scrambled="Jetzt geraten ein paar Zellen durcheinander …",
         drawing="Eine Hand zieht eine Linie, wo keine hingehört …",
         invite="Berühre die Ziffer!",
@@ -128,11 +132,12 @@ TEXTS: dict[str, Texts] = {
         new_digit="Autre chiffre",
         help_draw="Dessinez du doigt. Les cellules s’emparent de ce que vous leur donnez.",
         help_erase="Effacez un bout du chiffre et regardez ce que les cellules en font.",
-        help_scramble="Brouillez quelques cellules. Leurs voisines les remettent en ordre.",
+        help_scramble="Brouillez quelques cellules et regardez ce que font leurs voisines.",
         grow="À partir de points épars, les cellules composent un chiffre.",
         meet="Personne ne commande : chaque cellule ne voit que ses huit voisines.",
         wound="Voici qu’on efface une partie du chiffre …",
         heal="… et les cellules referment ensemble la blessure.",
+        watch="… regardez ce que les cellules en font.",
         scrambled="Voici que des cellules sont brouillées …",
         drawing="Une main trace une ligne là où il n’en faut pas …",
         invite="Touchez le chiffre !",
@@ -155,11 +160,12 @@ TEXTS: dict[str, Texts] = {
         new_digit="Otra cifra",
         help_draw="Dibuja con el dedo. Las células recogen lo que les das.",
         help_erase="Borra un trozo de la cifra y mira qué hacen las células con él.",
-        help_scramble="Confunde a unas células. Sus vecinas las vuelven a ordenar.",
+        help_scramble="Confunde a unas células y mira qué hacen sus vecinas.",
         grow="A partir de puntos dispersos, las células forman una cifra.",
         meet="Nadie dirige: cada célula solo ve a sus ocho vecinas.",
         wound="Ahora se borra una parte de la cifra …",
         heal="… y las células cierran juntas la herida.",
+        watch="… mira qué hacen las células con ella.",
         scrambled="Ahora se confunden unas células …",
         drawing="Una mano traza una línea donde no debe haberla …",
         invite="¡Toca la cifra!",
@@ -182,11 +188,12 @@ TEXTS: dict[str, Texts] = {
         new_digit="Altra cifra",
         help_draw="Disegna con il dito. Le cellule raccolgono ciò che dai loro.",
         help_erase="Cancella un pezzo della cifra e guarda che cosa ne fanno le cellule.",
-        help_scramble="Confondi qualche cellula. Le vicine la rimettono in ordine.",
+        help_scramble="Confondi qualche cellula e guarda che cosa fanno le vicine.",
         grow="Da punti sparsi le cellule compongono una cifra.",
         meet="Nessuno comanda: ogni cellula vede solo le sue otto vicine.",
         wound="Ora una parte della cifra viene cancellata …",
         heal="… e insieme le cellule chiudono la ferita.",
+        watch="… guarda che cosa ne fanno le cellule.",
         scrambled="Ora alcune cellule vengono confuse …",
         drawing="Una mano traccia una linea dove non ci vuole …",
         invite="Tocca la cifra!",
@@ -209,11 +216,12 @@ TEXTS: dict[str, Texts] = {
         new_digit="Nieuw cijfer",
         help_draw="Teken met je vinger. De cellen nemen over wat je ze geeft.",
         help_erase="Veeg een stuk van het cijfer weg en kijk wat de cellen ervan maken.",
-        help_scramble="Breng een paar cellen in de war. Hun buren zetten ze weer recht.",
+        help_scramble="Breng een paar cellen in de war en kijk wat hun buren doen.",
         grow="Uit losse stippen stellen de cellen een cijfer samen.",
         meet="Niemand heeft de leiding: elke cel ziet alleen haar acht buren.",
         wound="Nu wordt een deel van het cijfer weggeveegd …",
         heal="… en samen sluiten de cellen de wond.",
+        watch="… kijk wat de cellen ervan maken.",
         scrambled="Nu raken een paar cellen in de war …",
         drawing="Een hand trekt een lijn waar er geen hoort …",
         invite="Raak het cijfer aan!",
@@ -237,6 +245,7 @@ _CAPTIONS = {
     "meet": "meet",
     "wound": "wound",
     "heal": "heal",
+    "watch": "watch",
     "scramble": "scrambled",
     "draw": "drawing",
     "invite": "invite",

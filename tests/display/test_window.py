@@ -134,6 +134,18 @@ def test_gamepads_that_come_and_go_break_nothing():
     window.close()
 
 
+@pytest.mark.parametrize("error", [SystemError("an exception was set"), KeyError(3)])
+def test_events_that_pygame_stumbles_over_are_passed_over(window, monkeypatch, error):
+    def stumble():
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pygame.event, "get", stumble)
+        assert window.events() == []
+    pygame.event.post(Event(pygame.MOUSEBUTTONUP, pos=(1, 1), button=1))
+    assert any(event.type == pygame.MOUSEBUTTONUP for event in window.events())
+
+
 def test_an_exhibit_that_lost_the_focus_asks_for_it_again(monkeypatch):
     window = PygameWindow("a test", (200, 100), is_exhibit=True)
     now, asked = [100.0], []
