@@ -175,7 +175,7 @@ class PygameWindow:
         except pygame.error as error:
             raise _display_lost(error) from error
         except (SystemError, KeyError):
-            # pygame stumbled over a gamepad that was pulled out; what else happened comes with the next frame.
+            # pygame stumbled over a gamepad that was pulled out; what else happened comes next time.
             events = []
         for event in events:
             if event.type == pygame.VIDEORESIZE and not self._is_fullscreen:
