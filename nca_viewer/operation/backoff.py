@@ -13,7 +13,8 @@ class BackoffRules:
         most_failures: So many within the window end the trying.
         window_seconds: Failures older than this are forgiven.
         first_delay_seconds: Before the second try in a row; the first follows at once.
-        longest_delay_seconds: The delay doubles with every failure up to this.
+        longest_delay_seconds: The delay doubles with every failure in a row up to this.
+        settled_seconds: A failure after so long a life is not in a row with those before.
         longest_try_seconds: How long a try may last that fails in starting.
     """
 
@@ -21,6 +22,7 @@ class BackoffRules:
     window_seconds: float = 1800.0
     first_delay_seconds: float = 1.0
     longest_delay_seconds: float = 60.0
+    settled_seconds: float = 60.0
     longest_try_seconds: float = 90.0
 
     def __post_init__(self) -> None:
@@ -35,17 +37,21 @@ class BackoffRules:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """When it failed lately."""
+    """When it failed lately, and how often in a row."""
 
     failures_seconds: tuple[float, ...] = ()
+    in_a_row: int = 0
 
 
-def after_failure(backoff: Backoff, now_seconds: float, rules: BackoffRules) -> tuple[Backoff, float | None]:
+def after_failure(
+    backoff: Backoff, now_seconds: float, lived_seconds: float, rules: BackoffRules
+) -> tuple[Backoff, float | None]:
     """Count a failure.
 
     Args:
         backoff: The failures before.
         now_seconds: The time, from any zero, never going back.
+        lived_seconds: How long it lived before it failed; 0 where it never did.
         rules: When to try again.
 
     Returns:
@@ -53,9 +59,10 @@ def after_failure(backoff: Backoff, now_seconds: float, rules: BackoffRules) -> 
     """
     lately = [time for time in backoff.failures_seconds if now_seconds - time < rules.window_seconds]
     failures = (*lately, now_seconds)
+    in_a_row = 1 if lived_seconds >= rules.settled_seconds else backoff.in_a_row + 1
+    backoff = Backoff(failures, in_a_row)
     if len(failures) >= rules.most_failures:
-        return Backoff(failures), None
-    if len(failures) == 1:
-        return Backoff(failures), 0.0
-    delay = rules.first_delay_seconds * 2.0 ** (len(failures) - 2)
-    return Backoff(failures), min(delay, rules.longest_delay_seconds)
+        return backoff, None
+    if in_a_row == 1:
+        return backoff, 0.0
+    return backoff, min(rules.first_delay_seconds * 2.0 ** (in_a_row - 2), rules.longest_delay_seconds)

@@ -132,6 +132,7 @@ class Supervisor:
         self._is_told_to_end = False
         self._has_ever_lived = False
         self._is_announced = False
+        self._live_since_seconds: float | None = None
         self._report_seconds: float | None = None
         self._status = "starting"
         self._restarts = 0
@@ -163,7 +164,8 @@ class Supervisor:
                 self._write("given up")
                 return _BAD_OPTIONS_CODE
             now = self._monotonic()
-            self._backoff, delay = after_failure(self._backoff, now, self._rules)
+            lived = 0.0 if self._live_since_seconds is None else now - self._live_since_seconds
+            self._backoff, delay = after_failure(self._backoff, now, lived, self._rules)
             self._failures = [*self._failures, {"time": utc(datetime.now(UTC)), "reason": reason}]
             self._failures = self._failures[-KEPT_FAILURES:]
             if delay is None:
@@ -205,6 +207,7 @@ class Supervisor:
             environment.pop(name, None)
         self._ear.listen(0)  # The last words of the one before.
         try:
+            self._live_since_seconds = None
             self._viewer = viewer = subprocess.Popen(self._command, env=environment)
         except OSError as error:
             return f"cannot start {self._command[0]}: {error}", GIVEN_UP_CODE
@@ -218,6 +221,7 @@ class Supervisor:
                     heard = self._monotonic()
                     if not is_live:
                         is_live = self._has_ever_lived = True
+                        self._live_since_seconds = heard
                         self._announce()
                         self._tell_picture(_HIDE)
             now = self._monotonic()

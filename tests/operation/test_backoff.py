@@ -14,7 +14,7 @@ def delays(gaps, rules=RULES):
     backoff, now, result = Backoff(), 0.0, []
     for gap in gaps:
         now += gap
-        backoff, delay = after_failure(backoff, now, rules)
+        backoff, delay = after_failure(backoff, now, 0.0, rules)
         result.append(delay)
         if delay is None:
             break
@@ -35,9 +35,17 @@ def test_a_viewer_that_never_starts_is_given_up_however_long_it_tries(gaps):
 def test_rare_crashes_are_forgiven_for_ever():
     backoff = Backoff()
     for hour in range(10_000):
-        backoff, delay = after_failure(backoff, 3600.0 * hour, RULES)
+        backoff, delay = after_failure(backoff, 3600.0 * hour, 3000.0, RULES)
         assert delay == 0
         assert len(backoff.failures_seconds) == 1
+
+
+def test_a_failure_after_a_good_life_is_followed_by_another_start_at_once_but_counts():
+    backoff, result = Backoff(), []
+    for minute in range(0, 16, 2):
+        backoff, delay = after_failure(backoff, 60.0 * minute, 100.0, RULES)
+        result.append(delay)
+    assert result == [0.0] * 7 + [None]
 
 
 def test_rules_that_could_never_trip_are_refused():
