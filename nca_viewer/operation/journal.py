@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
 from datetime import UTC, datetime
@@ -171,7 +172,8 @@ class Journal:
         """Stop logging."""
         for handler in self._handlers:
             _LOGGER.removeHandler(handler)
-            handler.close()
+            with contextlib.suppress(OSError):  # What a full disk did not take before it does not take now.
+                handler.close()
         self._handlers.clear()
 
 

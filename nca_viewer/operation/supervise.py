@@ -43,11 +43,12 @@ class Patience:
 
     Attributes:
         start_seconds: From its start to its first live frame.
-        beat_seconds: Between two heartbeats after that.
+        beat_seconds: Between two heartbeats after that; longer than the viewer itself waits for a device that
+            does not answer, so that it can tell of that.
     """
 
     start_seconds: float = 90.0
-    beat_seconds: float = 10.0
+    beat_seconds: float = 15.0
 
 
 class Ear:

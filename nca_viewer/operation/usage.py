@@ -85,7 +85,7 @@ def follow_wound(
     Returns:
         What is open now, and whether a wound has just been found healed.
     """
-    if wound is not None and wound.episode != episode:
+    if wound is not None and (wound.episode != episode or wound.before.shape != image.shape):
         wound = None
     if wound is None:
         if not hands_on or before.shape != image.shape:

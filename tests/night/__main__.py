@@ -58,7 +58,7 @@ FAULTS = (
     ("sigterm", None, True),
 )
 LASTS_SECONDS = {
-    "hang": 10.0, "stall-for-good": 10.0, "frozen": 3.0, "stall": 3.0, "display-lost": 3.0, "disk-full": 5.0
+    "hang": 15.0, "stall-for-good": 10.0, "frozen": 3.0, "stall": 3.0, "display-lost": 3.0, "disk-full": 5.0
 }  # fmt: skip
 """How long a fault lasts, or takes to be told from a healthy pause; the picture can come back only then."""
 

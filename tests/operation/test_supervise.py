@@ -12,6 +12,7 @@ import time
 import pytest
 
 from nca_viewer.operation.backoff import BackoffRules
+from nca_viewer.operation.health import Limits
 from nca_viewer.operation.heartbeat import Notifier
 from nca_viewer.operation.supervise import Patience, Supervisor
 
@@ -115,6 +116,10 @@ def test_a_hang_is_noticed_by_the_missing_heartbeat(tmp_path):
     assert watch.code == 0
     assert watch.starts[1][1].startswith("no heartbeat for 1 s; killed")
     assert time.monotonic() - began < 20
+
+
+def test_a_viewer_whose_device_hangs_can_tell_of_it_before_it_is_killed():
+    assert Patience().beat_seconds > Limits().stall_restart_seconds + 2
 
 
 def test_a_start_that_comes_to_nothing_is_noticed(tmp_path):

@@ -71,6 +71,14 @@ def test_a_touch_that_changes_nothing_to_speak_of_is_no_wound():
     )
 
 
+def test_another_automaton_heals_nothing_of_this_one():
+    other = np.zeros((11, 13, 3), np.uint8)
+    assert (
+        heals([*story(WOUNDED)[:3], (2.5, True, other, 1), (3.0, False, other, 1), (30.0, False, other, 1)])
+        == 0
+    )
+
+
 def test_hands_that_go_on_keep_the_wound_open():
     frames = [(float(second), True, WOUNDED, 1) for second in range(1, 60)]
     assert heals([(0.0, False, DIGIT, 1), *frames, (63.0, False, DIGIT, 1)]) == 1
