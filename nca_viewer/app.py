@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections import deque
@@ -22,7 +23,7 @@ from nca_viewer.display.public_face import PublicFace
 from nca_viewer.display.soft_picture import SoftPicture
 from nca_viewer.display.views import view_number
 from nca_viewer.display.window import Window
-from nca_viewer.errors import BackendError, RestartNeededError, UserError
+from nca_viewer.errors import DEBUG_VARIABLE, BackendError, RestartNeededError, UserError
 from nca_viewer.exhibit.director import Phase
 from nca_viewer.interaction.actions import (
     Action,
@@ -65,6 +66,10 @@ BUSY_BUDGET = 0.8
 
 _WAITING_FRAMES_PER_SECOND = 30
 """Fewer than when it lives: importing and compiling want the processor."""
+
+MAX_FAILURES = 5
+"""After so many frames in a row that nobody expected to fail, the program ends; in an exhibit the caretaker
+decides."""
 
 _MAX_HELD_ACTIONS = 256
 _DEVICE_POLL_SECONDS = 0.0005
@@ -253,6 +258,7 @@ class App:
         self._step_before = 0
         self._wants_screenshot = False
         self._is_told_to_quit = False
+        self._failures = 0
 
     def run(self) -> None:
         """Run until somebody quits, or the frames are used up.
@@ -318,10 +324,13 @@ class App:
         seen, error = None, ""
         try:
             seen, error = self._living_frame(exhibit)
+            self._failures = 0
         except UserError:
             raise
         except Exception as problem:
-            if not self._caretaker.acts_alone:
+            self._failures += 1
+            is_hopeless = self._failures >= MAX_FAILURES and not self._caretaker.acts_alone
+            if is_hopeless or os.environ.get(DEBUG_VARIABLE):
                 raise
             tell(Event.ERROR, f"{type(problem).__name__}: {problem}", error=problem)
             error = f"{type(problem).__name__}: {problem}"

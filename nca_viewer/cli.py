@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from nca_viewer.operation.caretaker import Caretaker
 
 PROGRAM = "nca-viewer"
+_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 FALLBACK_CHECKPOINT = "model"
 """The bundled checkpoint that an exhibit shows where its own is gone or damaged."""
@@ -616,7 +617,7 @@ def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: C
         caretaker=caretaker,
         reload=reload,
     )
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ENDING_SIGNALS:
         signal.signal(number, lambda *_: app.quit())
     exit_code = 0
     try:
@@ -661,9 +662,16 @@ def _run_headless(config: ViewerConfig, load: Callable[..., Exhibit], caretaker:
         on_snapshot=recording.add,
         caretaker=caretaker,
     )
-    signal.signal(signal.SIGTERM, lambda *_: app.quit())
-    app.run()
+    # What was made until then is kept.
+    earlier = {number: signal.signal(number, lambda *_: app.quit()) for number in _ENDING_SIGNALS}
+    try:
+        app.run()
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
     recording.write()
+    if app.frames < (config.frames or 0) and config.save is not None:
+        click.echo(f"{PROGRAM}: ended after {app.frames} of {config.frames} frames: {config.save}", err=True)
     caretaker.end()
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from pygame.event import Event
 
-from nca_viewer.app import App, BackgroundLoading, Exhibit, Loaded
+from nca_viewer.app import MAX_FAILURES, App, BackgroundLoading, Exhibit, Loaded
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import BackendError, CheckpointError
@@ -388,6 +388,39 @@ def test_a_failing_device_is_told_and_survived(session, monkeypatch):
     assert "out of memory" in session.app.message.text
     session.frames(2)
     assert session.app.snapshot.is_healthy
+
+
+def test_a_mistake_of_the_program_is_told_and_survived(make_session, monkeypatch):
+    session = make_session(start="digit").frames(3)
+    draw, mistakes = session.app._frame.draw, [ZeroDivisionError("division by zero")] * 3
+
+    def stumble(*arguments, **options):
+        if mistakes:
+            raise mistakes.pop()
+        draw(*arguments, **options)
+
+    monkeypatch.setattr(session.app._frame, "draw", stumble)
+    session.frames(4)
+    assert "division by zero" in session.app.message.text
+    assert session.app.message.is_error
+    episode = session.simulation.episode
+    assert episode > 1
+    before = session.simulation.step
+    session.frames(5)
+    assert session.simulation.step == before + 5
+    assert session.simulation.episode == episode
+    assert session.app.snapshot.episode == episode
+
+
+def test_a_mistake_that_comes_again_and_again_ends_the_program(session, monkeypatch):
+    def stumble(*arguments, **options):
+        raise ZeroDivisionError("division by zero")
+
+    session.frames(3)
+    monkeypatch.setattr(session.app._frame, "draw", stumble)
+    session.frames(MAX_FAILURES - 1)
+    with pytest.raises(ZeroDivisionError):
+        session.frames()
 
 
 def test_slow_steps_leave_the_window_responsive(make_session, monkeypatch):

@@ -188,11 +188,16 @@ def test_an_error_that_nobody_expected(floor):
     assert "ZeroDivisionError: surprise" in floor.status["last_fault"]["reason"]
 
 
-def test_in_a_window_of_one_s_own_what_nobody_expected_is_not_hidden(warm_simulation, tmp_path):
+def test_in_a_window_of_one_s_own_what_nobody_expected_is_shown(warm_simulation, tmp_path, monkeypatch):
     floor = Floor(warm_simulation, tmp_path, acts_alone=False).frames(2)
     floor.simulation.step_error = ZeroDivisionError("surprise")
+    floor.frames(1)
+    assert floor.app.message.is_error
+    assert "surprise" in floor.app.message.text
+    monkeypatch.setenv("NCA_VIEWER_DEBUG", "1")
+    floor.simulation.step_error = ZeroDivisionError("surprise")
     with pytest.raises(ZeroDivisionError):
-        floor.frames()
+        floor.frames(1)
 
 
 def test_errors_without_end_ask_for_a_restart(floor):

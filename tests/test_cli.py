@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from nca_viewer import cli
+from nca_viewer.app import App
 from nca_viewer.errors import ConfigError
 from nca_viewer.viewer_config import ViewerConfig
 
@@ -148,6 +150,28 @@ def test_the_png_is_the_last_frame_at_the_window_s_size(small_checkpoint, small_
     simulation.begin(StartImages(simulation.config, 3).digit(4, 1), 0.25)
     simulation.advance(6)
     assert (pixels[11::23, 11::23] == simulation.request_snapshot().result().image).all()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_was_made_before_an_interruption_is_saved(small_checkpoint, tmp_path, monkeypatch, number):
+    frame = App.frame
+
+    def interrupted(app):
+        if app.frames == 7:
+            signal.raise_signal(number)
+        frame(app)
+
+    monkeypatch.setattr(App, "frame", interrupted)
+    before, path = signal.getsignal(number), tmp_path / "a.gif"
+    result = invoke(
+        "--headless", "--frames", 5000, "--no-compile-cache", "--ckpt", small_checkpoint, "--save", path
+    )
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == f"nca-viewer: ended after 8 of 5000 frames: {path}\n"
+    with Image.open(path) as animation:
+        assert animation.n_frames == 9
+    assert signal.getsignal(number) is before
+    assert [file.name for file in tmp_path.iterdir()] == ["a.gif"]
 
 
 def test_starting_from_a_picture(small_checkpoint, tmp_path):

@@ -24,6 +24,7 @@ TRAINING_MAY_USE = {
         "assets",
         "handwriting",
         "selftest",
+        "whole_files",
     )
 }
 JAX_HOMES = (

@@ -2,45 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from nca_viewer.operation.journal import Event, tell
+from nca_viewer.whole_files import whole_file
 
 MAX_WAITING = 32
 """More jobs than this do not wait for a slow disk; further ones are dropped."""
 
 
 def replace_file(path: Path, content: bytes, *, durable: bool = False) -> None:
-    """Write a file through a temporary one beside it, so that a reader sees the old or the new content.
-
-    One writer per file is assumed; its temporary file has always the same name, so that programs that are
-    killed leave no heap of them.
+    """Write a record, so that a reader sees the old or the new content.
 
     Args:
-        path: The file; its folder is made where it is missing.
+        path: The file; no other program writes it. Its folder is made where it is missing.
         content: All of it.
         durable: Whether it should also survive that the power fails, for the price of waiting for the disk.
 
     Raises:
         OSError: it could not be written; what lay there before is untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    with whole_file(path, durable=durable, make_parents=True, only_writer=True) as temporary:
+        temporary.write_bytes(content)
 
 
 class Clerk:

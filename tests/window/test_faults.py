@@ -46,4 +46,4 @@ def test_sigterm_ends_cleanly_and_is_told(open_viewer, records):
     lines = (folder / "nca-viewer.log").read_text().splitlines()
     words = [line.split()[2] for line in lines]
     assert (words[0], words[1], words[-1]) == ("start:", "live:", "end:")
-    assert not list(folder.rglob("*.partial"))
+    assert not list(folder.rglob("*.partial*"))
