@@ -496,7 +496,7 @@ def supervise(arguments: tuple[str, ...]) -> None:
     journal = Journal()
     journal.open(log_folder, "supervisor.log", console=True)
     tell(Event.START, f"version {version()}, supervising: {PROGRAM} {' '.join(arguments)}")
-    picture = [sys.executable, "-m", "nca_viewer.display.resting", config.languages[0]]
+    picture = [sys.executable, "-m", "nca_viewer.display.resting", config.languages[0], str(config.display)]
     supervisor = Supervisor(
         [sys.executable, "-m", "nca_viewer", *arguments],
         picture_command=None if config.headless else picture,

@@ -47,8 +47,13 @@ def draw(surface: pygame.Surface, language: str) -> None:
         y += image.get_height() + cell // 2
 
 
-def main(language: str = "en") -> int:
-    """Show and hide it, as the standard input says, until that ends; returns the exit code."""
+def main(language: str = "en", display: str = "0") -> int:
+    """Show and hide it, as the standard input says, until that ends; returns the exit code.
+
+    Args:
+        language: What it speaks, one of `LANGUAGES`.
+        display: Number of the display.
+    """
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     pygame.font.init()
     window: PygameWindow | None = None
@@ -62,7 +67,7 @@ def main(language: str = "en") -> int:
             if not word:
                 return 0
             if word == "show" and window is None:
-                window = _opened()
+                window = _opened(int(display))
         if window is not None:
             try:
                 window.events()
@@ -72,9 +77,9 @@ def main(language: str = "en") -> int:
                 return 1
 
 
-def _opened() -> PygameWindow | None:
+def _opened(display: int) -> PygameWindow | None:
     try:
-        window = PygameWindow("nca-viewer", (900, 960), fullscreen=True)
+        window = PygameWindow("nca-viewer", (900, 960), fullscreen=True, display=display)
     except UserError:
         return None  # Where there is no screen, nobody waits in front of it.
     pygame.mouse.set_visible(False)
@@ -82,4 +87,4 @@ def _opened() -> PygameWindow | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:2]))
+    sys.exit(main(*sys.argv[1:3]))
