@@ -242,7 +242,7 @@ class App:
         self._hands_on = False
         self._touched: np.ndarray | None = None
         self._expects_change = False
-        self._input = Input(config.gamepad)
+        self._input = Input(config.gamepad, config.keys)
         self._brush_stroke: tuple[Tool, np.ndarray] | None = None
         self._frame = Frame()
         self._pace = Pace()

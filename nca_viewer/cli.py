@@ -33,7 +33,7 @@ from nca_viewer.exhibit.director import OperatorExit, OperatorHold
 from nca_viewer.exhibit.night import NightHours
 from nca_viewer.exhibit.texts import LANGUAGES
 from nca_viewer.interaction.controls import SPEEDS
-from nca_viewer.interaction.gamepad import GamepadMapping
+from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping
 from nca_viewer.viewer_config import START_BLANK, START_DIGIT, ViewerConfig
 
 if TYPE_CHECKING:
@@ -188,8 +188,8 @@ _KINDS: dict[type[click.ParamType], config_file.Kind] = {
 }
 """What a configuration file's value must be for an option; a text for every other type."""
 
-_GAMEPAD = "gamepad"
-"""The one setting of a configuration file that is no option: a table."""
+_TABLES: dict[str, type[GamepadMapping] | type[KeyMapping]] = {"gamepad": GamepadMapping, "keys": KeyMapping}
+"""The settings of a configuration file that are no options: tables."""
 
 
 def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
@@ -201,10 +201,16 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
         name: config_file.Setting(name, _KINDS.get(type(option.type), config_file.TEXT), option.multiple)
         for name, option in options.items()
     }
-    settings[_GAMEPAD] = config_file.Setting(_GAMEPAD, config_file.TABLE)
+    settings |= {name: config_file.Setting(name, config_file.TABLE) for name in _TABLES}
     values = config_file.read_config_file(path, settings)
     try:
-        ctx.meta[_GAMEPAD] = GamepadMapping.from_table(values.pop(_GAMEPAD, {}))
+        for name, mapping_class in _TABLES.items():
+            if name in values:
+                ctx.meta[name] = mapping_class.from_table(values.pop(name))
+        if "keys" in ctx.meta:
+            from nca_viewer.interaction.bindings import require_key_names
+
+            require_key_names(ctx.meta["keys"])
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
     defaults = {}
@@ -446,7 +452,8 @@ def main(ctx: click.Context, config: Path | None, **options: Any) -> None:
 def _viewer_config(ctx: click.Context, config: Path | None, options: dict[str, Any]) -> ViewerConfig:
     """The options as a whole; an error in one that stands in the file names the file."""
     try:
-        return ViewerConfig(**options, gamepad=ctx.meta.get(_GAMEPAD, GamepadMapping()))
+        tables = {name: ctx.meta.get(name, mapping_class()) for name, mapping_class in _TABLES.items()}
+        return ViewerConfig(**options, **tables)
     except ConfigError as error:
         named = re.match(r"--[a-z-]+", str(error))
         in_file = {option.opts[0] for option in _configurable(ctx.command) if _is_from_file(ctx, option)}

@@ -13,7 +13,7 @@ from nca_viewer.exhibit.director import OperatorExit, OperatorHold
 from nca_viewer.exhibit.night import NightHours, NightRule
 from nca_viewer.exhibit.texts import LANGUAGES
 from nca_viewer.interaction.controls import MAX_BRUSH_RADIUS_CELLS, SPEEDS
-from nca_viewer.interaction.gamepad import GamepadMapping
+from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping
 
 START_DIGIT = "digit"
 START_BLANK = "blank"
@@ -56,6 +56,7 @@ class ViewerConfig:
         operator_exit: What the operator's hold does, a value of `OperatorExit`.
         operator_hold: Which hold that is, a value of `OperatorHold`.
         gamepad: Which part of a gamepad does what.
+        keys: Which keys are an arcade stick's.
         state_directory: For `status.json` and what is kept of faults; None is the user's state folder in an
             exhibit, and nowhere else.
         log_directory: For the log; None is the user's log folder in an exhibit, and nowhere else.
@@ -86,6 +87,7 @@ class ViewerConfig:
     operator_exit: str = OperatorExit.MENU.value
     operator_hold: str = OperatorHold.BOTH.value
     gamepad: GamepadMapping = field(default_factory=GamepadMapping)
+    keys: KeyMapping = field(default_factory=KeyMapping)
     limit_flashes: bool | None = None
     reduce_motion: bool = False
     pixel_shift: bool | None = None

@@ -68,6 +68,9 @@ def test_every_option_may_stand_in_the_file(configured, tmp_path):
         dead-zone = 0.5
         paint = [4, 5]
         erase = 7
+        [keys]
+        left = "a"
+        paint = ["lctrl", "space"]
     """
     code, error, config = configured(text)
     assert (code, error) == (0, "")
@@ -87,6 +90,7 @@ def test_every_option_may_stand_in_the_file(configured, tmp_path):
     assert (config.gamepad.dead_zone, config.gamepad.paint, config.gamepad.erase) == (0.5, (4, 5), (7,))
     assert (config.limits_flashes, config.reduce_motion, config.shifts_pixels) == (False, True, False)
     assert config.night_rule == NightRule(NightHours.parse("22:00-07:00"), 0.25, 90.0)
+    assert (config.keys.left, config.keys.paint, config.keys.up) == (("a",), ("lctrl", "space"), ())
     named = {line.split("=")[0].strip() for line in text.splitlines() if "=" in line}
     options = {option.opts[0][2:] for option in cli._configurable(cli.main)}
     assert options <= named
@@ -146,6 +150,10 @@ MISTAKES = [
     ("[gamepad]\nx-axis = 1", "FILE: gamepad x-axis and y-axis are both 1; give each its own"),
     ("[gamepad]\npaint = ['A']", "FILE: gamepad paint = 'A' must be a whole number from 0 to 63"),
     ("[gamepad]\npant = 1", "FILE: unknown gamepad setting 'pant'; did you mean paint?"),
+    ("[keys]\nleft = 3", "FILE: keys left = 3 must be the name of a key in quotation marks"),
+    ("[keys]\nleft = 'lctl'", "FILE: keys left = 'lctl' is no key; did you mean lctrl"),
+    ("[keys]\nleft = 'a'\nright = ['b', 'a']", "FILE: key 'a' is both left and right; choose one"),
+    ("[keys]\nlift = 'a'", "FILE: unknown keys setting 'lift'; did you mean left?"),
     ("[visitors]\nfps = 1", "FILE: unknown setting 'visitors'; "),
     ("fps = ", "FILE: this is not TOML: "),
     (b"fps = 3 # \xff", "FILE: byte 10 is not UTF-8; save the file as UTF-8"),
@@ -180,7 +188,7 @@ def test_the_example_is_understood_and_says_what_the_defaults_are(configured):
     code, error, config = configured(EXAMPLE.read_text())
     assert (code, error) == (0, "")
     assert config.exhibit
-    assert config.gamepad == ViewerConfig().gamepad
+    assert (config.gamepad, config.keys) == (ViewerConfig().gamepad, ViewerConfig().keys)
     assert config.idle_seconds == ViewerConfig().idle_seconds
     assert len(config.languages) > 1
 

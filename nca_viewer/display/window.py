@@ -26,6 +26,9 @@ _HINTS = {
 _FOCUS_SECONDS = 5.0
 """An exhibit that lost the focus asks for it again so often."""
 
+_MOST_STUMBLES = 60
+"""After so many failures in a row to get events, there is no screen to get them from."""
+
 _INVISIBLE_DRIVERS = frozenset({"offscreen", "dummy"})
 _KEY_REPEAT_DELAY_MILLISECONDS = 400
 _KEY_REPEAT_INTERVAL_MILLISECONDS = 60
@@ -124,6 +127,7 @@ class PygameWindow:
         desktop = desktops[display]
         self._display = display
         self._filled = (display, desktop)
+        self._stumbles = 0
         self._is_exhibit = is_exhibit
         self._gamepads: dict[int, Any] = {}
         self._wants_focus_seconds: float | None = None
@@ -172,10 +176,12 @@ class PygameWindow:
         """
         try:
             events = pygame.event.get()
-        except pygame.error as error:
-            raise _display_lost(error) from error
-        except (SystemError, KeyError):
-            # pygame stumbled over a gamepad that was pulled out; what else happened comes next time.
+            self._stumbles = 0
+        except (pygame.error, SystemError, KeyError) as error:
+            # pygame may stumble over a gamepad that was pulled out; what else happened comes next time.
+            self._stumbles += 1
+            if self._stumbles > _MOST_STUMBLES or not pygame.display.get_init():
+                raise _display_lost(error) from error
             events = []
         for event in events:
             if event.type == pygame.VIDEORESIZE and not self._is_fullscreen:
@@ -350,7 +356,7 @@ def _no_display(reason: str) -> DisplayError:
     )
 
 
-def _display_lost(error: pygame.error) -> DisplayLostError:
+def _display_lost(error: Exception) -> DisplayLostError:
     return DisplayLostError(f"the screen went away: {error}; check it, and start again")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from nca_viewer.config import require_range
+from nca_viewer.config_file import nearest_names
 from nca_viewer.errors import ConfigError
 from nca_viewer.interaction.actions import Action, NewDigit, Reset, Tool
 
@@ -69,18 +70,7 @@ class GamepadMapping:
         Raises:
             ConfigError: a key is unknown, or a value is out of range.
         """
-        known = {field.name.replace("_", "-"): field.name for field in fields(cls)}
-        values: dict[str, Any] = {}
-        for key, value in table.items():
-            name = known.get(key.replace("_", "-"))
-            if name is None:
-                from nca_viewer.config_file import nearest_names
-
-                raise ConfigError(f"unknown gamepad setting {key!r}; {nearest_names(key, known)}")
-            if isinstance(cls.__dataclass_fields__[name].default, tuple):
-                value = tuple(value) if isinstance(value, list) else (value,)
-            values[name] = value
-        return cls(**values)
+        return cls(**_from_table(cls, "gamepad", table))
 
     def tool(self, button: int) -> Tool | None:
         """What a button draws with while it is held; None where it does not draw."""
@@ -100,6 +90,73 @@ class GamepadMapping:
         if button in self.reset:
             return Reset()
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMapping:
+    """An arcade stick that reports itself as a keyboard: which keys do what; by default none does anything.
+
+    Keys are named as in pygame, without the `K_`: "left", "lctrl", "a", "kp1".
+
+    Attributes:
+        left: Keys that move the reticle to the left.
+        right: To the right.
+        up: Up.
+        down: Down.
+        paint: Keys that paint while they are held.
+        erase: Keys that erase while they are held.
+        corrupt: Keys that scramble while they are held.
+        next_digit: Keys that begin a fresh digit.
+        reset: Keys that go back to the start.
+    """
+
+    left: tuple[str, ...] = ()
+    right: tuple[str, ...] = ()
+    up: tuple[str, ...] = ()
+    down: tuple[str, ...] = ()
+    paint: tuple[str, ...] = ()
+    erase: tuple[str, ...] = ()
+    corrupt: tuple[str, ...] = ()
+    next_digit: tuple[str, ...] = ()
+    reset: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Validate; raises ConfigError."""
+        owners: dict[str, str] = {}
+        for part, names in self.parts.items():
+            for name in names:
+                if not isinstance(name, str):
+                    raise ConfigError(f"keys {part} = {name!r} must be the name of a key in quotation marks")
+                if owners.setdefault(name, part) != part:
+                    raise ConfigError(f"key {name!r} is both {owners[name]} and {part}; choose one")
+
+    @property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """The keys of each part, by the part's name in a configuration file."""
+        return {field.name.replace("_", "-"): getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> KeyMapping:
+        """From a configuration file's table, where `_` may stand for `-`, and a key for a list of one.
+
+        Raises:
+            ConfigError: a setting is unknown, or a value is no name.
+        """
+        return cls(**_from_table(cls, "keys", table))
+
+
+def _from_table(mapping_class: type[Any], kind: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    """A table's values by the names of a mapping's fields."""
+    known = {field.name.replace("_", "-"): field for field in fields(mapping_class)}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        field_ = known.get(key.replace("_", "-"))
+        if field_ is None:
+            raise ConfigError(f"unknown {kind} setting {key!r}; {nearest_names(key, known)}")
+        if isinstance(field_.default, tuple):
+            value = tuple(value) if isinstance(value, list) else (value,)
+        values[field_.name] = value
+    return values
 
 
 @dataclass(slots=True)

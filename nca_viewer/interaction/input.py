@@ -15,9 +15,18 @@ import pygame
 from pygame.event import Event
 
 from nca_viewer.display.geometry import Geometry
-from nca_viewer.interaction.actions import Action, Cell, ChangeRadius, Quit, Stroke, Tool
-from nca_viewer.interaction.bindings import find_binding
-from nca_viewer.interaction.gamepad import GamepadMapping, Reticle
+from nca_viewer.interaction.actions import (
+    Action,
+    Cell,
+    ChangeRadius,
+    NewDigit,
+    Quit,
+    Reset,
+    Stroke,
+    Tool,
+)
+from nca_viewer.interaction.bindings import KEY_CODES, find_binding
+from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping, Reticle
 from nca_viewer.interaction.presence import Presence
 
 Pixel = tuple[int, int]
@@ -37,6 +46,11 @@ _HOLDING_FINGERS = 4
 _LONGEST_FRAME_SECONDS = 0.1
 
 _FINGER, _BUTTON, _GAMEPAD = "finger", "button", "gamepad"
+_KEYBOARD = "keyboard"
+"""Stands for a gamepad's number where an arcade stick reports itself as keys."""
+
+_PART_TOOLS = {"paint": Tool.PAINT, "erase": Tool.ERASE, "corrupt": Tool.CORRUPT}
+_PART_ACTIONS: dict[str, Action] = {"next-digit": NewDigit(), "reset": Reset()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +111,12 @@ class Input:
         strokes_begun: In the last frame that was read.
     """
 
-    def __init__(self, mapping: GamepadMapping | None = None) -> None:
+    def __init__(self, mapping: GamepadMapping | None = None, keys: KeyMapping | None = None) -> None:
         """Start with no button pressed and the mouse unseen.
 
         Args:
             mapping: Which part of a gamepad does what.
+            keys: Which keys are an arcade stick's; they do nothing else. Names that are none are passed over.
         """
         self.mouse_position: Pixel | None = None
         self.is_visitor_acting = False
@@ -109,7 +124,13 @@ class Input:
         self._mapping = mapping or GamepadMapping()
         self._pointers: dict[Hashable, _Pointer] = {}
         self._released_fingers: dict[Hashable, Pixel] = {}
-        self._reticles: dict[int, Reticle] = {}
+        self._reticles: dict[Hashable, Reticle] = {}
+        self._arcade_parts = {
+            KEY_CODES[name]: part
+            for part, names in (keys or KeyMapping()).parts.items()
+            for name in names
+            if name in KEY_CODES
+        }
         self._held_keys: set[int] = set()
         self._acted: set[Hashable] = set()
         self._recent_presses: deque[_Press] = deque(maxlen=64)
@@ -176,6 +197,9 @@ class Input:
         self._pointers.clear()
         self._released_fingers.clear()
         self._held_keys.clear()
+        for reticle in self._reticles.values():
+            reticle.axes.clear()
+            reticle.hat = (0, 0)
 
     def release(self) -> None:
         """Let go whatever is pressed. A finger that moves afterwards has proved that it is there."""
@@ -230,9 +254,11 @@ class Input:
             self.mouse_position = None
             self._release_all(_BUTTON)
         elif event.type == pygame.KEYDOWN:
-            return self._key_down(event)
+            return self._key_down(event, geometry)
         elif event.type == pygame.KEYUP:
             self._held_keys.discard(event.key)
+            if event.key in self._arcade_parts:
+                self._arcade_key_up(event.key)
         elif event.type in (pygame.FINGERDOWN, pygame.FINGERMOTION, pygame.FINGERUP):
             return self._finger(event, geometry)
         elif event.type in (
@@ -251,9 +277,11 @@ class Input:
 
     # ------------------------------------------------------------------------------ keys
 
-    def _key_down(self, event: Event) -> list[Action]:
+    def _key_down(self, event: Event, geometry: Geometry) -> list[Action]:
         is_repeat = event.key in self._held_keys
         self._held_keys.add(event.key)
+        if event.key in self._arcade_parts:
+            return [] if is_repeat else self._arcade_key_down(event.key, geometry)
         modifiers = getattr(event, "mod", 0)
         # AltGr, which Windows reports together with Ctrl, types brackets on many keyboards.
         is_alt_graph = bool(modifiers & (pygame.KMOD_RALT | pygame.KMOD_MODE))
@@ -409,15 +437,34 @@ class Input:
         if event.type == pygame.JOYHATMOTION:
             reticle.hat = (event.value[0], event.value[1])
             return []
-        name = (_GAMEPAD, device, event.button)
         if event.type == pygame.JOYBUTTONUP:
-            self._pointers.pop(name, None)
+            self._pointers.pop((_GAMEPAD, device, event.button), None)
             return []
+        tool, action = self._mapping.tool(event.button), self._mapping.action(event.button)
+        return self._gamepad_press(device, event.button, tool, action, geometry)
+
+    def _arcade_key_down(self, key: int, geometry: Geometry) -> list[Action]:
+        self._steer_by_keys()
+        part = self._arcade_parts[key]
+        return self._gamepad_press(_KEYBOARD, key, _PART_TOOLS.get(part), _PART_ACTIONS.get(part), geometry)
+
+    def _arcade_key_up(self, key: int) -> None:
+        self._steer_by_keys()
+        self._pointers.pop((_GAMEPAD, _KEYBOARD, key), None)
+
+    def _steer_by_keys(self) -> None:
+        held = {self._arcade_parts[key] for key in self._held_keys if key in self._arcade_parts}
+        reticle = self._reticles.setdefault(_KEYBOARD, Reticle())
+        reticle.hat = (("right" in held) - ("left" in held), ("up" in held) - ("down" in held))
+
+    def _gamepad_press(
+        self, device: Hashable, button: int, tool: Tool | None, action: Action | None, geometry: Geometry
+    ) -> list[Action]:
+        name = (_GAMEPAD, device, button)
+        reticle = self._reticles.setdefault(device, Reticle())
         reticle.idle_seconds = 0.0
-        self._presence.press((_GAMEPAD, device, event.button))
-        tool = self._mapping.tool(event.button)
+        self._presence.press(name)
         if tool is None:
-            action = self._mapping.action(event.button)
             return [] if action is None else [action]
         cell = _reticle_cell(reticle, geometry)
         pixel = geometry.cell_centre(cell)

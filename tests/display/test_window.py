@@ -6,7 +6,7 @@ import pytest
 from pygame.event import Event
 
 from nca_viewer.display.window import HeadlessWindow, PygameWindow
-from nca_viewer.errors import DisplayError
+from nca_viewer.errors import DisplayError, DisplayLostError
 
 
 @pytest.fixture
@@ -134,14 +134,17 @@ def test_gamepads_that_come_and_go_break_nothing():
     window.close()
 
 
-@pytest.mark.parametrize("error", [SystemError("an exception was set"), KeyError(3)])
+@pytest.mark.parametrize("error", [SystemError("an exception was set"), KeyError(3), pygame.error("no")])
 def test_events_that_pygame_stumbles_over_are_passed_over(window, monkeypatch, error):
     def stumble():
         raise error
 
     with monkeypatch.context() as patch:
         patch.setattr(pygame.event, "get", stumble)
-        assert window.events() == []
+        for _ in range(60):
+            assert window.events() == []
+        with pytest.raises(DisplayLostError):
+            window.events()
     pygame.event.post(Event(pygame.MOUSEBUTTONUP, pos=(1, 1), button=1))
     assert any(event.type == pygame.MOUSEBUTTONUP for event in window.events())
 

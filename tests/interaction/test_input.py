@@ -15,7 +15,7 @@ from nca_viewer.interaction.actions import (
     TogglePause,
     Tool,
 )
-from nca_viewer.interaction.gamepad import GamepadMapping
+from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping
 from nca_viewer.interaction.input import Input, Target
 from nca_viewer.interaction.presence import MAX_IDENTICAL_PRESSES
 
@@ -516,6 +516,42 @@ def test_a_gamepad_that_is_pulled_out_ends_its_stroke_only(hand):
 
 def test_events_of_unknown_devices_without_a_name_are_passed_over(hand):
     assert hand.read([Event(pygame.JOYAXISMOTION, axis=0, value=1.0)], GEOMETRY, 1.0) == []
+
+
+ARCADE = KeyMapping(
+    left=("left",), right=("right", "d"), up=("up",), paint=("lctrl",), erase=("b",), next_digit=("1",)
+)
+
+
+def test_an_arcade_stick_that_is_a_keyboard_moves_a_reticle_and_paints():
+    hand = Input(GamepadMapping(speed=0.5), ARCADE)
+    steer(hand, key(pygame.K_d, "d"), seconds=0.5)
+    steer(hand, key(pygame.K_UP), seconds=0.5, start=10.55)
+    assert hand.brush_places(GEOMETRY)[0].cell[1] > 9
+    assert hand.brush_places(GEOMETRY)[0].cell[0] < 4
+    for code in (pygame.K_d, pygame.K_UP):
+        hand.read([key(code, kind=pygame.KEYUP)], GEOMETRY, 20.0)
+    cell = hand.brush_places(GEOMETRY)[0].cell
+    actions = hand.read([key(pygame.K_LCTRL), key(pygame.K_b, "b")], GEOMETRY, 20.1)
+    assert actions == [Stroke(Tool.PAINT, cell, cell), Stroke(Tool.ERASE, cell, cell)]
+    assert hand.read([key(pygame.K_LCTRL), key(pygame.K_1, "1")], GEOMETRY, 20.2)[0] == NewDigit()
+    lifted = [key(code, kind=pygame.KEYUP) for code in (pygame.K_LCTRL, pygame.K_b)]
+    assert hand.read(lifted, GEOMETRY, 20.3) == []
+
+
+def test_an_arcade_stick_lets_go_with_the_focus():
+    hand = Input(GamepadMapping(speed=0.5), ARCADE)
+    hand.read([key(pygame.K_RIGHT), key(pygame.K_LCTRL), axis(0, 1.0)], GEOMETRY, 1.0)
+    hand.read([Event(pygame.WINDOWFOCUSLOST)], GEOMETRY, 1.1)
+    cells = [place.cell for place in hand.brush_places(GEOMETRY)]
+    assert steer(hand, seconds=1.0, start=1.2) == []
+    assert [place.cell for place in hand.brush_places(GEOMETRY)] == cells
+
+
+def test_keys_that_are_no_arcade_stick_s_keep_their_meaning():
+    hand = Input(keys=ARCADE)
+    assert hand.read([key(pygame.K_2, "2")], GEOMETRY, 1.0) == [NewDigit(2)]
+    assert hand.read([key(pygame.K_1, "1")], GEOMETRY, 1.1) == [NewDigit()]
 
 
 # ---------------------------------------------------------------------------------------- many of them
