@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import importlib.metadata
 import json
 import os
@@ -775,7 +776,19 @@ def load_exhibit(
     if caretaker is not None:
         caretaker.loaded(info.path.name, info.sha256, trouble)
     footer = f"{config.checkpoint}  ·  seed {seed}  ·  version {version()}"
+    _spare_the_collector()
     return Exhibit(simulation, start_images, config.mask_ratio, footer)
+
+
+def _spare_the_collector() -> None:
+    """Take all there is out of Python's garbage collection.
+
+    JAX alone makes 200,000 objects that stay. To go through them takes a tenth of a second now and then,
+    which is six frames; what the loop makes afterwards is collected in no time.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _screenshot_folder(config: ViewerConfig) -> Path:

@@ -1,5 +1,6 @@
 """The command line: exact error lines, exit codes, and runs without a screen."""
 
+import gc
 import json
 import os
 import shutil
@@ -172,6 +173,22 @@ def test_what_was_made_before_an_interruption_is_saved(small_checkpoint, tmp_pat
         assert animation.n_frames == 9
     assert signal.getsignal(number) is before
     assert [file.name for file in tmp_path.iterdir()] == ["a.gif"]
+
+
+def test_the_collector_has_next_to_nothing_to_go_through_while_it_lives(small_checkpoint, monkeypatch):
+    counts, frame = [], App.frame
+
+    def counting(app):
+        frame(app)
+        counts.append(len(gc.get_objects()))
+
+    monkeypatch.setattr(App, "frame", counting)
+    try:
+        assert invoke(*HEADLESS, "--ckpt", small_checkpoint).exit_code == 0
+    finally:
+        gc.unfreeze()
+    assert max(counts) < 5_000
+    assert len(gc.get_objects()) > 50_000
 
 
 def test_starting_from_a_picture(small_checkpoint, tmp_path):
