@@ -23,7 +23,7 @@ class BackoffRules:
     first_delay_seconds: float = 1.0
     longest_delay_seconds: float = 60.0
     settled_seconds: float = 60.0
-    longest_try_seconds: float = 90.0
+    longest_try_seconds: float = 150.0
 
     def __post_init__(self) -> None:
         """Refuse rules that could never trip: the first failure would be forgiven before the last came."""

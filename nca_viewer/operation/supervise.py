@@ -42,12 +42,12 @@ class Patience:
     """How long a viewer may be silent.
 
     Attributes:
-        start_seconds: From its start to its first live frame.
+        start_seconds: From its start to its first live frame; a slow machine compiles for a minute.
         beat_seconds: Between two heartbeats after that; longer than the viewer itself waits for a device that
             does not answer, so that it can tell of that.
     """
 
-    start_seconds: float = 90.0
+    start_seconds: float = 150.0
     beat_seconds: float = 15.0
 
 

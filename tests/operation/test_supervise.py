@@ -122,6 +122,10 @@ def test_a_viewer_whose_device_hangs_can_tell_of_it_before_it_is_killed():
     assert Patience().beat_seconds > Limits().stall_restart_seconds + 2
 
 
+def test_no_start_takes_longer_than_giving_up_allows_for():
+    assert Patience().start_seconds <= BackoffRules().longest_try_seconds
+
+
 def test_a_start_that_comes_to_nothing_is_noticed(tmp_path):
     program = "time.sleep(60) if number == 0 else live(0.1)"
     watch = Watch(tmp_path, program, patience=Patience(start_seconds=1, beat_seconds=20)).run()
