@@ -11,9 +11,12 @@ Pixel = tuple[int, int]
 JITTER_PIXELS = 16
 """A pointer that stays within this distance for `_ANCHOR_SECONDS` is at rest, however it trembles."""
 
-MAX_IDENTICAL_PRESSES = 20
+MAX_IDENTICAL_PRESSES = 40
 """After so many presses of the same thing in the same place, with nothing else between, it is taken for a
-contact that chatters or a drop of water on the screen, until something else is pressed."""
+contact that chatters or a drop of water on the screen, until something else is pressed or it was quiet."""
+
+QUIET_SECONDS = 30.0
+"""Whatever is pressed after so long without a press is a person's."""
 
 _ANCHOR_SECONDS = 1.0
 _MOST_POINTERS = 64
@@ -39,6 +42,7 @@ class Presence:
         self._anchors: dict[Hashable, _Anchor] = {}
         self._last_press: tuple[Hashable, Pixel | None] = (None, None)
         self._identical_presses = 0
+        self._press_seconds = 0.0
 
     def begin_frame(self, now_seconds: float) -> None:
         """A frame begins, and nobody has done anything in it."""
@@ -56,7 +60,9 @@ class Presence:
         is_identical = device == last_device and (
             pixel is None or (last_pixel is not None and math.dist(pixel, last_pixel) <= JITTER_PIXELS)
         )
-        if not is_identical:
+        quiet = self._now_seconds - self._press_seconds
+        self._press_seconds = self._now_seconds
+        if not is_identical or not 0 <= quiet < QUIET_SECONDS:
             self._last_press = (device, pixel)
             self._identical_presses = 0
         self._identical_presses += 1
