@@ -332,9 +332,10 @@ class App:
             is_hopeless = self._failures >= MAX_FAILURES and not self._caretaker.acts_alone
             if is_hopeless or os.environ.get(DEBUG_VARIABLE):
                 raise
-            tell(Event.ERROR, f"{type(problem).__name__}: {problem}", error=problem)
-            error = f"{type(problem).__name__}: {problem}"
+            error = self._caretaker.unexpected(problem, self.window.now_seconds())
             self._asked = None
+            # It may have broken off before it could wait for its time.
+            self.window.wait_until(self.window.now_seconds() + self._beat.frame_seconds)
         self._guard_health(exhibit, seen or self.snapshot, error)
         self._save_screenshot(exhibit.simulation)
 

@@ -61,14 +61,14 @@ class ImpatientWindow(HeadlessWindow):
 class Floor:
     """An exhibit without anybody watching but the test."""
 
-    def __init__(self, simulation, folder, *, acts_alone=True, usage_csv=None):
+    def __init__(self, simulation, folder, *, acts_alone=True, usage_csv=None, may_restart=True):
         self.simulation = FaultySimulation(simulation)
         self.folder = folder
         self.window = ImpatientWindow(SIZE)
         self.ears = Ears()
         self.wall = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
         self.caretaker = Caretaker(
-            limits=Limits(judges_the_picture=acts_alone),
+            limits=Limits(judges_the_picture=acts_alone, may_restart=may_restart),
             state_folder=folder / "state",
             notifier=self.ears,
             now=lambda: self.wall,
@@ -186,6 +186,28 @@ def test_an_error_that_nobody_expected(floor):
     floor.frames(WITHIN_FRAMES - 2)
     assert floor.is_picture_back()
     assert "ZeroDivisionError: surprise" in floor.status["last_fault"]["reason"]
+
+
+def test_an_error_in_every_frame_is_no_flood_where_nobody_would_start_it_again(warm_simulation, tmp_path):
+    floor = Floor(warm_simulation, tmp_path, may_restart=False)
+    journal = Journal()
+    journal.open(tmp_path)
+
+    def fail(*arguments):
+        raise ZeroDivisionError("surprise")
+
+    floor.frames(5)
+    before = floor.window.now_seconds()
+    floor.app._draw = fail
+    floor.frames(30 * RATE)
+    assert floor.window.now_seconds() - before == pytest.approx(30, rel=0.1)
+    log = (tmp_path / "nca-viewer.log").read_text()
+    assert log.count("ERROR error: ZeroDivisionError") == 1
+    assert log.count("fault: error: ZeroDivisionError") <= 5 + 3
+    del floor.app._draw
+    assert floor.is_picture_back()
+    floor.caretaker.end()
+    journal.close()
 
 
 def test_in_a_window_of_one_s_own_what_nobody_expected_is_shown(warm_simulation, tmp_path, monkeypatch):

@@ -47,6 +47,9 @@ PROGRAM = "nca-viewer"
 DIAGNOSTIC_SECONDS = 10.0
 """Of faults of one kind that follow each other faster than this, only the first is kept in full."""
 
+UNEXPECTED_SECONDS = 60.0
+"""The same unexpected error is logged no more often than this."""
+
 USAGE_SECONDS = 300.0
 """What was counted is written so often, and at the end."""
 
@@ -145,6 +148,7 @@ class Caretaker:
         self._memory_seconds: float | None = None
         self._first_megabytes: float | None = None
         self._grown = 0.0
+        self._unexpected = ("", 0.0)
         self._last_error = ""
         self._is_over = False
         self._usage = UsageBook(usage_csv) if usage_csv is not None else None
@@ -195,6 +199,18 @@ class Caretaker:
         self.checkpoint = replace(self.checkpoint, shown=shown, sha256=sha256, trouble=trouble)
         if trouble:
             tell(Event.CHECKPOINT, f"the bundled checkpoint {shown!r} is shown: {trouble}")
+
+    def unexpected(self, error: Exception, now_seconds: float) -> str:
+        """Something nobody expected went wrong in a frame; returns it as one line.
+
+        Where it goes wrong again in every frame, the log tells of it once a minute.
+        """
+        text = f"{type(error).__name__}: {error}"
+        last_text, last_seconds = self._unexpected
+        if text != last_text or now_seconds - last_seconds >= UNEXPECTED_SECONDS:
+            self._unexpected = (text, now_seconds)
+            tell(Event.ERROR, text, error=error)
+        return text
 
     def end(self) -> None:
         """The program ends on purpose: the last words are written."""
