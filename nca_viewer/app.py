@@ -25,6 +25,7 @@ from nca_viewer.display.views import view_number
 from nca_viewer.display.window import Window
 from nca_viewer.errors import DEBUG_VARIABLE, BackendError, RestartNeededError, UserError
 from nca_viewer.exhibit.director import Phase
+from nca_viewer.healing import Healing, follow_healing
 from nca_viewer.interaction.actions import (
     Action,
     Clear,
@@ -259,6 +260,7 @@ class App:
         self._wants_screenshot = False
         self._is_told_to_quit = False
         self._failures = 0
+        self._healing: Healing | None = None
 
     def run(self) -> None:
         """Run until somebody quits, or the frames are used up.
@@ -539,6 +541,9 @@ class App:
     def _draw(self, exhibit: Exhibit, snapshot: Snapshot, now_seconds: float) -> None:
         controls = self.controls
         view = view_number(controls.view)
+        self._healing = follow_healing(
+            self._healing, snapshot, is_touched=self._touched is not None, now_seconds=now_seconds
+        )
         geometry = self._geometry(exhibit.simulation)
         tool = self._input.brush_tool(controls.tool)
         brushes: tuple[Brush, ...] = ()
@@ -573,6 +578,7 @@ class App:
                 tool=tool,
                 brush_radius_cells=controls.brush_radius_cells,
                 view=view.name,
+                healing=self._healing,
                 message=self._current_message(now_seconds),
             ),
             brushes=brushes,

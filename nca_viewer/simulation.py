@@ -61,8 +61,11 @@ class _Observation(NamedTuple):
 class PendingSnapshot:
     """A snapshot that the device may still be computing."""
 
-    def __init__(self, state: Array, observation: _Observation, step: int, episode: int) -> None:
+    def __init__(
+        self, state: Array, observation: _Observation, step: int, episode: int, clean: np.ndarray | None
+    ) -> None:
         """Hold on to what was dispatched."""
+        self._clean = clean
         self._state = state
         self._observation = observation
         self._step = step
@@ -86,6 +89,7 @@ class PendingSnapshot:
                 step=self._step,
                 episode=self._episode,
                 is_healthy=bool(self._observation.is_healthy),
+                clean=self._clean,
             )
 
 
@@ -97,6 +101,11 @@ def _device_errors(step: int) -> Iterator[None]:
     except jax.errors.JaxRuntimeError as error:
         reason = (str(error).strip().splitlines() or ["no reason given"])[0]
         raise BackendError(f"the device failed in step {step}: {reason}") from error
+
+
+def _rendered(image: np.ndarray) -> np.ndarray:
+    """As `automaton.system.render`, of a picture on the host: uint8[H, W, 3]."""
+    return np.rint(255 * np.broadcast_to(np.clip(image, 0, 1), (*image.shape[:2], 3))).astype(np.uint8)
 
 
 class Simulation:
@@ -164,6 +173,7 @@ class Simulation:
 
         self._start, self._advance, self._edit, self._observe = start, advance, edit, observe
         self._image = np.zeros(config.image_shape, np.float32)
+        self._clean: np.ndarray | None = None
         self._mask_ratio = 0.0
         self._state: Array = jax.device_put(np.zeros(config.state_shape, np.float32))
 
@@ -189,6 +199,7 @@ class Simulation:
         """
         self.episode += 1
         self._image = np.asarray(image, np.float32).reshape(self.config.image_shape)
+        self._clean = _rendered(self._image) if self._image.any() else None
         self._mask_ratio = mask_ratio
         self.reset()
 
@@ -236,7 +247,8 @@ class Simulation:
     def request_snapshot(self) -> PendingSnapshot:
         """Ask for the current moment."""
         with _device_errors(self.step):
-            return PendingSnapshot(self._state, self._observe(self._state), self.step, self.episode)
+            observation = self._observe(self._state)
+            return PendingSnapshot(self._state, observation, self.step, self.episode, self._clean)
 
     def _key_data(self, stream: int) -> np.ndarray:
         """The bits of the PRNG key of one of this episode's streams: uint32[4].

@@ -10,6 +10,7 @@ from nca_viewer.display.frame import Brush, Frame
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.hud import BACKGROUND, TOOL_COLOURS, Hud, Message, Status, elided
 from nca_viewer.display.window import HeadlessWindow
+from nca_viewer.healing import Healing
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.interaction.strokes import disc_region
 
@@ -139,6 +140,19 @@ def test_the_help_fits_into_the_window(size, image, monkeypatch):
         assert all(panel.contains(word) for word in words)
     overlaps = [(a, b) for i, a in enumerate(words) for b in words[:i] if a.inflate(-2, -6).colliderect(b)]
     assert not overlaps
+
+
+def test_the_healing_is_told_beside_the_hint_where_there_is_room(image):
+    healing = Healing(1, 10, error=0.05, error_before=0.0, error_wounded=0.1, hand_seconds=0.0)
+    for size, is_told in (((900, 960), True), ((300, 340), False)):
+        plain, geometry = draw(size, image)
+        told, _ = draw(size, image, state=status(healing=healing))
+        changed = (plain != told).any(axis=2)
+        assert changed.any() == is_told
+        if is_told:
+            rows, columns = np.nonzero(changed)
+            assert rows.min() > size[1] - geometry.bar_height + geometry.text_height
+            assert columns.min() > size[0] / 2
 
 
 def test_elided_text_keeps_both_ends():
