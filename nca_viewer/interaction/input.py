@@ -10,6 +10,7 @@ import math
 from collections import deque
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pygame
 from pygame.event import Event
@@ -30,6 +31,8 @@ from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping, Reticle
 from nca_viewer.interaction.presence import Presence
 
 Pixel = tuple[int, int]
+PointerName = tuple[Any, ...]
+"""("finger", screen, finger), ("button", number) or ("gamepad", device, button)."""
 
 RETICLE_SECONDS = 10.0
 """A gamepad's brush is seen for so long after its last use."""
@@ -122,8 +125,8 @@ class Input:
         self.is_visitor_acting = False
         self.strokes_begun = 0
         self._mapping = mapping or GamepadMapping()
-        self._pointers: dict[Hashable, _Pointer] = {}
-        self._released_fingers: dict[Hashable, Pixel] = {}
+        self._pointers: dict[PointerName, _Pointer] = {}
+        self._released_fingers: dict[PointerName, Pixel] = {}
         self._reticles: dict[Hashable, Reticle] = {}
         self._arcade_parts = {
             KEY_CODES[name]: part
@@ -132,7 +135,7 @@ class Input:
             if name in KEY_CODES
         }
         self._held_keys: set[int] = set()
-        self._acted: set[Hashable] = set()
+        self._acted: set[PointerName] = set()
         self._recent_presses: deque[_Press] = deque(maxlen=64)
         self._presence = Presence()
         self._targets: Sequence[Target] = ()
@@ -180,7 +183,11 @@ class Input:
         ]
         for device, reticle in self._reticles.items():
             if reticle.idle_seconds < RETICLE_SECONDS:
-                held = [p.tool for n, p in self._pointers.items() if isinstance(n, tuple) and n[1] == device]
+                held = [
+                    pointer.tool
+                    for name, pointer in self._pointers.items()
+                    if _is(name, _GAMEPAD) and name[1] == device
+                ]
                 places.append(BrushPlace(_reticle_cell(reticle, geometry), held[-1] if held else None))
         is_pressed = any(_is(name, _BUTTON) for name in self._pointers)
         if (
@@ -339,7 +346,7 @@ class Input:
         self._presence.move("mouse", event.pos)
         actions: list[Action] = []
         for name in buttons:
-            if pressed is not None and not pressed[int(name[1]) - 1]:  # type: ignore[index]
+            if pressed is not None and not pressed[int(name[1]) - 1]:
                 # Its release was never reported: it happened while something else had the mouse.
                 del self._pointers[name]
             else:
@@ -353,7 +360,7 @@ class Input:
             return []
         return self._move(name, event.pos, geometry)
 
-    def _lone_silent_finger(self) -> Hashable | None:
+    def _lone_silent_finger(self) -> PointerName | None:
         """The only finger that is down, if it has reported no motion of its own."""
         fingers = [name for name in self._pointers if _is(name, _FINGER)]
         if len(fingers) == 1 and not self._pointers[fingers[0]].has_moved:
@@ -386,7 +393,7 @@ class Input:
             self._note_press(_FINGER, pixel)
         return self._release(name, pixel, geometry)
 
-    def _finger_down(self, name: Hashable, pixel: Pixel, geometry: Geometry) -> list[Action]:
+    def _finger_down(self, name: PointerName, pixel: Pixel, geometry: Geometry) -> list[Action]:
         is_repeat = self._repeats(_BUTTON, pixel)
         self._note_press(_FINGER, pixel)
         if not is_repeat:
@@ -427,7 +434,7 @@ class Input:
             return []
         if event.type == pygame.JOYDEVICEREMOVED:
             self._reticles.pop(device, None)
-            for name in [name for name in self._pointers if _is(name, _GAMEPAD) and name[1] == device]:  # type: ignore[index]
+            for name in [name for name in self._pointers if _is(name, _GAMEPAD) and name[1] == device]:
                 del self._pointers[name]
             return []
         reticle = self._reticles.setdefault(device, Reticle())
@@ -476,7 +483,7 @@ class Input:
     def _move_reticles(self, elapsed_seconds: float, geometry: Geometry) -> list[Action]:
         actions: list[Action] = []
         for device, reticle in self._reticles.items():
-            held = [name for name in self._pointers if _is(name, _GAMEPAD) and name[1] == device]  # type: ignore[index]
+            held = [name for name in self._pointers if _is(name, _GAMEPAD) and name[1] == device]
             is_moved = reticle.move(self._mapping, elapsed_seconds)
             if held:
                 reticle.idle_seconds = 0.0
@@ -493,7 +500,7 @@ class Input:
     def _target_at(self, pixel: Pixel) -> Target | None:
         return next((target for target in self._targets if target.contains(pixel)), None)
 
-    def _press(self, name: Hashable, tool: Tool | None, pixel: Pixel, geometry: Geometry) -> list[Action]:
+    def _press(self, name: PointerName, tool: Tool | None, pixel: Pixel, geometry: Geometry) -> list[Action]:
         cell = geometry.cell_at(pixel)
         target = self._target_at(pixel)
         self._pointers[name] = _Pointer(tool, cell, pixel, pixel, target)
@@ -505,7 +512,7 @@ class Input:
         self.strokes_begun += 1
         return [Stroke(tool, cell, cell)]
 
-    def _move(self, name: Hashable, pixel: Pixel, geometry: Geometry) -> list[Action]:
+    def _move(self, name: PointerName, pixel: Pixel, geometry: Geometry) -> list[Action]:
         pointer = self._pointers.get(name)
         if pointer is None:
             return []
@@ -518,7 +525,7 @@ class Input:
         self._acted.add(name)
         return [Stroke(pointer.tool, start, cell)]
 
-    def _release(self, name: Hashable, pixel: Pixel, geometry: Geometry) -> list[Action]:
+    def _release(self, name: PointerName, pixel: Pixel, geometry: Geometry) -> list[Action]:
         actions = self._move(name, pixel, geometry)
         if self._pointers.pop(name, None) is not None and not _is(name, _BUTTON):
             self._presence.leave(name)
@@ -529,17 +536,17 @@ class Input:
             del self._pointers[name]
 
 
-def _kind(name: Hashable) -> Hashable:
+def _kind(name: PointerName) -> Hashable:
     """What a pointer is, whichever of its kind: for fingers all are one."""
     return _FINGER if _is(name, _FINGER) else name
 
 
-def _presence_name(name: Hashable) -> Hashable:
+def _presence_name(name: PointerName) -> Hashable:
     return "mouse" if _is(name, _BUTTON) else name
 
 
-def _is(name: Hashable, kind: str) -> bool:
-    return isinstance(name, tuple) and name[0] == kind
+def _is(name: PointerName, kind: str) -> bool:
+    return name[0] == kind
 
 
 def _is_near(pixel: Pixel, other: Pixel) -> bool:
