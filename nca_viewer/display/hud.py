@@ -248,8 +248,8 @@ class Hud:
 def _healing_text(healing: Healing | None) -> str:
     if healing is None:
         return ""
-    part = "" if healing.restored is None else f", {healing.restored:.0%} restored"
-    return f"error {healing.error:.1%}{part}"
+    part = "" if healing.restored is None else f", {healing.restored:.0%} healed"
+    return f"error {healing.error:.0%}{part}"
 
 
 def elided(text: str, font: pygame.font.Font, room_pixels: int) -> str:
