@@ -3,6 +3,8 @@
 from dataclasses import fields
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nca_viewer.exhibit.attract_script import parse_script
 from nca_viewer.exhibit.director import Phase, Rules
@@ -156,3 +158,34 @@ def test_while_it_loads_nothing_is_shown_and_the_operator_is_heard(hall):
     assert hall.wait(2, grid=None) == []
     hall.wait(3.25, holding=True, grid=None)
     assert hall.phase is Phase.OPERATOR
+
+
+histories = st.lists(
+    st.tuples(
+        st.floats(0, 30),
+        st.lists(
+            st.sampled_from([STROKE, NewDigit(), SwitchLanguage(), Quit(), Operate(OperatorChoice.RESUME)]),
+            max_size=3,
+        ),
+        st.booleans(),
+        st.booleans(),
+    ),
+    max_size=40,
+)
+
+
+@given(histories)
+def test_whatever_happened_a_visitor_s_touch_acts_at_once(history):
+    hall = Hall(("en", "de"))
+    for seconds, done, acting, holding in history:
+        hall.frame(*done, seconds=seconds, acting=acting, holding=holding)
+    if hall.phase is not Phase.OPERATOR:
+        assert hall.frame(STROKE) == [STROKE]
+        assert hall.phase is Phase.VISITOR
+
+
+@given(histories)
+def test_nothing_but_the_operator_s_hold_ends_it(history):
+    hall = Hall(("en", "de"))
+    for seconds, done, acting, _ in history:
+        assert Quit() not in hall.frame(*done, seconds=seconds, acting=acting)
