@@ -5,6 +5,7 @@ The limits hold for two processor cores that nothing else is using.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -15,6 +16,7 @@ import pytest
 from nca_viewer.config import ModelConfig
 from nca_viewer.display.hud import TOOL_COLOURS
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.operation.status import read_status
 
 pytestmark = pytest.mark.benchmark
 
@@ -193,3 +195,23 @@ def test_ten_fingers_are_seen_within_two_frames(display, full_checkpoint):
     print(measured)
     assert measured["seen"] == measured["touches"]
     assert measured["p99"] < 2 / 60
+
+
+def test_a_killed_exhibit_is_back_within_six_seconds(open_viewer, full_checkpoint, tmp_path):
+    options = ["--exhibit", "--ckpt", full_checkpoint, "--state-dir", tmp_path, "--log-dir", tmp_path]
+    supervisor = open_viewer("supervise", *options)
+
+    def live(restarts):
+        status = read_status(tmp_path) or {}
+        return status if status.get("frames", 0) > 0 and status["restarts"] == restarts else None
+
+    first = supervisor.wait_until(lambda: live(0))
+    time.sleep(5)
+    os.kill(first["pid"], signal.SIGKILL)
+    killed = time.monotonic()
+    supervisor.wait_until(lambda: live(1))
+    seconds = time.monotonic() - killed
+    supervisor.process.send_signal(signal.SIGTERM)
+    supervisor.end()
+    print(f"back after {seconds:.1f} s")
+    assert seconds < 6.0
