@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import gc
 import importlib.metadata
+import json
 import os
 import re
 import secrets
@@ -11,21 +14,40 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from nca_viewer.errors import DEBUG_VARIABLE, UserError, unexpected_message
+from nca_viewer import config_file
+from nca_viewer.errors import (
+    DEBUG_VARIABLE,
+    CheckpointError,
+    ConfigError,
+    DisplayLostError,
+    RestartNeededError,
+    UserError,
+    unexpected_message,
+)
+from nca_viewer.exhibit.director import OperatorExit, OperatorHold
+from nca_viewer.exhibit.night import NightHours
+from nca_viewer.exhibit.texts import LANGUAGES
 from nca_viewer.interaction.controls import SPEEDS
+from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping
 from nca_viewer.viewer_config import START_BLANK, START_DIGIT, ViewerConfig
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from nca_viewer.app import Exhibit
+    from nca_viewer.operation.caretaker import Caretaker
 
 PROGRAM = "nca-viewer"
+_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+FALLBACK_CHECKPOINT = "model"
+"""The bundled checkpoint that an exhibit shows where its own is gone or damaged."""
 
 
 def version() -> str:
@@ -65,6 +87,35 @@ class _OneLineErrors(click.Command):
                 raise
             _fail(unexpected_message(error), 1)
         sys.exit(0)
+
+
+class _ViewerCommand(_OneLineErrors):
+    """The viewer itself; a first word that names a task hands over to that."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command, or the task that is named first."""
+        words = list(sys.argv[1:] if args is None else args)
+        task = _tasks().get(words[0]) if words and standalone_mode else None
+        if task is not None:
+            return task.main(words[1:], f"{PROGRAM} {words[0]}", complete_var, **extra)
+        return super().main(args, prog_name, complete_var, standalone_mode, **extra)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the tasks."""
+        with formatter.section("Tasks"):
+            formatter.write_dl([(name, task.get_short_help_str(70)) for name, task in _tasks().items()])
+
+
+def _tasks() -> dict[str, click.Command]:
+    """What the program can do beside showing the automaton, by the word that asks for it."""
+    return {"supervise": supervise, "doctor": doctor}
 
 
 def _say_error(message: str) -> None:
@@ -123,10 +174,80 @@ class _SizeType(click.ParamType):
         return int(match[1]), int(match[2])
 
 
-@click.command(
-    cls=_OneLineErrors,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
+class _NightType(click.ParamType):
+    name = "HH:MM-HH:MM"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> NightHours:
+        return value if isinstance(value, NightHours) else NightHours.parse(str(value))
+
+
+_KINDS: dict[type[click.ParamType], config_file.Kind] = {
+    click.types.BoolParamType: config_file.FLAG,
+    click.types.IntParamType: config_file.WHOLE_NUMBER,
+    click.types.FloatParamType: config_file.NUMBER,
+    _SpeedType: config_file.NUMBER_OR_TEXT,
+}
+"""What a configuration file's value must be for an option; a text for every other type."""
+
+_TABLES: dict[str, type[GamepadMapping] | type[KeyMapping]] = {"gamepad": GamepadMapping, "keys": KeyMapping}
+"""The settings of a configuration file that are no options: tables."""
+
+
+def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
+    """Let a configuration file's values stand for what the command line leaves out."""
+    if path is None:
+        return None
+    options = {option.opts[0].removeprefix("--"): option for option in _configurable(ctx.command)}
+    settings = {
+        name: config_file.Setting(name, _KINDS.get(type(option.type), config_file.TEXT), option.multiple)
+        for name, option in options.items()
+    }
+    settings |= {name: config_file.Setting(name, config_file.TABLE) for name in _TABLES}
+    values = config_file.read_config_file(path, settings)
+    try:
+        for name, mapping_class in _TABLES.items():
+            if name in values:
+                ctx.meta[name] = mapping_class.from_table(values.pop(name))
+        if "keys" in ctx.meta:
+            from nca_viewer.interaction.bindings import require_key_names
+
+            require_key_names(ctx.meta["keys"])
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    defaults = {}
+    for name, value in values.items():
+        option = options[name]
+        try:
+            option.type_cast_value(ctx, value)
+        except click.BadParameter as error:
+            raise ConfigError(f"{path}: {name}: {error.message}") from None
+        defaults[str(option.name)] = _beside(path, option, value)
+    ctx.default_map = defaults
+    return path
+
+
+def _configurable(command: click.Command) -> list[click.Option]:
+    """The options that may stand in a configuration file: all that do not end the program at once."""
+    return [
+        option
+        for option in command.params
+        if isinstance(option, click.Option) and option.expose_value and option.name != "config"
+    ]
+
+
+def _beside(path: Path, option: click.Option, value: Any) -> Any:
+    """A value; a relative path is meant from the configuration file's folder, wherever the program starts."""
+    is_path = isinstance(option.type, _UserPathType)
+    may_be_path = option.name in ("checkpoint", "start") and ("/" in value or "\\" in value)
+    if (is_path or may_be_path) and not value.startswith("~"):
+        return str(path.parent / value)
+    return value
+
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@click.command(cls=_ViewerCommand, context_settings=_SETTINGS)
 @click.option(
     "--ckpt",
     "checkpoint",
@@ -212,13 +333,217 @@ class _SizeType(click.ParamType):
     show_default=True,
     help="Keep compiled functions in your cache folder, for a faster start.",
 )
+@click.option(
+    "--display", type=int, default=0, show_default=True, metavar="N", help="Which display to open on."
+)
+@click.option(
+    "--exhibit",
+    is_flag=True,
+    help="For an unattended public place: fills the screen, shows visitors' controls only, and shows itself "
+    "while nobody is there.",
+)
+@click.option(
+    "--language",
+    "languages",
+    multiple=True,
+    default=("en",),
+    show_default=True,
+    metavar="|".join(LANGUAGES),
+    help="What the exhibit speaks; given several times, visitors can switch.",
+)
+@click.option(
+    "--idle-seconds",
+    type=float,
+    default=60.0,
+    show_default=True,
+    help="Without a touch for so long, 5 to 3600, the exhibit shows itself.",
+)
+@click.option(
+    "--attract-script",
+    type=_USER_PATH,
+    metavar="FILE",
+    help="What it shows then: a text file.  [default: the bundled one]",
+)
+@click.option(
+    "--operator-exit",
+    default=OperatorExit.MENU.value,
+    show_default=True,
+    metavar="|".join(known.value for known in OperatorExit),
+    help="What the operator's hold of 3 seconds does in an exhibit.",
+)
+@click.option(
+    "--operator-hold",
+    default=OperatorHold.BOTH.value,
+    show_default=True,
+    metavar="|".join(known.value for known in OperatorHold),
+    help="Which hold that is: Ctrl+Shift+Q, four fingers at rest, or either.",
+)
+@click.option(
+    "--state-dir",
+    "state_directory",
+    type=_USER_PATH,
+    help="Where status.json and the records of faults go.  [default in an exhibit: your state folder]",
+)
+@click.option(
+    "--log-dir",
+    "log_directory",
+    type=_USER_PATH,
+    help="Where the log goes, a few bounded files.  [default in an exhibit: your log folder]",
+)
+@click.option(
+    "--usage-csv",
+    type=_USER_PATH,
+    metavar="FILE.csv",
+    help="Count visits, strokes, heals and resets by the hour; nothing else is kept of anybody.",
+)
+@click.option(
+    "--limit-flashes/--no-limit-flashes",
+    default=None,
+    help="Hold back what would flash three times in a second (WCAG 2.3.1).  [default: in an exhibit]",
+)
+@click.option(
+    "--reduce-motion/--no-reduce-motion",
+    default=False,
+    show_default=True,
+    help="Let every change of the picture come gradually.",
+)
+@click.option(
+    "--pixel-shift/--no-pixel-shift",
+    default=None,
+    help="Glide by a few pixels, against burn-in.  [default: in an exhibit]",
+)
+@click.option(
+    "--night",
+    type=_NightType(),
+    metavar="HH:MM-HH:MM",
+    help="Hours, by the local clock, at which the screen is dim or black, such as 22:00-07:00.",
+)
+@click.option(
+    "--night-brightness",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Of the screen at night: 0 is black, and the automaton sleeps; 1 is as by day.",
+)
+@click.option(
+    "--night-wake-seconds",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="How long a touch at night lights the screen up, 0 (not at all) to 3600.",
+)
+@click.option(
+    "--config",
+    type=_USER_PATH,
+    is_eager=True,
+    callback=_read_config,
+    metavar="FILE.toml",
+    help="Read options from a TOML file, by their names without dashes; the command line goes before it.",
+)
 @click.version_option(version(), prog_name=PROGRAM)
-def main(**options: Any) -> None:
+@click.pass_context
+def main(ctx: click.Context, config: Path | None, **options: Any) -> None:
     """Watch a neural cellular automaton draw digits, and paint on it while it lives.
 
     Press H in the window for the keys.
     """
-    run(ViewerConfig(**options))
+    run(_viewer_config(ctx, config, options))
+
+
+def _viewer_config(ctx: click.Context, config: Path | None, options: dict[str, Any]) -> ViewerConfig:
+    """The options as a whole; an error in one that stands in the file names the file."""
+    try:
+        tables = {name: ctx.meta.get(name, mapping_class()) for name, mapping_class in _TABLES.items()}
+        return ViewerConfig(**options, **tables)
+    except ConfigError as error:
+        named = re.match(r"--[a-z-]+", str(error))
+        in_file = {option.opts[0] for option in _configurable(ctx.command) if _is_from_file(ctx, option)}
+        raise ConfigError(f"{config}: {error}" if named and named[0] in in_file else str(error)) from None
+
+
+def _is_from_file(ctx: click.Context, option: click.Option) -> bool:
+    source = ctx.get_parameter_source(str(option.name))
+    return source is click.core.ParameterSource.DEFAULT_MAP
+
+
+def parsed_options(arguments: Sequence[str]) -> ViewerConfig | None:
+    """What the viewer's own arguments say; None where they only ask for help or the version.
+
+    Raises:
+        UserError: some of them are wrong.
+        click.ClickException: likewise.
+    """
+    try:
+        with main.make_context(PROGRAM, list(arguments)) as ctx:
+            options = dict(ctx.params)
+            return _viewer_config(ctx, options.pop("config"), options)
+    except click.exceptions.Exit:
+        return None
+
+
+@click.command(
+    cls=_OneLineErrors,
+    context_settings=_SETTINGS | {"ignore_unknown_options": True},
+    options_metavar="[OPTIONS OF THE VIEWER]",
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="")
+def supervise(arguments: tuple[str, ...]) -> None:
+    """Keep the viewer alive: start it anew where it crashes or hangs.
+
+    Takes all options of the viewer. Gives up, with exit code 1, after eight failures within half an hour.
+    """
+    config = parsed_options(arguments)
+    if config is None:
+        return
+    from nca_viewer.operation.caretaker import record_folders
+    from nca_viewer.operation.heartbeat import Notifier
+    from nca_viewer.operation.journal import Event, Journal, tell
+    from nca_viewer.operation.supervise import Supervisor
+
+    state_folder, log_folder = record_folders(config)
+    journal = Journal()
+    journal.open(log_folder, "supervisor.log", console=True)
+    tell(Event.START, f"version {version()}, supervising: {PROGRAM} {' '.join(arguments)}")
+    picture = [sys.executable, "-m", "nca_viewer.display.resting", config.languages[0], str(config.display)]
+    supervisor = Supervisor(
+        [sys.executable, "-m", "nca_viewer", *arguments],
+        picture_command=None if config.headless else picture,
+        notifier=Notifier.from_environment(),
+        state_folder=state_folder,
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: supervisor.end())
+    sys.exit(supervisor.run())
+
+
+@click.command(
+    cls=_OneLineErrors,
+    context_settings=_SETTINGS | {"ignore_unknown_options": True},
+    options_metavar="[--json] [OPTIONS OF THE VIEWER]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="")
+def doctor(as_json: bool, arguments: tuple[str, ...]) -> None:
+    """Test this machine for the viewer, and say what to mend.
+
+    Tests the screen, touch, the disk, the checkpoint, the backend and its speed, and the compile cache, with
+    the options that the viewer would have. Ends with exit code 1 where something must be mended. Opens no
+    window, and may run while the viewer does.
+    """
+    config = parsed_options(arguments)
+    if config is None:
+        return
+    from nca_viewer.operation.doctor import as_lines, examine, is_well
+
+    findings = []
+    for finding in examine(config):
+        findings.append(finding)
+        if not as_json:
+            for line in as_lines(finding):
+                click.echo(line)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
+    sys.exit(0 if is_well(findings) else 1)
 
 
 def run(config: ViewerConfig) -> None:
@@ -231,79 +556,131 @@ def run(config: ViewerConfig) -> None:
     from nca_viewer.checkpoint import resolve_checkpoint
     from nca_viewer.display import capture
 
-    resolve_checkpoint(config.checkpoint)
+    if not config.exhibit:
+        resolve_checkpoint(config.checkpoint)
     picture = None
     if config.start not in (START_DIGIT, START_BLANK):
         from nca_viewer.start_images import open_start_image
 
         picture = open_start_image(Path(config.start))
+    if config.attract_script is not None:
+        from nca_viewer.exhibit.attract_script import read_script
+
+        read_script(config.attract_script)
     if config.save is not None:
         capture.require_writable(config.save)
     if config.output_directory is not None:
         capture.require_folder(config.output_directory)
     seed = secrets.randbits(32) if config.seed is None else config.seed
+    from nca_viewer.operation.caretaker import open_caretaker
 
-    def load(report: Callable[[str], None]) -> Exhibit:
-        return load_exhibit(config, seed, picture, report)
+    caretaker = open_caretaker(config, version=version(), seed=seed)
 
-    if config.headless:
-        _run_headless(config, load)
-    else:
-        _run_window(config, load)
+    def load(report: Callable[[str], None], *, may_stand_in: bool = True) -> Exhibit:
+        return load_exhibit(config, seed, picture, report, caretaker, may_stand_in=may_stand_in)
+
+    try:
+        if config.headless:
+            _run_headless(config, load, caretaker)
+        else:
+            _run_window(config, load, caretaker)
+    except UserError as error:
+        caretaker.fail(error)
+        raise
+    except BaseException as error:
+        if not isinstance(error, SystemExit):
+            caretaker.fail(error)
+        raise
 
 
-def _run_window(config: ViewerConfig, load: Callable[[Callable[[str], None]], Exhibit]) -> None:
+def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: Caretaker) -> None:
     from nca_viewer.display.window import PygameWindow
 
-    window = PygameWindow(PROGRAM, config.window_size, fullscreen=config.fullscreen)
+    window = PygameWindow(
+        PROGRAM,
+        config.window_size,
+        fullscreen=config.fullscreen,
+        display=config.display,
+        is_exhibit=config.exhibit,
+    )
+    from nca_viewer.display.x11 import when_connection_is_lost
+
+    when_connection_is_lost(lambda: _end_without_screen(caretaker))
     from nca_viewer.app import App, BackgroundLoading
 
-    loading = BackgroundLoading(load)
+    loadings = [BackgroundLoading(load)]
+
+    def reload() -> BackgroundLoading:
+        # Where it fails, the automaton that runs goes on.
+        loadings[:] = [BackgroundLoading(partial(load, may_stand_in=False))]
+        return loadings[0]
+
     recording = _Recording(config)
     app = App(
         window,
-        loading,
+        loadings[0],
         config,
         screenshot_folder=_screenshot_folder(config),
         on_snapshot=recording.add if config.save else None,
+        caretaker=caretaker,
+        reload=reload,
     )
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ENDING_SIGNALS:
         signal.signal(number, lambda *_: app.quit())
     exit_code = 0
     try:
         app.run()
         window.close()
         recording.write()
+        caretaker.end()
     except UserError as error:
+        caretaker.fail(error)
         window.close()
         _say_error(str(error))
         exit_code = error.exit_code
     finally:
         window.close()
-    if loading.is_running:
-        # The thread cannot be stopped inside a compilation, and Python's orderly end would wait for it.
+    if loadings[0].is_running or exit_code == RestartNeededError.exit_code:
+        # Neither a compilation nor a device that hangs can be stopped, and an orderly end would wait for it.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(exit_code)
     sys.exit(exit_code)
 
 
-def _run_headless(config: ViewerConfig, load: Callable[[Callable[[str], None]], Exhibit]) -> None:
+def _end_without_screen(caretaker: Caretaker) -> NoReturn:
+    error = DisplayLostError("the screen went away: its X server has ended; check it, and start again")
+    caretaker.fail(error)
+    _say_error(str(error))
+    sys.stderr.flush()
+    os._exit(error.exit_code)
+
+
+def _run_headless(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: Caretaker) -> None:
     from nca_viewer.app import App, Loaded
     from nca_viewer.display.window import HeadlessWindow
 
     exhibit = load(lambda stage: None)
     recording = _Recording(config)
     app = App(
-        HeadlessWindow(config.window_size, config.frames_per_second),
+        HeadlessWindow(config.window_size),
         Loaded(exhibit),
         config,
         screenshot_folder=_screenshot_folder(config),
         on_snapshot=recording.add,
+        caretaker=caretaker,
     )
-    signal.signal(signal.SIGTERM, lambda *_: app.quit())
-    app.run()
+    # What was made until then is kept.
+    earlier = {number: signal.signal(number, lambda *_: app.quit()) for number in _ENDING_SIGNALS}
+    try:
+        app.run()
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
     recording.write()
+    if app.frames < (config.frames or 0) and config.save is not None:
+        click.echo(f"{PROGRAM}: ended after {app.frames} of {config.frames} frames: {config.save}", err=True)
+    caretaker.end()
 
 
 class _Recording:
@@ -338,7 +715,13 @@ class _Recording:
 
 
 def load_exhibit(
-    config: ViewerConfig, seed: int, picture: Image | None, report: Callable[[str], None]
+    config: ViewerConfig,
+    seed: int,
+    picture: Image | None,
+    report: Callable[[str], None],
+    caretaker: Caretaker | None = None,
+    *,
+    may_stand_in: bool = True,
 ) -> Exhibit:
     """Import JAX, check it, load the checkpoint, compile everything; takes seconds.
 
@@ -347,6 +730,9 @@ def load_exhibit(
         seed: Of everything random.
         picture: The picture to start from, where one was given.
         report: Is told what is being done.
+        caretaker: Is told which checkpoint it was. In an exhibit, the bundled one steps in for one that is
+            gone or damaged.
+        may_stand_in: Whether it does so.
 
     Raises:
         UserError: some of it failed.
@@ -362,11 +748,18 @@ def load_exhibit(
     from nca_viewer.selftest import check_backend
     from nca_viewer.start_images import StartImages, fit_start_image
 
+    trouble = ""
     # The check is mostly compiling, so it runs beside the rest: beside orbax's import, then other compiling.
     with ThreadPoolExecutor(1) as pool:
         check = pool.submit(check_backend)
         report("loading the checkpoint")
-        model, _ = load_checkpoint(config.checkpoint)
+        try:
+            model, info = load_checkpoint(config.checkpoint)
+        except CheckpointError as error:
+            if not (config.exhibit and may_stand_in) or config.checkpoint == FALLBACK_CHECKPOINT:
+                raise
+            model, info = load_checkpoint(FALLBACK_CHECKPOINT)
+            trouble = str(error)
         report("compiling")
         simulation = Simulation(model, seed=seed)
         simulation.warm_up()
@@ -380,8 +773,22 @@ def load_exhibit(
         image = start_images.digit(config.digit, simulation.episode + 1)
         simulation.begin(image, config.mask_ratio)
     simulation.request_snapshot().result()
+    if caretaker is not None:
+        caretaker.loaded(info.path.name, info.sha256, trouble)
     footer = f"{config.checkpoint}  ·  seed {seed}  ·  version {version()}"
+    _spare_the_collector()
     return Exhibit(simulation, start_images, config.mask_ratio, footer)
+
+
+def _spare_the_collector() -> None:
+    """Take all there is out of Python's garbage collection.
+
+    JAX alone makes 200,000 objects that stay. To go through them takes a tenth of a second now and then,
+    which is six frames; what the loop makes afterwards is collected in no time.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _screenshot_folder(config: ViewerConfig) -> Path:

@@ -43,5 +43,17 @@ class DisplayError(UserError):
     """There is no screen to open a window on."""
 
 
+class DisplayLostError(DisplayError):
+    """The screen went away while the program ran; a supervisor starts it again."""
+
+    exit_code = 74
+
+
 class BackendError(UserError):
     """The numerical backend computes this automaton wrongly and must not be used."""
+
+
+class RestartNeededError(UserError):
+    """The program cannot help itself any more; a supervisor starts it again."""
+
+    exit_code = 75

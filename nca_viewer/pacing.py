@@ -1,4 +1,4 @@
-"""How many steps are due in a frame. No clock inside: times and costs are passed in."""
+"""When a frame is due, and how many steps are due in it. No clock inside: times and costs are passed in."""
 
 from __future__ import annotations
 
@@ -8,6 +8,63 @@ from dataclasses import dataclass, replace
 
 MAX_CATCH_UP_FRAMES = 4
 """Steps of at most this many missed frames are made up for; a longer stall is forgotten."""
+
+MAX_CATCH_UP_RATIO = 2
+"""They are made up for over several frames, none of which gets more than this many times its own steps:
+all at once they would cause the next stall."""
+
+_LEAD_RATIO = 1.5
+_LARGEST_LEAD = 0.8
+_LEAD_DECAY = 0.985
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """Where the loop is on an even grid of times, one per frame.
+
+    A frame is shown when it is due and not when it happens to be ready, so that frames follow each other
+    evenly although the work on them varies. That work begins as late as it safely can: what a hand does
+    until then is still seen in this very frame.
+
+    Attributes:
+        origin_seconds: When frame 0 is due.
+        frame_seconds: Between two frames.
+        number: Of the frame that comes next; frames that were missed are counted too.
+        worst_work_seconds: The most that the work on a frame took lately.
+    """
+
+    origin_seconds: float
+    frame_seconds: float
+    number: int = 0
+    worst_work_seconds: float = 0.0
+
+    @property
+    def due_seconds(self) -> float:
+        """When the frame should be shown."""
+        return self.origin_seconds + self.number * self.frame_seconds
+
+    @property
+    def begin_seconds(self) -> float:
+        """When the work on it should begin."""
+        lead = min(_LEAD_RATIO * self.worst_work_seconds, _LARGEST_LEAD * self.frame_seconds)
+        return self.due_seconds - lead
+
+    def after(self, *, now_seconds: float, work_seconds: float) -> Beat:
+        """The beat of the frame after the one that was just shown.
+
+        Args:
+            now_seconds: The time.
+            work_seconds: How long the work on the frame took, without waiting for its time.
+        """
+        missed = max(0, math.floor((now_seconds - self.due_seconds) / self.frame_seconds))
+        # A stall is no reason to begin early for long: beyond a frame, nothing could be won by it.
+        work = min(work_seconds, self.frame_seconds)
+        return replace(
+            self,
+            number=self.number + 1 + missed,
+            worst_work_seconds=max(work, _LEAD_DECAY * self.worst_work_seconds),
+        )
+
 
 _LARGEST_CUT = 0.5
 _GROWTH = 1.1
@@ -19,14 +76,16 @@ class Pace:
     """What pacing remembers from frame to frame.
 
     Attributes:
-        owed_steps: Part of a step that is not due yet, in [0, 1).
+        owed_steps: Steps that are due but not taken yet, at least 0; below 1 unless frames were missed.
         affordable_steps: How many steps a frame can bear, at least 1; infinite until frames prove slow.
         is_limited: Whether the last frame got fewer steps than the speed asks for.
+        late_frames: How many frames in a row took too long.
     """
 
     owed_steps: float = 0.0
     affordable_steps: float = math.inf
     is_limited: bool = False
+    late_frames: int = 0
 
 
 def due_steps(
@@ -34,8 +93,8 @@ def due_steps(
 ) -> tuple[int, Pace]:
     """How many steps to take now.
 
-    Frames that were missed are made up for, up to `MAX_CATCH_UP_FRAMES`. What a frame cannot bear is
-    dropped, not owed.
+    Frames that were missed are made up for, up to `MAX_CATCH_UP_FRAMES`, within the next few frames. What a
+    frame cannot bear is dropped, not owed.
 
     Args:
         pace: From the frame before.
@@ -47,11 +106,12 @@ def due_steps(
         The number of steps, and the pace to pass in next time.
     """
     frames = min(max(round(elapsed_seconds / frame_seconds), 1), MAX_CATCH_UP_FRAMES)
-    owed = pace.owed_steps + steps_per_frame * frames
-    steps = math.floor(owed)
+    owed = min(pace.owed_steps + steps_per_frame * frames, 1 + steps_per_frame * MAX_CATCH_UP_FRAMES)
+    due = math.floor(owed)
+    steps = min(due, math.ceil(steps_per_frame * MAX_CATCH_UP_RATIO))
     if steps > pace.affordable_steps:
         affordable = math.floor(pace.affordable_steps)
-        is_limited = affordable < math.floor(pace.owed_steps + steps_per_frame)
+        is_limited = affordable < math.floor(pace.owed_steps % 1 + steps_per_frame)
         return affordable, replace(pace, owed_steps=0.0, is_limited=is_limited)
     return steps, replace(pace, owed_steps=owed - steps, is_limited=False)
 
@@ -59,9 +119,9 @@ def due_steps(
 def measured(pace: Pace, *, steps: int, seconds: float, budget_seconds: float) -> Pace:
     """Learn from the time that a frame with some steps took, drawing included.
 
-    Beyond the budget, the next frames get fewer steps, at most halved at once: one stall says little.
-    Within it they get more, little by little, up to what is asked for. Neither needs to know how the time
-    divides into steps and drawing.
+    Two frames in a row beyond the budget, and the next ones get fewer steps, at most halved at once; one
+    alone says nothing, since others use the machine too. Within it they get more, little by little, up to
+    what is asked for. Neither needs to know how the time divides into steps and drawing.
 
     Args:
         pace: Until now.
@@ -72,8 +132,11 @@ def measured(pace: Pace, *, steps: int, seconds: float, budget_seconds: float) -
     if steps < 1:
         return pace
     if seconds > budget_seconds:
+        if pace.late_frames == 0:
+            return replace(pace, late_frames=1)
         cut = max(budget_seconds / seconds, _LARGEST_CUT)
-        return replace(pace, affordable_steps=max(1.0, steps * cut))
+        return replace(pace, affordable_steps=max(1.0, steps * cut), late_frames=pace.late_frames + 1)
+    pace = replace(pace, late_frames=0)
     if steps + 1 <= pace.affordable_steps:  # nothing new: it was not put to the test
         return pace
     return replace(pace, affordable_steps=_GROWTH * pace.affordable_steps + _GROWTH_STEPS)

@@ -51,7 +51,7 @@ def check_backend() -> None:
             _check_automaton()
     except RuntimeError as error:  # what XLA raises
         reason = str(error).split("\n")[0][:200]
-        raise BackendError(f"{_backend_name()} cannot run the automaton: {reason}; {_REMEDY}") from error
+        raise BackendError(f"{backend_name()} cannot run the automaton: {reason}; {_REMEDY}") from error
 
 
 _REMEDY = (
@@ -60,12 +60,13 @@ _REMEDY = (
 )
 
 
-def _backend_name() -> str:
+def backend_name() -> str:
+    """What computes here, in words."""
     return f"jaxlib {jaxlib.__version__} on {jax.default_backend()}"
 
 
 def _refuse(what: str) -> BackendError:
-    return BackendError(f"{_backend_name()} computes wrongly ({what}); {_REMEDY}")
+    return BackendError(f"{backend_name()} computes wrongly ({what}); {_REMEDY}")
 
 
 def _check_sums() -> None:

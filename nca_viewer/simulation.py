@@ -6,11 +6,13 @@ bit for bit, at any speed and however the steps are divided into frames.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import os
 import platform
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -59,8 +61,11 @@ class _Observation(NamedTuple):
 class PendingSnapshot:
     """A snapshot that the device may still be computing."""
 
-    def __init__(self, state: Array, observation: _Observation, step: int, episode: int) -> None:
+    def __init__(
+        self, state: Array, observation: _Observation, step: int, episode: int, clean: np.ndarray | None
+    ) -> None:
         """Hold on to what was dispatched."""
+        self._clean = clean
         self._state = state
         self._observation = observation
         self._step = step
@@ -77,23 +82,37 @@ class PendingSnapshot:
         Raises:
             BackendError: the device failed.
         """
-        try:
+        with _device_errors(self._step):
             return Snapshot(
                 image=np.asarray(self._observation.image),
                 state=np.asarray(self._state),
                 step=self._step,
                 episode=self._episode,
                 is_healthy=bool(self._observation.is_healthy),
+                clean=self._clean,
             )
-        except jax.errors.JaxRuntimeError as error:
-            reason = str(error).strip().splitlines()[0]
-            raise BackendError(f"the device failed in step {self._step}: {reason}") from error
+
+
+@contextlib.contextmanager
+def _device_errors(step: int) -> Iterator[None]:
+    """What a device reports, be it when work is handed over or when its result is fetched, in one line."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+        raise BackendError(f"the device failed in step {step}: {reason}") from error
+
+
+def _rendered(image: np.ndarray) -> np.ndarray:
+    """As `automaton.system.render`, of a picture on the host: uint8[H, W, 3]."""
+    return np.rint(255 * np.broadcast_to(np.clip(image, 0, 1), (*image.shape[:2], 3))).astype(np.uint8)
 
 
 class Simulation:
     """One living automaton.
 
-    Calls only dispatch work; the device runs it while the caller goes on, until a snapshot's `result`.
+    Calls only dispatch work; the device runs it while the caller goes on, until a snapshot's `result`. Any of
+    them may raise BackendError, where the device fails; a new start mends that.
 
     Attributes:
         config: The automaton's hyperparameters.
@@ -154,6 +173,7 @@ class Simulation:
 
         self._start, self._advance, self._edit, self._observe = start, advance, edit, observe
         self._image = np.zeros(config.image_shape, np.float32)
+        self._clean: np.ndarray | None = None
         self._mask_ratio = 0.0
         self._state: Array = jax.device_put(np.zeros(config.state_shape, np.float32))
 
@@ -179,13 +199,15 @@ class Simulation:
         """
         self.episode += 1
         self._image = np.asarray(image, np.float32).reshape(self.config.image_shape)
+        self._clean = _rendered(self._image) if self._image.any() else None
         self._mask_ratio = mask_ratio
         self.reset()
 
     def reset(self) -> None:
         """Go back to the exact start of this episode; the same future follows."""
         self.step = 0
-        self._state = self._start(self._image, np.float32(self._mask_ratio), self._key_data(_Stream.MASK))
+        with _device_errors(self.step):
+            self._state = self._start(self._image, np.float32(self._mask_ratio), self._key_data(_Stream.MASK))
 
     def restart(self) -> None:
         """Start a new episode from the same image: another mask, another future."""
@@ -198,7 +220,10 @@ class Simulation:
             steps: How many, at least 0.
         """
         if steps > 0:
-            self._state = self._advance(self._parameters, self._state, *self._dropout_key(), np.int32(steps))
+            with _device_errors(self.step):
+                self._state = self._advance(
+                    self._parameters, self._state, *self._dropout_key(), np.int32(steps)
+                )
             self.step += steps
 
     def apply(self, tool: Tool, region: np.ndarray, ink: float = 1.0) -> None:
@@ -209,13 +234,21 @@ class Simulation:
             region: bool[H, W], the cells.
             ink: What `Tool.PAINT` sets, in [0, 1].
         """
-        self._state = self._edit(
-            self._state, region, np.int32(_TOOLS.index(tool)), np.float32(ink), *self._noise_key()
-        )
+        with _device_errors(self.step):
+            self._state = self._edit(
+                self._state, region, np.int32(_TOOLS.index(tool)), np.float32(ink), *self._noise_key()
+            )
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the device is still computing what was asked for last."""
+        return not self._state.is_ready()  # type: ignore[attr-defined]
 
     def request_snapshot(self) -> PendingSnapshot:
         """Ask for the current moment."""
-        return PendingSnapshot(self._state, self._observe(self._state), self.step, self.episode)
+        with _device_errors(self.step):
+            observation = self._observe(self._state)
+            return PendingSnapshot(self._state, observation, self.step, self.episode, self._clean)
 
     def _key_data(self, stream: int) -> np.ndarray:
         """The bits of the PRNG key of one of this episode's streams: uint32[4].
@@ -250,11 +283,8 @@ def use_device(name: str) -> None:
         raise BackendError(f"cannot use the device {name!r}: {reason}; start with --device cpu") from error
 
 
-def use_compile_cache() -> None:
-    """Keep compiled functions in the user's cache folder; where it cannot be written, do without.
-
-    The folder is named after jaxlib's version and the processor: compiled code fits no other.
-    """
+def compile_cache_folder() -> Path:
+    """Where compiled functions are kept; named after jaxlib's version and the processor, to fit no other."""
     processor = platform.machine() + platform.processor()
     try:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
@@ -264,7 +294,12 @@ def use_compile_cache() -> None:
         pass
     digest = hashlib.sha256(processor.encode()).hexdigest()[:12]
     name = f"jaxlib-{importlib.metadata.version('jaxlib')}-{digest}"
-    folder = platformdirs.user_cache_path("nca-viewer") / "compiled" / name
+    return platformdirs.user_cache_path("nca-viewer") / "compiled" / name
+
+
+def use_compile_cache() -> None:
+    """Keep compiled functions in the user's cache folder; where it cannot be written, do without."""
+    folder = compile_cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

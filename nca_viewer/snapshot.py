@@ -17,6 +17,8 @@ class Snapshot:
         step: Steps since the start of the episode.
         episode: Number of the episode, from 0.
         is_healthy: Whether every channel of every cell is finite and below the explosion limit.
+        clean: uint8[H, W, 3], the picture that the episode began from, with nothing forgotten; None where it
+            began with a blank page. Read-only.
     """
 
     image: np.ndarray
@@ -24,9 +26,10 @@ class Snapshot:
     step: int
     episode: int
     is_healthy: bool
+    clean: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Seal the arrays."""
-        for array in (self.image, self.state):
-            if array.flags.writeable:
+        for array in (self.image, self.state, self.clean):
+            if array is not None and array.flags.writeable:
                 array.flags.writeable = False

@@ -88,8 +88,8 @@ def open_start_image(path: Path) -> Image:
                     raise _too_large(path, f"{picture.width} x {picture.height} pixels")
                 picture.load()
                 upright = ImageOps.exif_transpose(picture)
-                if upright.mode == "I;16":
-                    upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+                if upright.mode[0] in "IF":
+                    upright = Image.fromarray(_as_bytes(np.asarray(upright)))
                 layer = upright.convert("RGBA")
                 paper = Image.new("RGBA", layer.size, "white")
                 return Image.alpha_composite(paper, layer).convert("RGB")
@@ -138,6 +138,22 @@ def fit_start_image(picture: Image, config: ModelConfig) -> np.ndarray:
     left = (config.width - values.shape[1]) // 2
     image[top : top + values.shape[0], left : left + values.shape[1]] = values
     return image
+
+
+def _as_bytes(values: np.ndarray) -> np.ndarray:
+    """Grey values with more than eight bits as uint8.
+
+    Sixteen bits are the whole of their range. Other numbers do not tell theirs: it is taken to be the
+    smallest usual one that they fit into, 1 (of fractions), 255 or 65,535, else up to their maximum.
+    """
+    is_sixteen_bits = values.dtype.kind == "u" and values.dtype.itemsize == 2
+    usual = [65535.0] if is_sixteen_bits else [255.0, 65535.0]
+    if values.dtype.kind == "f":
+        usual.insert(0, 1.0)
+    numbers = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0).clip(min=0.0)
+    highest = float(numbers.max())
+    white = next((limit for limit in usual if highest <= limit), highest)
+    return np.rint(numbers * (255.0 / white)).astype(np.uint8)
 
 
 def _too_large(path: Path, size: str) -> StartImageError:

@@ -15,6 +15,7 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = _compile_cache.name
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
+import importlib.util
 from pathlib import Path
 
 import hypothesis
@@ -67,3 +68,13 @@ def small_checkpoint(
     path = tmp_path_factory.mktemp("checkpoints") / "small"
     save_checkpoint(path, small_model, small_config, {"recipe": "test", "step": 3, "metrics": {"psnr": 21.5}})
     return path
+
+
+@pytest.fixture(scope="session")
+def flash_analyser():
+    """`flash_analyser.py`, which counts flashes in pictures."""
+    path = Path(__file__).with_name("flash_analyser.py")
+    specification = importlib.util.spec_from_file_location("flash_analyser", path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from pygame.event import Event
 
-from nca_viewer.app import App, BackgroundLoading, Exhibit, Loaded
+from nca_viewer.app import MAX_FAILURES, App, BackgroundLoading, Exhibit, Loaded
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import BackendError, CheckpointError
@@ -202,6 +202,36 @@ def test_a_resized_window_paints_where_it_is_pointed_at(paused):
         assert list(zip(*np.nonzero(paused.ink), strict=True)) == [(8, 2)]
 
 
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_a_touch_is_seen_in_the_very_next_frame(session, is_paused):
+    session.frames(3)
+    if is_paused:
+        session.type("space")
+    region = disc_region((5, 6), 1, 11, 13)
+    session.press((5, 6)).frames()
+    assert (session.ink[region] == 1).all()
+    pixels = session.window.pixels()
+    for cell in zip(*np.nonzero(region), strict=True):
+        left, top, _, _ = session.geometry.cell_rectangle(cell)
+        assert tuple(pixels[top + 5, left + 5]) == (255, 255, 255)
+
+
+def test_the_device_works_on_the_next_frame_while_this_one_is_drawn(session, monkeypatch):
+    session.frames()
+    order = []
+    advance, present = session.simulation.advance, session.window.present
+    draw = session.app._frame.draw
+    monkeypatch.setattr(
+        session.simulation, "advance", lambda steps: (order.append(f"advance {steps}"), advance(steps))
+    )
+    monkeypatch.setattr(
+        session.app._frame, "draw", lambda *args, **options: (order.append("draw"), draw(*args, **options))
+    )
+    monkeypatch.setattr(session.window, "present", lambda: (order.append("present"), present()))
+    session.frames(2)
+    assert order == ["advance 1", "draw", "present"] * 2
+
+
 def test_two_fingers_paint_two_strokes(paused):
     paused.type("[")
 
@@ -347,7 +377,7 @@ def test_a_failing_device_is_told_and_survived(session, monkeypatch):
     session.frames()
 
     class Broken:
-        is_ready = False
+        is_ready = True
 
         def result(self):
             raise BackendError("the device failed in step 3: out of memory")
@@ -360,6 +390,39 @@ def test_a_failing_device_is_told_and_survived(session, monkeypatch):
     assert session.app.snapshot.is_healthy
 
 
+def test_a_mistake_of_the_program_is_told_and_survived(make_session, monkeypatch):
+    session = make_session(start="digit").frames(3)
+    draw, mistakes = session.app._frame.draw, [ZeroDivisionError("division by zero")] * 3
+
+    def stumble(*arguments, **options):
+        if mistakes:
+            raise mistakes.pop()
+        draw(*arguments, **options)
+
+    monkeypatch.setattr(session.app._frame, "draw", stumble)
+    session.frames(4)
+    assert "division by zero" in session.app.message.text
+    assert session.app.message.is_error
+    episode = session.simulation.episode
+    assert episode > 1
+    before = session.simulation.step
+    session.frames(5)
+    assert session.simulation.step == before + 5
+    assert session.simulation.episode == episode
+    assert session.app.snapshot.episode == episode
+
+
+def test_a_mistake_that_comes_again_and_again_ends_the_program(session, monkeypatch):
+    def stumble(*arguments, **options):
+        raise ZeroDivisionError("division by zero")
+
+    session.frames(3)
+    monkeypatch.setattr(session.app._frame, "draw", stumble)
+    session.frames(MAX_FAILURES - 1)
+    with pytest.raises(ZeroDivisionError):
+        session.frames()
+
+
 def test_slow_steps_leave_the_window_responsive(make_session, monkeypatch):
     taken = []
 
@@ -370,6 +433,15 @@ def test_slow_steps_leave_the_window_responsive(make_session, monkeypatch):
             return super().now_seconds() + 0.010 * sum(taken)
 
     session = make_session(window=SlowWindow(SIZE))
+    request = session.simulation.request_snapshot
+
+    def request_and_wait():
+        """Its clock runs ahead of the device's, which would count as a stall."""
+        pending = request()
+        pending.result()
+        return pending
+
+    monkeypatch.setattr(session.simulation, "request_snapshot", request_and_wait)
     monkeypatch.setattr(session.simulation, "advance", taken.append)
     session.type(*"======").frames(20)
     assert max(taken[:20]) <= 4 * 64
@@ -431,7 +503,7 @@ def test_a_failure_to_load_ends_the_run(tmp_path):
     loading = BackgroundLoading(load)
     window = HeadlessWindow(SIZE)
     app = App(window, loading, ViewerConfig(), screenshot_folder=tmp_path)
-    window.wait_for_frame = lambda frames_per_second: time.sleep(0.001)
+    window.present = lambda: time.sleep(0.001)
     with pytest.raises(CheckpointError, match="no such thing"):
         app.run()
 

@@ -1,6 +1,10 @@
 """The command line: exact error lines, exit codes, and runs without a screen."""
 
+import gc
+import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +15,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from nca_viewer import cli
+from nca_viewer.app import App
 from nca_viewer.errors import ConfigError
 from nca_viewer.viewer_config import ViewerConfig
 
@@ -65,6 +70,7 @@ BAD_OPTIONS = [
         ["--frames", "30000", "--save", "a.gif"],
         "--frames (of a GIF) = 30000 is out of range; choose a value from 1 to 20000",
     ),
+    (["--usage-csv", "a.csv"], "--usage-csv counts what visitors do; give --exhibit too"),
     (["--ckpt", ""], "--ckpt is empty; give a directory or a name such as 'model'"),
     (["--start", ""], "--start is empty; give digit, blank or the path of a picture"),
 ]
@@ -91,8 +97,6 @@ def test_an_empty_checkpoint_folder_is_refused(tmp_path):
 
 
 def test_a_damaged_checkpoint_is_refused(small_checkpoint, tmp_path):
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(small_checkpoint, copy)
     victim = max((path for path in copy.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
@@ -149,6 +153,44 @@ def test_the_png_is_the_last_frame_at_the_window_s_size(small_checkpoint, small_
     assert (pixels[11::23, 11::23] == simulation.request_snapshot().result().image).all()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_was_made_before_an_interruption_is_saved(small_checkpoint, tmp_path, monkeypatch, number):
+    frame = App.frame
+
+    def interrupted(app):
+        if app.frames == 7:
+            signal.raise_signal(number)
+        frame(app)
+
+    monkeypatch.setattr(App, "frame", interrupted)
+    before, path = signal.getsignal(number), tmp_path / "a.gif"
+    result = invoke(
+        "--headless", "--frames", 5000, "--no-compile-cache", "--ckpt", small_checkpoint, "--save", path
+    )
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == f"nca-viewer: ended after 8 of 5000 frames: {path}\n"
+    with Image.open(path) as animation:
+        assert animation.n_frames == 9
+    assert signal.getsignal(number) is before
+    assert [file.name for file in tmp_path.iterdir()] == ["a.gif"]
+
+
+def test_the_collector_has_next_to_nothing_to_go_through_while_it_lives(small_checkpoint, monkeypatch):
+    counts, frame = [], App.frame
+
+    def counting(app):
+        frame(app)
+        counts.append(len(gc.get_objects()))
+
+    monkeypatch.setattr(App, "frame", counting)
+    try:
+        assert invoke(*HEADLESS, "--ckpt", small_checkpoint).exit_code == 0
+    finally:
+        gc.unfreeze()
+    assert max(counts) < 5_000
+    assert len(gc.get_objects()) > 50_000
+
+
 def test_starting_from_a_picture(small_checkpoint, tmp_path):
     Image.new("L", (13, 11), 0).save(tmp_path / "black.png")
     picture = Image.new("L", (13, 11), 0)
@@ -165,7 +207,7 @@ def test_starting_from_a_picture(small_checkpoint, tmp_path):
 
 
 def test_what_should_not_happen_is_one_line_too(small_checkpoint, monkeypatch):
-    def broken(*arguments):
+    def broken(*arguments, **options):
         raise KeyError("a\nb")
 
     monkeypatch.setattr(cli, "load_exhibit", broken)
@@ -253,3 +295,44 @@ def test_config_is_validated_wherever_it_is_made():
 )
 def test_absurd_values_are_refused_in_one_line(arguments):
     assert len(error_of(invoke(*arguments))) < 300
+
+
+def exhibit_run(checkpoint, folder):
+    arguments = ["--ckpt", checkpoint, "--exhibit", *HEADLESS, "--state-dir", folder, "--log-dir", folder]
+    result = invoke(*arguments)
+    assert result.exit_code == 0, result.output
+    return json.loads((folder / "status.json").read_text()), (folder / "nca-viewer.log").read_text()
+
+
+def test_in_an_exhibit_the_bundled_checkpoint_steps_in_for_one_that_is_gone(tmp_path):
+    status, log = exhibit_run(tmp_path / "gone", tmp_path)
+    assert status["checkpoint"]["asked_for"] == str(tmp_path / "gone")
+    assert status["checkpoint"]["shown"] == "model"
+    assert "there is no checkpoint" in status["checkpoint"]["trouble"]
+    assert "WARNING checkpoint: the bundled checkpoint 'model' is shown: there is no checkpoint" in log
+    assert status["state"] == "ended"
+
+
+def test_in_an_exhibit_the_bundled_checkpoint_steps_in_for_one_that_is_damaged(small_checkpoint, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(small_checkpoint, copy)
+    (copy / "MANIFEST.json").write_text("{")
+    status, _ = exhibit_run(copy, tmp_path)
+    assert status["checkpoint"]["shown"] == "model"
+    assert "is damaged" in status["checkpoint"]["trouble"]
+
+
+def test_in_an_exhibit_a_sound_checkpoint_is_shown(small_checkpoint, tmp_path):
+    status, log = exhibit_run(small_checkpoint, tmp_path)
+    assert status["checkpoint"]["shown"] == "small"
+    assert status["checkpoint"]["trouble"] == ""
+    assert len(status["checkpoint"]["sha256"]) == 64
+    assert status["frames"] == 2
+    assert "checkpoint:" not in log
+
+
+def test_without_being_asked_nothing_is_recorded(small_checkpoint, tmp_path, monkeypatch):
+    for variable in ("XDG_STATE_HOME", "XDG_DATA_HOME", "HOME"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    assert invoke("--ckpt", small_checkpoint, *HEADLESS).exit_code == 0
+    assert list(tmp_path.iterdir()) == []

@@ -24,6 +24,7 @@ TRAINING_MAY_USE = {
         "assets",
         "handwriting",
         "selftest",
+        "whole_files",
     )
 }
 JAX_HOMES = (
@@ -108,6 +109,15 @@ def test_the_automaton_knows_of_nothing_but_its_configuration(source: Path):
         used = {name for name in imports_of(source) if name.startswith("nca_viewer")}
         allowed = {"nca_viewer.automaton", "nca_viewer.config", "nca_viewer.errors"}
         assert not {name for name in used if not lies_in(name, allowed)}
+
+
+def test_the_exhibit_s_rules_know_neither_screens_nor_clocks(source: Path):
+    if lies_in(name_of(source), ("nca_viewer.exhibit",)):
+        used = set(imports_of(source))
+        allowed = {"nca_viewer.exhibit", "nca_viewer.interaction", "nca_viewer.errors", "nca_viewer.config"}
+        assert not {name for name in used if name.startswith("nca_viewer") and not lies_in(name, allowed)}
+        assert "time" not in used
+        assert not lies_in("nca_viewer.interaction.input", used)
 
 
 @pytest.mark.parametrize("entry", ["nca_viewer.cli", "nca_viewer.__main__", "training.cli"])

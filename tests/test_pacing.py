@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nca_viewer.pacing import MAX_CATCH_UP_FRAMES, Pace, RateMeter, due_steps, measured
+from nca_viewer.pacing import MAX_CATCH_UP_FRAMES, Beat, Pace, RateMeter, due_steps, measured
 
 FRAME = 1 / 60
 speeds = st.sampled_from([2.0**exponent for exponent in range(-3, 7)])
@@ -36,11 +36,22 @@ def test_jitter_of_the_clock_does_not_change_the_number_of_steps():
         assert steps == 1
 
 
-def test_missed_frames_are_made_up_for_but_a_stall_is_forgotten():
-    assert due(Pace(), 2.0, 3 * FRAME)[0] == 6
-    steps, pace = due(Pace(), 2.0, 3600.0)
-    assert steps == 2 * MAX_CATCH_UP_FRAMES
-    assert due(pace, 2.0)[0] == 2
+@pytest.mark.parametrize(("speed", "frames", "steps"), [(4.0, 3, [8, 8, 4, 4, 4]), (1.0, 3, [2, 2, 1, 1, 1])])
+def test_missed_frames_are_made_up_for_little_by_little(speed, frames, steps):
+    pace, taken = Pace(), []
+    for elapsed in (frames * FRAME, *[FRAME] * 4):
+        number, pace = due(pace, speed, elapsed)
+        taken.append(number)
+    assert taken == steps
+
+
+def test_a_long_stall_is_forgotten():
+    pace, taken = Pace(), []
+    for elapsed in (3600.0, *[FRAME] * 9):
+        steps, pace = due(pace, 2.0, elapsed)
+        taken.append(steps)
+    assert sum(taken) == 2 * (MAX_CATCH_UP_FRAMES + 9)
+    assert taken[-1] == 2
 
 
 @given(speeds, st.floats(1e-4, 0.5), st.floats(0.0, 0.01))
@@ -51,7 +62,7 @@ def test_the_window_stays_responsive_whatever_steps_and_drawing_cost(speed, step
         busy.append((steps, drawing + steps * step_cost))
         pace = took(pace, *busy[-1])
         elapsed = max(FRAME, busy[-1][1])
-        assert 0.0 <= pace.owed_steps < 1.0
+        assert 0.0 <= pace.owed_steps <= 1.0 + speed * MAX_CATCH_UP_FRAMES
         assert pace.affordable_steps >= 1
     # One or two steps too many now and then, to find out whether there is room for them.
     assert all(steps <= 2 or seconds <= 1.2 * BUDGET + 2 * step_cost for steps, seconds in busy[20:])
@@ -91,12 +102,57 @@ def test_frames_without_steps_teach_nothing():
     assert took(pace, 0, 10.0) == pace
 
 
-def test_one_stall_is_forgotten_within_a_second():
+def test_a_stall_of_one_frame_takes_no_steps_away():
     pace = took(Pace(), 4, 1000.0)
+    assert due(pace, 4.0)[0] == 4
+    pace = took(took(pace, 4, 0.001), 4, 1000.0)
+    assert due(pace, 4.0)[0] == 4
+    assert due(took(pace, 4, 1000.0), 4.0)[0] == 2
+
+
+def test_a_stall_is_forgotten_within_a_second():
+    pace = took(took(Pace(), 4, 1000.0), 4, 1000.0)
     for _ in range(30):
         steps, pace = due(pace, 4.0)
         pace = took(pace, steps, 0.001 * steps)
     assert due(pace, 4.0)[0] == 4
+
+
+# ---------------------------------------------------------------------------------------- beat
+
+
+@given(st.lists(st.floats(0.0, 0.008), min_size=1, max_size=50))
+def test_frames_are_evenly_spaced_whatever_the_work_on_them_takes(works):
+    beat, now, shown = Beat(5.0, FRAME), 5.0, []
+    for work in works:
+        now = max(now, beat.begin_seconds) + work
+        now = max(now, beat.due_seconds)
+        shown.append(now)
+        beat = beat.after(now_seconds=now, work_seconds=work)
+    # Late is only what began with no idea of its cost: a frame that took longer than those before it.
+    for number, (work, seconds) in enumerate(zip(works, shown, strict=True)):
+        if number and work <= max(works[:number]) * 0.985**number:
+            assert seconds == pytest.approx(5.0 + number * FRAME, abs=1e-9)
+
+
+def test_the_work_begins_as_late_as_it_can():
+    beat = Beat(0.0, FRAME)
+    assert beat.begin_seconds == beat.due_seconds == 0.0
+    beat = beat.after(now_seconds=0.0, work_seconds=0.002)
+    assert beat.due_seconds == pytest.approx(FRAME)
+    assert 0.002 < beat.due_seconds - beat.begin_seconds < 0.004
+    beat = beat.after(now_seconds=beat.due_seconds, work_seconds=60.0)
+    assert 0.5 * FRAME < beat.due_seconds - beat.begin_seconds < FRAME
+    for _ in range(400):
+        beat = beat.after(now_seconds=beat.due_seconds, work_seconds=0.002)
+    assert beat.due_seconds - beat.begin_seconds < 0.004
+
+
+def test_missed_beats_are_skipped_and_the_grid_stays():
+    beat = Beat(0.0, FRAME).after(now_seconds=3.4 * FRAME, work_seconds=0.001)
+    assert beat.number == 4
+    beat = beat.after(now_seconds=4.9 * FRAME, work_seconds=0.001)
+    assert beat.number == 5
 
 
 def test_rate_meter():

@@ -46,6 +46,16 @@ def test_steps_are_the_automaton_s_own(simulation, small_model, image):
     np.testing.assert_allclose(state_of(simulation), expected, rtol=0, atol=1e-5)
 
 
+def test_a_snapshot_knows_the_clean_picture(simulation, image, region):
+    begin(simulation, image, 1.0)
+    simulation.apply(Tool.PAINT, region)
+    simulation.advance(2)
+    expected = np.repeat(np.rint(255 * image), 3, axis=2)
+    assert (simulation.request_snapshot().result().clean == expected).all()
+    begin(simulation, np.zeros_like(image), 0.0)
+    assert simulation.request_snapshot().result().clean is None
+
+
 def test_steps_divide_into_frames_in_any_way_bit_for_bit(simulation, image):
     states = []
     for division in ([12], [1] * 12, [5, 0, 7], [8, 1, 1, 1, 1]):

@@ -72,6 +72,44 @@ def test_other_pixel_formats(tmp_path, small_config, mode):
     assert image[0, 0] < 0.1
 
 
+@pytest.mark.parametrize(
+    ("kind", "white", "name"),
+    [
+        (">u2", 65535, "a.tif"),
+        ("<u2", 65535, "a.tif"),
+        ("<u2", 65535, "a.pgm"),
+        ("<i4", 65535, "a.tif"),
+        ("<i4", 255, "a.tif"),
+        ("<i4", 3_000_000, "a.tif"),
+        ("<f4", 1.0, "a.tif"),
+        ("<f4", 255.0, "a.tif"),
+    ],
+)
+def test_more_than_eight_bits_keep_their_greys(tmp_path, small_config, kind, white, name):
+    from nca_viewer.start_images import open_start_image
+
+    greys = np.linspace(0, white, 256).astype(kind)
+    Image.fromarray(np.tile(greys, (8, 1))).save(tmp_path / name)
+    pixels = np.asarray(open_start_image(tmp_path / name))[0]
+    assert (pixels == pixels[:, :1]).all()
+    assert np.abs(pixels[:, 0].astype(int) - np.arange(256)).max() <= 1
+
+
+def test_sixteen_dark_bits_stay_dark(tmp_path):
+    from nca_viewer.start_images import open_start_image
+
+    Image.fromarray(np.full((4, 4), 200, np.uint16)).save(tmp_path / "a.png")
+    assert np.asarray(open_start_image(tmp_path / "a.png")).max() == 1
+
+
+def test_numbers_that_are_none_are_black(tmp_path):
+    from nca_viewer.start_images import open_start_image
+
+    values = np.array([[np.nan, np.inf], [-3.0, 1.0]], np.float32)
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    assert np.asarray(open_start_image(tmp_path / "a.tif"))[..., 0].tolist() == [[0, 0], [0, 255]]
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (700, 1)])
 def test_degenerate_sizes(tmp_path, small_config, size):
     Image.new("L", size, 0).save(tmp_path / "a.png")

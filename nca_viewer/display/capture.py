@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from nca_viewer.errors import OutputError
+from nca_viewer.whole_files import output_file
 
 SUFFIXES = (".png", ".gif")
 _SHORTEST_GIF_DELAY_MILLISECONDS = 20
@@ -70,7 +71,8 @@ def write_png(path: Path, image: np.ndarray) -> None:
     """
     from PIL import Image
 
-    _write_whole(path, lambda temporary: Image.fromarray(image).save(temporary, format="PNG"))
+    with output_file(path) as temporary:
+        Image.fromarray(image).save(temporary, format="PNG")
 
 
 def write_gif(path: Path, images: Sequence[np.ndarray], cell_pixels: int, frames_per_second: float) -> None:
@@ -99,17 +101,15 @@ def write_gif(path: Path, images: Sequence[np.ndarray], cell_pixels: int, frames
         small = Image.fromarray(image[..., 0] if is_grey else image)
         return small.resize(size, Image.Resampling.NEAREST)
 
-    _write_whole(
-        path,
-        lambda temporary: frame(images[0]).save(
+    with output_file(path) as temporary:
+        frame(images[0]).save(
             temporary,
             format="GIF",
             save_all=True,
             append_images=(frame(image) for image in images[1:]),
             duration=delay,
             loop=0,
-        ),
-    )
+        )
 
 
 def free_path(folder: Path, stem: str, suffix: str) -> Path:
@@ -120,19 +120,3 @@ def free_path(folder: Path, stem: str, suffix: str) -> Path:
         path = folder / f"{stem}-{number}{suffix}"
         number += 1
     return path
-
-
-def _write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(
-            f"cannot write {str(path)!r}: {reason}; choose another place or make room"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +41,7 @@ class Frame:
         geometry: Geometry,
         status: Status,
         *,
-        brush: Brush | None = None,
+        brushes: Sequence[Brush] = (),
         grid_visible: bool = False,
         help_footer: str | None = None,
     ) -> None:
@@ -51,7 +52,7 @@ class Frame:
             image: uint8[H, W, 3], one pixel per cell.
             geometry: Where the grid is.
             status: For the status bar.
-            brush: Draws its outline: exactly the cells it would touch.
+            brushes: Their outlines are drawn: exactly the cells they would touch.
             grid_visible: Draws lines between the cells, where there is room for them.
             help_footer: Draws the help, with this last line.
         """
@@ -64,7 +65,7 @@ class Frame:
                 surface.fill(_GRID_LINE, (left, top + row * geometry.cell_pixels, width, 1))
             for column in range(1, geometry.grid_width):
                 surface.fill(_GRID_LINE, (left + column * geometry.cell_pixels, top, 1, height))
-        if brush is not None:
+        for brush in brushes:
             _draw_brush(surface, geometry, brush)
         self.hud.draw_bar(surface, geometry, status)
         if help_footer is not None:

@@ -9,6 +9,7 @@ from fractions import Fraction
 import pygame
 
 from nca_viewer.display.geometry import Geometry
+from nca_viewer.healing import Healing
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.interaction.bindings import help_lines
 
@@ -65,6 +66,7 @@ class Status:
         tool: What the left button would do.
         brush_radius_cells: 0 is one cell.
         view: Name of the view.
+        healing: Of the last wound; None where there is no clean picture to compare with.
         message: What to tell in place of the hint.
     """
 
@@ -77,6 +79,7 @@ class Status:
     tool: Tool
     brush_radius_cells: int
     view: str
+    healing: Healing | None = None
     message: Message | None = None
 
 
@@ -134,6 +137,10 @@ class Hud:
         font = self._font(height)
         room = geometry.window_width - 2 * padding
         surface.blit(font.render(elided(text, font, room), True, colour), (padding, second))
+        told = _healing_text(status.healing)
+        if font.size(text)[0] + height + font.size(told)[0] <= room:
+            right = geometry.window_width - padding
+            self._word(surface, told, TEXT, right, second, height, leftwards=True)
 
     def _word(
         self,
@@ -236,6 +243,13 @@ class Hud:
                 elided(message.text, font, width - 2 * size), True, ERROR if message.is_error else TEXT
             )
             surface.blit(image, ((width - image.get_width()) // 2, height - 2 * size))
+
+
+def _healing_text(healing: Healing | None) -> str:
+    if healing is None:
+        return ""
+    part = "" if healing.restored is None else f", {healing.restored:.0%} healed"
+    return f"error {healing.error:.0%}{part}"
 
 
 def elided(text: str, font: pygame.font.Font, room_pixels: int) -> str:

@@ -13,7 +13,7 @@ import pygame
 from pygame._sdl2.video import Window as SDLWindow
 from pygame.event import Event
 
-from nca_viewer.errors import DisplayError
+from nca_viewer.errors import DisplayError, DisplayLostError
 
 _HINTS = {
     # Fingers come as finger events only, the mouse as mouse events only.
@@ -23,6 +23,12 @@ _HINTS = {
     "SDL_VIDEO_MINIMIZE_ON_FOCUS_LOSS": "0",
     "SDL_WINDOWS_DPI_AWARENESS": "permonitorv2",
 }
+_FOCUS_SECONDS = 5.0
+"""An exhibit that lost the focus asks for it again so often."""
+
+_MOST_STUMBLES = 60
+"""After so many failures in a row to get events, there is no screen to get them from."""
+
 _INVISIBLE_DRIVERS = frozenset({"offscreen", "dummy"})
 _KEY_REPEAT_DELAY_MILLISECONDS = 400
 _KEY_REPEAT_INTERVAL_MILLISECONDS = 60
@@ -39,6 +45,10 @@ class Window(Protocol):
     def is_fullscreen(self) -> bool:
         """Whether it fills the screen."""
 
+    @property
+    def is_dark(self) -> bool:
+        """Whether nothing can be seen on it at the moment."""
+
     def events(self) -> list[Event]:
         """What happened since the last call, oldest first."""
 
@@ -51,64 +61,97 @@ class Window(Protocol):
     def now_seconds(self) -> float:
         """The time, from any zero."""
 
-    def wait_for_frame(self, frames_per_second: int) -> None:
-        """Sleep until the next frame is due."""
+    def wait_until(self, seconds: float) -> None:
+        """Sleep until a time of `now_seconds`; not at all where it has passed."""
 
     def close(self) -> None:
         """Give it back; calling it twice does no harm."""
 
 
+def init_display() -> str:
+    """Have SDL look for a screen; returns the name of its video driver.
+
+    Raises:
+        DisplayError: there is no screen.
+    """
+    for name, value in _HINTS.items():
+        os.environ.setdefault(name, value)
+    asked_for = os.environ.get("SDL_VIDEODRIVER", "")
+    if sys.platform == "linux" and not asked_for and not os.environ.get("WAYLAND_DISPLAY"):
+        # Left alone, SDL would end up with an invisible driver, and print lines of its own on the way.
+        os.environ["SDL_VIDEODRIVER"] = "x11,kmsdrm"
+        # Otherwise SDL sends each frame through an OpenGL texture, which costs 8 ms without a GPU.
+        os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
+    try:
+        pygame.display.init()
+    except pygame.error as error:
+        raise _no_display(str(error) if asked_for else "no screen was found") from error
+    driver = pygame.display.get_driver()
+    if driver in _INVISIBLE_DRIVERS and driver != asked_for:
+        pygame.display.quit()
+        raise _no_display("no screen was found")
+    return driver
+
+
 class PygameWindow:
     """A resizable window on the desktop."""
 
-    def __init__(self, title: str, size: tuple[int, int], *, fullscreen: bool = False) -> None:
+    def __init__(
+        self,
+        title: str,
+        size: tuple[int, int],
+        *,
+        fullscreen: bool = False,
+        display: int = 0,
+        is_exhibit: bool = False,
+    ) -> None:
         """Open it.
 
         Args:
             title: In its frame.
             size: (width, height) in pixels, where it is not fullscreen; made smaller to fit the desktop.
             fullscreen: Whether it fills the screen at first.
+            display: Number of the display to open on, from 0.
+            is_exhibit: It fills the display for good, whatever size that gets; it shows no cursor, listens to
+                gamepads as they come and go, and takes the focus back.
 
         Raises:
-            DisplayError: there is no screen.
+            DisplayError: there is no screen, or no display of that number.
         """
-        for name, value in _HINTS.items():
-            os.environ.setdefault(name, value)
-        asked_for = os.environ.get("SDL_VIDEODRIVER", "")
-        if sys.platform == "linux" and not asked_for and not os.environ.get("WAYLAND_DISPLAY"):
-            # Left alone, SDL would end up with an invisible driver, and print lines of its own on the way.
-            os.environ["SDL_VIDEODRIVER"] = "x11,kmsdrm"
-            # Otherwise SDL sends each frame through an OpenGL texture, which costs 8 ms without a GPU.
-            os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
-        try:
-            pygame.display.init()
-        except pygame.error as error:
-            raise _no_display(str(error) if asked_for else "no screen was found") from error
+        init_display()
         self._is_open = True
-        driver = pygame.display.get_driver()
-        if driver in _INVISIBLE_DRIVERS and driver != asked_for:
+        desktops = pygame.display.get_desktop_sizes()
+        if display >= len(desktops):
             self.close()
-            raise _no_display("no screen was found")
-        desktop = pygame.display.get_desktop_sizes()[0]
+            raise _unknown_display(display, desktops)
+        desktop = desktops[display]
+        self._display = display
+        self._filled = (display, desktop)
+        self._stumbles = 0
+        self._is_exhibit = is_exhibit
+        self._gamepads: dict[int, Any] = {}
+        self._wants_focus_seconds: float | None = None
         self._size = (min(size[0], desktop[0]), min(size[1], desktop[1]))
         self._corner: tuple[int, int] | None = None
-        self._is_fullscreen = fullscreen
-        self._clock = pygame.time.Clock()
+        self._is_fullscreen = fullscreen or is_exhibit
         pygame.display.set_caption(title)
         pygame.display.set_icon(_icon())
         try:
-            if fullscreen:
-                pygame.display.set_mode((0, 0), pygame.FULLSCREEN)
+            if self._is_fullscreen:
+                # Of the desktop's own size, which SDL makes a borderless window: no display changes its mode.
+                pygame.display.set_mode(desktop, pygame.FULLSCREEN, display=display)
             else:
-                pygame.display.set_mode(self._size, pygame.RESIZABLE)
+                pygame.display.set_mode(self._size, pygame.RESIZABLE, display=display)
         except pygame.error as error:
             self.close()
             raise _no_display(str(error)) from error
         # Kept for good: SDL's events point to this object, and crash once it is gone.
         self._sdl_window: Any = SDLWindow.from_display_module()
         pygame.key.set_repeat(_KEY_REPEAT_DELAY_MILLISECONDS, _KEY_REPEAT_INTERVAL_MILLISECONDS)
-        with contextlib.suppress(pygame.error):  # Not every driver has a cursor to offer.
-            pygame.mouse.set_cursor(pygame.SYSTEM_CURSOR_CROSSHAIR)
+        self._set_cursor()
+        if is_exhibit:
+            with contextlib.suppress(pygame.error):  # No gamepads, then.
+                pygame.joystick.init()
 
     @property
     def surface(self) -> pygame.Surface:
@@ -120,17 +163,87 @@ class PygameWindow:
         """Whether it fills the screen."""
         return self._is_fullscreen
 
+    @property
+    def is_dark(self) -> bool:
+        """Never."""
+        return False
+
     def events(self) -> list[Event]:
-        """What happened since the last call, oldest first."""
-        events = pygame.event.get()
+        """What happened since the last call, oldest first.
+
+        Raises:
+            DisplayLostError: the screen went away.
+        """
+        try:
+            events = pygame.event.get()
+            self._stumbles = 0
+        except (pygame.error, SystemError, KeyError) as error:
+            # pygame may stumble over a gamepad that was pulled out; what else happened comes next time.
+            self._stumbles += 1
+            if self._stumbles > _MOST_STUMBLES or not pygame.display.get_init():
+                raise _display_lost(error) from error
+            events = []
         for event in events:
             if event.type == pygame.VIDEORESIZE and not self._is_fullscreen:
                 self._size = (event.w, event.h)
+            elif event.type in (pygame.JOYDEVICEADDED, pygame.JOYDEVICEREMOVED):
+                self._follow_gamepads(event)
+        if self._is_exhibit:
+            self._hold_the_display({event.type for event in events})
         return events
 
+    def _follow_gamepads(self, event: Event) -> None:
+        """A gamepad sends events as long as it is held here."""
+        if event.type == pygame.JOYDEVICEREMOVED:
+            self._gamepads.pop(event.instance_id, None)
+            return
+        # It may be gone again, or be none that SDL can open.
+        with contextlib.suppress(pygame.error):
+            gamepad = pygame.joystick.Joystick(event.device_index)
+            self._gamepads[gamepad.get_instance_id()] = gamepad
+
+    def _hold_the_display(self, kinds: set[int]) -> None:
+        """Fill the display at whatever size it has now, without a cursor, and with the focus."""
+        desktops = pygame.display.get_desktop_sizes()
+        # Where its display is gone, what is left has to do until it is back.
+        display = min(self._display, len(desktops) - 1)
+        if desktops and min(desktops[display]) > 0 and (display, desktops[display]) != self._filled:
+            self._filled = (display, desktops[display])
+            try:
+                pygame.display.set_mode(desktops[display], pygame.FULLSCREEN, display=display)
+            except pygame.error as error:
+                raise _display_lost(error) from error
+        if pygame.WINDOWENTER in kinds or pygame.WINDOWFOCUSGAINED in kinds:
+            self._set_cursor()
+        if pygame.WINDOWFOCUSGAINED in kinds:
+            self._wants_focus_seconds = None
+        elif pygame.WINDOWFOCUSLOST in kinds or pygame.WINDOWMINIMIZED in kinds:
+            self._wants_focus_seconds = self.now_seconds() + _FOCUS_SECONDS
+        if self._wants_focus_seconds is not None and self.now_seconds() >= self._wants_focus_seconds:
+            self._wants_focus_seconds = self.now_seconds() + _FOCUS_SECONDS
+            with contextlib.suppress(pygame.error):
+                self._sdl_window.restore()
+                self._sdl_window.focus()
+
+    def _set_cursor(self) -> None:
+        with contextlib.suppress(pygame.error):  # Not every driver has a cursor to offer.
+            if self._is_exhibit:
+                # A hidden cursor stops or displaces touches on some screens; an empty one does not.
+                nothing = (0,) * 8
+                pygame.mouse.set_cursor((8, 8), (0, 0), nothing, nothing)
+            else:
+                pygame.mouse.set_cursor(pygame.SYSTEM_CURSOR_CROSSHAIR)
+
     def present(self) -> None:
-        """Show what was drawn."""
-        pygame.display.flip()
+        """Show what was drawn.
+
+        Raises:
+            DisplayLostError: the screen went away.
+        """
+        try:
+            pygame.display.flip()
+        except pygame.error as error:
+            raise _display_lost(error) from error
 
     def set_fullscreen(self, fullscreen: bool) -> None:
         """Fill the screen, or go back to the size and place before."""
@@ -142,11 +255,13 @@ class PygameWindow:
                 column, row = self._sdl_window.position
                 self._corner = (column, row)
                 self._sdl_window.position = (0, 0)
-            pygame.display.set_mode((0, 0), pygame.FULLSCREEN)
+            desktops = pygame.display.get_desktop_sizes()
+            desktop = desktops[min(self._display, len(desktops) - 1)]
+            pygame.display.set_mode(desktop, pygame.FULLSCREEN, display=self._display)
         else:
             width, height = self._size
             for size in ((width, height), (width, height - 1), (width, height)):
-                pygame.display.set_mode(size, pygame.RESIZABLE)
+                pygame.display.set_mode(size, pygame.RESIZABLE, display=self._display)
             if is_single_screen and self._corner is not None:
                 self._sdl_window.position = self._corner
         self._is_fullscreen = fullscreen
@@ -155,32 +270,33 @@ class PygameWindow:
         """The time, from any zero."""
         return time.perf_counter()
 
-    def wait_for_frame(self, frames_per_second: int) -> None:
-        """Sleep until the next frame is due."""
-        self._clock.tick(frames_per_second)
+    def wait_until(self, seconds: float) -> None:
+        """Sleep until a time of `now_seconds`; not at all where it has passed."""
+        time.sleep(max(0.0, seconds - self.now_seconds()))
 
     def close(self) -> None:
         """Close it; calling it twice does no harm."""
         if self._is_open:
             self._is_open = False
+            if pygame.joystick.get_init():
+                self._gamepads.clear()
+                pygame.joystick.quit()
             pygame.display.quit()
 
 
 class HeadlessWindow:
-    """A window without a screen: frames stay in memory, time passes frame by frame, events are handed in."""
+    """A window without a screen: frames stay in memory, waiting takes no time, events are handed in."""
 
-    def __init__(self, size: tuple[int, int], frames_per_second: int = 60) -> None:
+    def __init__(self, size: tuple[int, int]) -> None:
         """Make one.
 
         Args:
             size: (width, height) in pixels.
-            frames_per_second: How fast its time passes.
         """
         self._surface = pygame.Surface(size, depth=32)
         self._is_fullscreen = False
         self._events: list[Event] = []
-        self._frame_seconds = 1.0 / frames_per_second
-        self._frames = 0
+        self._now_seconds = 0.0
 
     @property
     def surface(self) -> pygame.Surface:
@@ -191,6 +307,11 @@ class HeadlessWindow:
     def is_fullscreen(self) -> bool:
         """What was last asked for."""
         return self._is_fullscreen
+
+    @property
+    def is_dark(self) -> bool:
+        """Never."""
+        return False
 
     def post(self, *events: Event) -> None:
         """Hand in events for the next frame."""
@@ -217,12 +338,12 @@ class HeadlessWindow:
         self._is_fullscreen = fullscreen
 
     def now_seconds(self) -> float:
-        """Frames so far, in seconds."""
-        return self._frames * self._frame_seconds
+        """The sum of all waiting."""
+        return self._now_seconds
 
-    def wait_for_frame(self, frames_per_second: int) -> None:
-        """Let one frame's time pass."""
-        self._frames += 1
+    def wait_until(self, seconds: float) -> None:
+        """Let the time pass."""
+        self._now_seconds = max(self._now_seconds, seconds)
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -233,6 +354,15 @@ def _no_display(reason: str) -> DisplayError:
         f"cannot open a window: {reason}; start it on a desktop (DISPLAY is "
         f"{os.environ.get('DISPLAY', '')!r}) or run with --headless --frames N --save FILE"
     )
+
+
+def _display_lost(error: Exception) -> DisplayLostError:
+    return DisplayLostError(f"the screen went away: {error}; check it, and start again")
+
+
+def _unknown_display(number: int, desktops: list[tuple[int, int]]) -> DisplayError:
+    known = ", ".join(f"{index} ({width} x {height})" for index, (width, height) in enumerate(desktops))
+    return DisplayError(f"--display = {number} is not connected; choose one of {known}")
 
 
 def _icon() -> pygame.Surface:

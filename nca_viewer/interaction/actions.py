@@ -25,16 +25,23 @@ class Stroke:
         tool: What it does; None is the tool that is selected.
         start: The cell it comes from.
         end: The cell it goes to.
+        radius_cells: Of the brush, 0 is one cell; None is the radius that is selected.
     """
 
     tool: Tool | None
     start: Cell
     end: Cell
+    radius_cells: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TogglePause:
     """Pause, or run on."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOn:
+    """Run, paused or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +129,30 @@ class Quit:
     """End the program."""
 
 
+@dataclass(frozen=True, slots=True)
+class SwitchLanguage:
+    """In an exhibit: speak the next of the operator's languages."""
+
+
+class OperatorChoice(Enum):
+    """What an exhibit's operator can ask for on the operator's page."""
+
+    RESUME = "resume"
+    RELOAD = "reload"
+    QUIT = "quit"
+
+
+@dataclass(frozen=True, slots=True)
+class Operate:
+    """In an exhibit: a button of the operator's page."""
+
+    choice: OperatorChoice
+
+
 Action = (
     Stroke
     | TogglePause
+    | RunOn
     | StepOnce
     | Reset
     | NewDigit
@@ -140,4 +168,6 @@ Action = (
     | Screenshot
     | Dismiss
     | Quit
+    | SwitchLanguage
+    | Operate
 )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import pygame
 
+from nca_viewer.config_file import nearest_names
+from nca_viewer.errors import ConfigError
 from nca_viewer.interaction.actions import (
     Action,
     ChangeRadius,
@@ -26,6 +28,7 @@ from nca_viewer.interaction.actions import (
     TogglePause,
     Tool,
 )
+from nca_viewer.interaction.gamepad import KeyMapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,26 @@ GESTURES: tuple[tuple[str, str], ...] = (
     ("Wheel", "brush size"),
 )
 """What the pointer does, as (gesture, meaning)."""
+
+
+KEY_CODES: dict[str, int] = {
+    name.removeprefix("K_").lower(): getattr(pygame, name) for name in dir(pygame) if name.startswith("K_")
+}
+"""Every key by its name, as pygame calls it without the `K_`."""
+
+
+def require_key_names(mapping: KeyMapping) -> None:
+    """Check that there are keys of all the names in a mapping.
+
+    Raises:
+        ConfigError: naming one that is none.
+    """
+    for part, names in mapping.parts.items():
+        for name in names:
+            if name not in KEY_CODES:
+                raise ConfigError(
+                    f"keys {part} = {name!r} is no key; {nearest_names(name.lower(), KEY_CODES)}"
+                )
 
 
 def find_binding(key: int, text: str, *, shift: bool, control: bool) -> Binding | None:

@@ -12,6 +12,7 @@ from nca_viewer.interaction.actions import (
     Dismiss,
     NextView,
     Quit,
+    RunOn,
     SelectTool,
     StepOnce,
     Stroke,
@@ -63,6 +64,8 @@ def update(controls: Controls, action: Action) -> Controls:
     match action:
         case TogglePause():
             return replace(controls, paused=not controls.paused)
+        case RunOn():
+            return replace(controls, paused=False)
         case StepOnce():
             return replace(controls, paused=True)
         case ChangeSpeed(rungs):

@@ -5,6 +5,7 @@ The limits hold for two processor cores that nothing else is using.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -15,6 +16,7 @@ import pytest
 from nca_viewer.config import ModelConfig
 from nca_viewer.display.hud import TOOL_COLOURS
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.operation.status import read_status
 
 pytestmark = pytest.mark.benchmark
 
@@ -88,10 +90,11 @@ FRAMES = """
 """
 
 
-def test_sixty_frames_a_second_with_four_steps_each(display, full_checkpoint):
+def run_on_display(display, program, checkpoint):
+    """What a program that opens a window prints as JSON."""
     environment = {name: value for name, value in os.environ.items() if name != "SDL_VIDEODRIVER"}
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(FRAMES), str(full_checkpoint)],
+        [sys.executable, "-c", textwrap.dedent(program), str(checkpoint)],
         env=environment | {"DISPLAY": display.name, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         capture_output=True,
         text=True,
@@ -99,8 +102,116 @@ def test_sixty_frames_a_second_with_four_steps_each(display, full_checkpoint):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    measured = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+def test_sixty_frames_a_second_with_four_steps_each(display, full_checkpoint):
+    measured = run_on_display(display, FRAMES, full_checkpoint)
     print(measured)
     assert measured["mean"] == pytest.approx(1 / 60, rel=0.05)
     assert measured["p99"] < 0.020
     assert measured["steps"] >= 4 * 640
+
+
+POINTER = """
+    import json, random, sys, threading, time
+    from fractions import Fraction
+    from pathlib import Path
+    import jax
+    import numpy as np
+    import pygame
+    from pygame.event import Event
+    from nca_viewer.app import App, Loaded
+    from nca_viewer.cli import load_exhibit
+    from nca_viewer.display.geometry import Geometry
+    from nca_viewer.display.window import PygameWindow
+    from nca_viewer.viewer_config import ViewerConfig
+
+    FINGERS, SWEEPS, WHITE = 10, 12, (255, 255, 255)
+    config = ViewerConfig(
+        checkpoint=sys.argv[1], seed=1, speed=Fraction(4), start="blank", brush_radius_cells=0,
+        window_size=(1000, 700),
+    )
+    exhibit = load_exhibit(config, 1, None, lambda stage: None)
+    simulation = exhibit.simulation
+    # Steps that cost what they cost and change nothing: a cell that turns white was touched.
+    simulation._parameters = jax.tree.map(lambda leaf: 0 * leaf, simulation._parameters)
+    geometry = Geometry.fit(config.window_size, (28, 28), bar_visible=True)
+    waiting, latencies, blank = {}, [], threading.Event()
+
+    class Watched(PygameWindow):
+        def present(self):
+            super().present()
+            now, surface = time.perf_counter(), self.surface
+            for cell, posted in list(waiting.items()):
+                if surface.get_at(geometry.cell_centre(cell))[:3] == WHITE:
+                    latencies.append(now - posted)
+                    del waiting[cell]
+            if app.snapshot is not None and not app.snapshot.image.any():
+                blank.set()
+
+    window = Watched("benchmark", config.window_size)
+    app = App(window, Loaded(exhibit), config, screenshot_folder=Path.cwd())
+
+    def finger(kind, number, column):
+        x, y = geometry.cell_centre((2 * number + 4, column))
+        waiting[2 * number + 4, column] = time.perf_counter()
+        pygame.event.post(
+            Event(kind, x=(x + 0.5) / 1000, y=(y + 0.5) / 700, finger_id=number, touch_id=1, dx=0, dy=0)
+        )
+
+    def hands():
+        chance = random.Random(1)
+        time.sleep(1.0)
+        for _ in range(SWEEPS):
+            for column in range(28):
+                for number in range(FINGERS):
+                    finger(pygame.FINGERMOTION if column else pygame.FINGERDOWN, number, column)
+                time.sleep(chance.uniform(0.010, 0.040))
+            for number in range(FINGERS):
+                pygame.event.post(
+                    Event(pygame.FINGERUP, x=0.0, y=0.0, finger_id=number, touch_id=1, dx=0, dy=0)
+                )
+            time.sleep(0.1)
+            blank.clear()
+            pygame.event.post(Event(pygame.KEYDOWN, key=pygame.K_DELETE, unicode="\x7f", mod=0))
+            pygame.event.post(Event(pygame.KEYUP, key=pygame.K_DELETE, mod=0))
+            blank.wait(5.0)
+        app.quit()
+
+    threading.Thread(target=hands, daemon=True).start()
+    app.run()
+    print(json.dumps({
+        "touches": FINGERS * SWEEPS * 28,
+        "seen": len(latencies),
+        "median": float(np.median(latencies)),
+        "p99": float(np.quantile(latencies, 0.99)),
+    }))
+"""
+
+
+def test_ten_fingers_are_seen_within_two_frames(display, full_checkpoint):
+    measured = run_on_display(display, POINTER, full_checkpoint)
+    print(measured)
+    assert measured["seen"] == measured["touches"]
+    assert measured["p99"] < 2 / 60
+
+
+def test_a_killed_exhibit_is_back_within_six_seconds(open_viewer, full_checkpoint, tmp_path):
+    options = ["--exhibit", "--ckpt", full_checkpoint, "--state-dir", tmp_path, "--log-dir", tmp_path]
+    supervisor = open_viewer("supervise", *options)
+
+    def live(restarts):
+        status = read_status(tmp_path) or {}
+        return status if status.get("frames", 0) > 0 and status["restarts"] == restarts else None
+
+    first = supervisor.wait_until(lambda: live(0))
+    time.sleep(5)
+    os.kill(first["pid"], signal.SIGKILL)
+    killed = time.monotonic()
+    supervisor.wait_until(lambda: live(1))
+    seconds = time.monotonic() - killed
+    supervisor.process.send_signal(signal.SIGTERM)
+    supervisor.end()
+    print(f"back after {seconds:.1f} s")
+    assert seconds < 6.0

@@ -10,6 +10,7 @@ from nca_viewer.display.frame import Brush, Frame
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.hud import BACKGROUND, TOOL_COLOURS, Hud, Message, Status, elided
 from nca_viewer.display.window import HeadlessWindow
+from nca_viewer.healing import Healing
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.interaction.strokes import disc_region
 
@@ -61,7 +62,7 @@ def test_every_pixel_of_every_cell_has_its_colour(size, bar_visible, image):
 def test_the_brush_outline_encloses_exactly_the_cells_it_touches(tool):
     grey = np.full((*GRID, 3), 77, np.uint8)
     size, radius, centre = (640, 480), 2, (1, 6)
-    pixels, geometry = draw(size, grey, brush=Brush(centre, radius, tool))
+    pixels, geometry = draw(size, grey, brushes=[Brush(centre, radius, tool)])
     region = disc_region(centre, radius, *GRID)
     left, top, width, height = geometry.grid_rectangle
     marked = (pixels == TOOL_COLOURS[tool]).all(axis=2)[: top + height]
@@ -76,9 +77,9 @@ def test_the_brush_outline_encloses_exactly_the_cells_it_touches(tool):
 
 def test_a_brush_beside_the_grid_shows_the_cells_it_still_touches(image):
     without, _ = draw((640, 480), image)
-    beside, _ = draw((640, 480), image, brush=Brush((5, -2), 1, Tool.PAINT))
+    beside, _ = draw((640, 480), image, brushes=[Brush((5, -2), 1, Tool.PAINT)])
     assert (without == beside).all()
-    touching, _ = draw((640, 480), image, brush=Brush((5, -1), 1, Tool.PAINT))
+    touching, _ = draw((640, 480), image, brushes=[Brush((5, -1), 1, Tool.PAINT)])
     assert (without != touching).any()
 
 
@@ -139,6 +140,19 @@ def test_the_help_fits_into_the_window(size, image, monkeypatch):
         assert all(panel.contains(word) for word in words)
     overlaps = [(a, b) for i, a in enumerate(words) for b in words[:i] if a.inflate(-2, -6).colliderect(b)]
     assert not overlaps
+
+
+def test_the_healing_is_told_beside_the_hint_where_there_is_room(image):
+    healing = Healing(1, 10, error=0.05, error_before=0.0, error_wounded=0.1, hand_seconds=0.0)
+    for size, is_told in (((900, 960), True), ((300, 340), False)):
+        plain, geometry = draw(size, image)
+        told, _ = draw(size, image, state=status(healing=healing))
+        changed = (plain != told).any(axis=2)
+        assert changed.any() == is_told
+        if is_told:
+            rows, columns = np.nonzero(changed)
+            assert rows.min() > size[1] - geometry.bar_height + geometry.text_height
+            assert columns.min() > size[0] / 2
 
 
 def test_elided_text_keeps_both_ends():

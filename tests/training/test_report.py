@@ -91,7 +91,7 @@ def test_a_file_that_stood_there_survives_a_failure(tmp_path: Path, monkeypatch:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full_disk)
-    with pytest.raises(OutputError, match=r"sheet.png: No space left on device; choose another place"):
+    with pytest.raises(OutputError, match=r"sheet.png': No space left on device; choose another place"):
         report.save_image(Image.new("RGB", (5, 7)), path)
     assert path.read_text() == "precious"
     assert [each.name for each in tmp_path.iterdir()] == ["sheet.png"]

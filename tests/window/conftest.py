@@ -1,5 +1,6 @@
 """A virtual display, and the real program on it."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -19,12 +20,24 @@ SCREEN = (1000, 700)
 
 @pytest.fixture(scope="session")
 def display(tmp_path_factory):
-    """The name of a virtual display; skips where the tools for it are missing."""
+    """A virtual display; skips where the tools for it are missing."""
+    with virtual_display(tmp_path_factory.mktemp("xvfb")) as display:
+        yield display
+
+
+@pytest.fixture
+def mortal_display(tmp_path):
+    """A virtual display of one's own, to do away with."""
+    with virtual_display(tmp_path) as display:
+        yield display
+
+
+@contextlib.contextmanager
+def virtual_display(folder):
     for tool in ("Xvfb", "xdotool"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed; on Debian: apt-get install xvfb xdotool")
     reading, writing = os.pipe()
-    folder = tmp_path_factory.mktemp("xvfb")
     log = open(folder / "log", "wb")  # noqa: SIM115
     server = subprocess.Popen(
         [
@@ -51,17 +64,19 @@ def display(tmp_path_factory):
         server.wait()
         log.close()
         pytest.skip("Xvfb did not start")
-    yield Display(f":{number}", folder / "Xvfb_screen0")
-    server.terminate()
-    server.wait(timeout=30)
-    log.close()
+    try:
+        yield Display(f":{number}", folder / "Xvfb_screen0", server)
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+        log.close()
 
 
 class Display:
     """A virtual display and the file that its pixels are in."""
 
-    def __init__(self, name, framebuffer):
-        self.name, self.framebuffer = name, framebuffer
+    def __init__(self, name, framebuffer, server):
+        self.name, self.framebuffer, self.server = name, framebuffer, server
 
     def screen(self):
         """What is on the screen: uint8[height, width, 3]."""
@@ -148,8 +163,8 @@ def open_viewer(display, tmp_path_factory):
     cache = tmp_path_factory.getbasetemp() / "viewer-cache"
     viewers = []
 
-    def start(*arguments):
-        viewer = Viewer(display, cache, arguments)
+    def start(*arguments, on=display):
+        viewer = Viewer(on, cache, arguments)
         viewers.append(viewer)
         return viewer
 

@@ -1,0 +1,72 @@
+"""How much of a wound is healed: the picture against the clean one, from snapshot to snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nca_viewer.snapshot import Snapshot
+
+PAUSE_SECONDS = 1.0
+"""Hands that come back sooner make the same wound larger; later, another one."""
+
+SMALLEST_WOUND = 0.005
+"""What adds less to the error is no wound that healing could be told of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Healing:
+    """The last wound of an episode; the first is what was forgotten at its start.
+
+    Attributes:
+        episode: Number of the episode.
+        step: Of the last snapshot.
+        error: Root mean square difference from the clean picture, 0 (none) to 1.
+        error_before: What it was before the wound.
+        error_wounded: The most it was while hands were on it.
+        hand_seconds: When that was last.
+    """
+
+    episode: int
+    step: int
+    error: float
+    error_before: float
+    error_wounded: float
+    hand_seconds: float
+
+    @property
+    def restored(self) -> float | None:
+        """Part of the wound that is healed, 0 to 1; None where there is no wound to speak of."""
+        depth = self.error_wounded - self.error_before
+        if depth < SMALLEST_WOUND:
+            return None
+        return min(max((self.error_wounded - self.error) / depth, 0.0), 1.0)
+
+
+def follow_healing(
+    healing: Healing | None, snapshot: Snapshot, *, is_touched: bool, now_seconds: float
+) -> Healing | None:
+    """Look at the next snapshot.
+
+    Args:
+        healing: Until now; None at first.
+        snapshot: Of this frame.
+        is_touched: Whether a hand was on the cells in this frame.
+        now_seconds: The time from any zero.
+
+    Returns:
+        What to pass in next time; None where the episode has no clean picture.
+    """
+    if snapshot.clean is None:
+        return None
+    difference = (snapshot.image.astype(np.float64) - snapshot.clean) / 255.0
+    error = float(np.sqrt(np.mean(difference**2)))
+    if healing is None or snapshot.episode != healing.episode or snapshot.step < healing.step:
+        return Healing(snapshot.episode, snapshot.step, error, 0.0, error, now_seconds)
+    followed = replace(healing, step=snapshot.step, error=error)
+    if not is_touched:
+        return followed
+    if now_seconds - healing.hand_seconds > PAUSE_SECONDS:
+        followed = replace(followed, error_before=healing.error, error_wounded=error)
+    return replace(followed, error_wounded=max(followed.error_wounded, error), hand_seconds=now_seconds)

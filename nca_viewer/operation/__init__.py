@@ -1,0 +1,1 @@
+"""Unattended running: health, heartbeat, status, records, supervision. Plain Python and NumPy."""

@@ -1,0 +1,250 @@
+"""What `nca-viewer doctor` finds: a check per matter, each with what to do where it fails."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nca_viewer.errors import UserError
+from nca_viewer.operation.caretaker import record_folders
+from nca_viewer.operation.status import read_status
+from nca_viewer.viewer_config import ViewerConfig
+
+if TYPE_CHECKING:
+    from nca_viewer.automaton.system import AttentionNCA
+
+OK, NOTE, BAD = "ok", "note", "bad"
+
+LEAST_FREE_BYTES = 200 * 2**20
+"""A disk with less than this fills up soon."""
+
+FRAME_SHARE = 0.8
+"""Part of a frame's time that its steps may take."""
+
+_TIMED_FRAMES = 60
+_DIRECT_INPUT = 1 << 1
+_MULTITOUCH_X = 1 << 0x35
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        check: What was looked at.
+        level: "ok"; "note" for what may be meant so; "bad" for what must be mended.
+        text: What was found.
+        remedy: What to do; empty where nothing is to be done.
+    """
+
+    check: str
+    level: str
+    text: str
+    remedy: str = ""
+
+
+def is_well(findings: Sequence[Finding]) -> bool:
+    """Whether nothing must be mended."""
+    return all(finding.level != BAD for finding in findings)
+
+
+def as_lines(finding: Finding) -> list[str]:
+    """A finding for people."""
+    lines = [f"{finding.level:<5}{finding.check:<15}{finding.text}"]
+    if finding.remedy:
+        lines.append(f"{'':<20}-> {finding.remedy}")
+    return lines
+
+
+def examine(config: ViewerConfig) -> Iterator[Finding]:
+    """Look at everything that a viewer with these options needs, quick matters first."""
+    yield _guarded("screen", lambda: _screen(config))
+    yield _guarded("touch", _touch)
+    yield from _folders(config)
+    yield _guarded("record", lambda: _record(config))
+    model: list[AttentionNCA] = []
+    yield _guarded("checkpoint", lambda: _checkpoint(config, model))
+    yield _guarded("backend", lambda: _backend(config))
+    yield _guarded("compile cache", lambda: _compile_cache(config))
+    if model:
+        yield _guarded("speed", lambda: _speed(config, model[0]))
+
+
+def _guarded(check: str, look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except UserError as error:
+        return Finding(check, BAD, str(error), "do what the line says")
+    except Exception as error:  # A check that breaks has found something, too.
+        return Finding(check, BAD, f"{type(error).__name__}: {error}", "report this line")
+
+
+# ------------------------------------------------------------------------------------ what is seen
+
+
+def _screen(config: ViewerConfig) -> Finding:
+    if config.headless:
+        return Finding("screen", OK, "none is needed (--headless)")
+    from nca_viewer.display.probe import find_screens
+
+    try:
+        screens = find_screens()
+    except UserError as error:
+        remedy = (
+            "run it where the exhibit runs: DISPLAY=:0 nca-viewer doctor; look at cable, power and X server"
+        )
+        return Finding("screen", BAD, str(error).partition(";")[0], remedy)
+    sizes = ", ".join(f"{width}x{height}" for width, height in screens.sizes)
+    text = f"{len(screens.sizes)} ({sizes}), driver {screens.driver}"
+    if config.display >= len(screens.sizes):
+        return Finding("screen", BAD, text, f"there is no screen {config.display}; change --display")
+    return Finding("screen", OK, text)
+
+
+def _touch() -> Finding:
+    try:
+        names = touch_screens(Path("/proc/bus/input/devices").read_text(errors="replace"))
+    except OSError:
+        return Finding("touch", NOTE, "cannot be told on this system", "try it with a finger")
+    if not names:
+        remedy = "look at the screen's USB cable, where visitors should touch it; a mouse works too"
+        return Finding("touch", NOTE, "no touch screen", remedy)
+    return Finding("touch", OK, ", ".join(names))
+
+
+def touch_screens(devices: str) -> list[str]:
+    """Names of the touch screens in the text of `/proc/bus/input/devices`."""
+    names = []
+    for block in devices.split("\n\n"):
+        fields = dict(re.findall(r"^[BN]: (\w+)=(.*)$", block, re.MULTILINE))
+        properties = int(fields.get("PROP", "0") or "0", 16)
+        axes = 0
+        for word in fields.get("ABS", "0").split():
+            axes = axes << 64 | int(word, 16)
+        if properties & _DIRECT_INPUT and axes & _MULTITOUCH_X:
+            names.append(fields.get("Name", '"unnamed"').strip('"'))
+    return names
+
+
+# ------------------------------------------------------------------------------------ what is kept
+
+
+def _folders(config: ViewerConfig) -> Iterator[Finding]:
+    state_folder, log_folder = record_folders(config)
+    usage_folder = config.usage_csv.parent if config.usage_csv is not None else None
+    for check, folder in (
+        ("state folder", state_folder),
+        ("log folder", log_folder),
+        ("usage", usage_folder),
+    ):
+        if folder is not None:
+            yield _guarded(check, lambda check=check, folder=folder: _folder(check, folder))  # type: ignore[misc]
+
+
+def _folder(check: str, folder: Path) -> Finding:
+    standing = folder
+    while not standing.exists() and standing != standing.parent:
+        standing = standing.parent
+    if not standing.is_dir() or not os.access(standing, os.W_OK | os.X_OK):
+        user = f"user {os.getuid()}" if hasattr(os, "getuid") else "this user"
+        return Finding(
+            check, BAD, f"{folder} cannot be written", f"let {user} write there, or choose another"
+        )
+    free = shutil.disk_usage(standing).free
+    text = f"{folder}, {free / 2**30:.1f} GB free"
+    if free < LEAST_FREE_BYTES:
+        return Finding(check, BAD, text, f"make room: at least {LEAST_FREE_BYTES / 2**20:.0f} MB")
+    return Finding(check, OK, text)
+
+
+def _record(config: ViewerConfig) -> Finding:
+    """What the viewer last told about itself."""
+    folder, _ = record_folders(config)
+    status = read_status(folder) if folder is not None else None
+    if status is None:
+        return Finding("record", NOTE, "no status.json yet" if folder else "no status is kept (--state-dir)")
+    when = datetime.fromisoformat(str(status["time"]).replace("Z", "+00:00"))
+    age = (datetime.now(UTC) - when).total_seconds()
+    text = f"{status['state']}, {max(age, 0):.0f} s ago; {status['recoveries']} recoveries, " + (
+        f"{status['restarts']} restarts"
+    )
+    trouble = "; ".join([*status["problems"], *filter(None, [status["checkpoint"]["trouble"]])])
+    if trouble:
+        return Finding("record", BAD, f"{text}; {trouble}", "mend what it names")
+    if status["state"] == "failed":
+        return Finding("record", NOTE, f"{text}; {status['last_error']}", "read the log of that time")
+    return Finding("record", OK, text)
+
+
+# ------------------------------------------------------------------------------------ what computes
+
+
+def _checkpoint(config: ViewerConfig, found: list[AttentionNCA]) -> Finding:
+    from nca_viewer.checkpoint import load_checkpoint
+    from nca_viewer.simulation import use_compile_cache, use_device
+
+    use_device(config.device)
+    if config.compile_cache:
+        use_compile_cache()
+    try:
+        model, info = load_checkpoint(config.checkpoint)
+    except UserError as error:
+        remedy = "copy it again, or choose another with --ckpt; an exhibit shows the bundled one meanwhile"
+        return Finding("checkpoint", BAD, str(error), remedy)
+    found.append(model)
+    return Finding("checkpoint", OK, f"{config.checkpoint}, SHA-256 {info.sha256}")
+
+
+def _backend(config: ViewerConfig) -> Finding:
+    from nca_viewer.selftest import backend_name, check_backend
+    from nca_viewer.simulation import use_device
+
+    use_device(config.device)
+    check_backend()
+    return Finding("backend", OK, f"{backend_name()} computes rightly")
+
+
+def _compile_cache(config: ViewerConfig) -> Finding:
+    if not config.compile_cache:
+        return Finding("compile cache", NOTE, "off; every start compiles anew, which takes seconds")
+    from nca_viewer.simulation import compile_cache_folder
+
+    folder = compile_cache_folder()
+    files = [path for path in folder.glob("*") if path.is_file()] if folder.is_dir() else []
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        return Finding(
+            "compile cache", BAD, f"{folder} cannot be written", "let the exhibit's user write there"
+        )
+    size = sum(path.stat().st_size for path in files)
+    return Finding("compile cache", OK, f"{folder}, {len(files)} files, {size / 2**20:.1f} MB")
+
+
+def _speed(config: ViewerConfig, model: AttentionNCA) -> Finding:
+    from nca_viewer.simulation import Simulation
+
+    simulation = Simulation(model, seed=0)
+    simulation.warm_up()
+    times = []
+    for _ in range(_TIMED_FRAMES):
+        began = time.perf_counter()
+        simulation.advance(1)
+        simulation.request_snapshot().result()
+        times.append(time.perf_counter() - began)
+    milliseconds = 1000 * statistics.median(times)
+    frame_milliseconds = 1000 / config.frames_per_second
+    asked = max(1.0, float(config.speed))
+    text = (
+        f"{milliseconds:.1f} ms per step; {config.speed} per frame at {config.frames_per_second} frames/s "
+        f"has {frame_milliseconds:.1f} ms"
+    )
+    if asked * milliseconds > FRAME_SHARE * frame_milliseconds:
+        return Finding("speed", BAD, text, "choose a lower --speed or --fps, or free the processor")
+    return Finding("speed", OK, text)

@@ -1,0 +1,67 @@
+"""Files that appear whole or not at all: written beside their place, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from nca_viewer.errors import OutputError
+
+
+@contextmanager
+def whole_file(
+    path: Path, *, durable: bool = True, make_parents: bool = False, only_writer: bool = False
+) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place when the block ends well, else is removed.
+
+    The temporary name keeps the suffix, from which writers tell the format.
+
+    Args:
+        path: The file.
+        durable: Whether it should also survive that the power fails, for the price of waiting for the disk.
+        make_parents: Whether to make folders that are missing above it.
+        only_writer: Whether no other program writes this file. Then the temporary file has always the same
+            name, so that programs that are killed leave no heap of them.
+
+    Raises:
+        OSError: it could not be written; what lay there before is untouched.
+    """
+    if make_parents:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+    writer = "" if only_writer else f".{os.getpid()}"
+    temporary = path.with_name(f".{path.stem}{writer}.partial{path.suffix}")
+    try:
+        yield temporary
+        if durable:
+            with open(temporary, "rb") as written:
+                os.fsync(written.fileno())
+        os.replace(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+@contextmanager
+def output_file(path: str | os.PathLike[str], *, make_parents: bool = False) -> Iterator[Path]:
+    """As `whole_file`, for a file that a person asked for.
+
+    Raises:
+        OutputError: it could not be written.
+    """
+    target = Path(path).expanduser()
+    try:
+        with whole_file(target, make_parents=make_parents) as temporary:
+            yield temporary
+    except OSError as error:
+        raise output_error(target, error) from error
+
+
+def output_error(target: Path, error: OSError) -> OutputError:
+    """What a person is told of a file that cannot be written."""
+    reason = error.strerror or str(error)
+    return OutputError(f"cannot write {str(target)!r}: {reason}; choose another place or make room")

@@ -1,0 +1,56 @@
+"""Faults for tests to inject: a simulation in which something goes wrong when a test says so."""
+
+
+class FaultySimulation:
+    """A simulation in which a test decides what goes wrong; else it is the real one.
+
+    Attributes:
+        real: The real one.
+        step_error: Raised by the next step, once.
+        stalls: No snapshot comes while this is set.
+        is_frozen: No step is taken until the next start.
+        is_deaf: No stroke acts until the next start.
+    """
+
+    def __init__(self, simulation):
+        self.real = simulation
+        self.step_error = None
+        self.stalls = False
+        self.is_frozen = False
+        self.is_deaf = False
+
+    def __getattr__(self, name):
+        return getattr(self.real, name)
+
+    def advance(self, steps):
+        if self.step_error is not None:
+            error, self.step_error = self.step_error, None
+            raise error
+        if not self.is_frozen:
+            self.real.advance(steps)
+
+    def apply(self, *arguments):
+        if not self.is_deaf:
+            self.real.apply(*arguments)
+
+    def begin(self, image, mask_ratio):
+        self.is_frozen = self.is_deaf = False
+        self.real.begin(image, mask_ratio)
+
+    def request_snapshot(self):
+        return _Stalling(self, self.real.request_snapshot())
+
+
+class _Stalling:
+    """A snapshot that does not come while the simulation stalls."""
+
+    def __init__(self, simulation, pending):
+        self._simulation, self._pending = simulation, pending
+
+    @property
+    def is_ready(self):
+        return not self._simulation.stalls and self._pending.is_ready
+
+    def result(self):
+        assert not self._simulation.stalls, "it would have blocked"
+        return self._pending.result()

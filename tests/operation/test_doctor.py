@@ -1,0 +1,148 @@
+"""What the doctor finds, and what it says to do."""
+
+import json
+import shutil
+
+import pytest
+from click.testing import CliRunner
+
+from nca_viewer import cli
+from nca_viewer.operation import doctor
+from nca_viewer.operation.doctor import BAD, NOTE, OK, as_lines, examine, touch_screens
+from nca_viewer.viewer_config import ViewerConfig
+
+DEVICES = """\
+I: Bus=0011 Vendor=0001 Product=0001 Version=ab41
+N: Name="AT Translated Set 2 keyboard"
+B: PROP=0
+B: EV=120013
+
+I: Bus=0003 Vendor=222a Product=0001 Version=0110
+N: Name="ILITEK ILITEK-TP"
+B: PROP=2
+B: EV=1b
+B: KEY=400 0 0 0 0 0
+B: ABS=3273800000000003
+
+I: Bus=0018 Vendor=06cb Product=7a13 Version=0100
+N: Name="SYNA Touchpad"
+B: PROP=5
+B: ABS=2e0800000000003
+
+I: Bus=0003 Vendor=056a Product=0357 Version=0110
+N: Name="A pen tablet"
+B: PROP=2
+B: ABS=1000d000003
+"""
+
+
+@pytest.fixture
+def config(small_checkpoint, tmp_path):
+    return ViewerConfig(
+        checkpoint=str(small_checkpoint), headless=True, frames=1, state_directory=tmp_path / "new" / "state"
+    )
+
+
+def found(config):
+    return {finding.check: finding for finding in examine(config)}
+
+
+def test_a_well_machine(config, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    findings = found(config)
+    assert {finding.level for finding in findings.values()} <= {OK, NOTE}
+    assert findings["checkpoint"].text.endswith(cli_sha256(config.checkpoint))
+    assert "ms per step" in findings["speed"].text
+    assert "computes rightly" in findings["backend"].text
+    assert not (tmp_path / "new").exists()
+
+
+def cli_sha256(path):
+    from nca_viewer.checkpoint import load_checkpoint
+
+    return load_checkpoint(path)[1].sha256
+
+
+def test_touch_screens_are_told_from_keyboards_touchpads_and_pens():
+    assert touch_screens(DEVICES) == ["ILITEK ILITEK-TP"]
+    assert touch_screens("") == []
+
+
+def test_a_damaged_checkpoint(config, small_checkpoint, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(small_checkpoint, copy)
+    (copy / "MANIFEST.json").write_text("{")
+    findings = found(ViewerConfig(checkpoint=str(copy), headless=True, frames=1))
+    assert findings["checkpoint"].level == BAD
+    assert "is damaged" in findings["checkpoint"].text
+    assert findings["checkpoint"].remedy
+    assert "speed" not in findings
+
+
+def test_a_disk_that_is_nearly_full(config, monkeypatch):
+    monkeypatch.setattr(
+        doctor.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**10, 10**10, 10**6)
+    )
+    finding = found(config)["state folder"]
+    assert (finding.level, finding.remedy) == (BAD, "make room: at least 200 MB")
+
+
+def test_a_folder_that_cannot_be_written(config, tmp_path):
+    (tmp_path / "new").write_text("in the way")
+    assert found(config)["state folder"].level == BAD
+
+
+def test_no_screen(config, small_checkpoint, monkeypatch):
+    monkeypatch.delenv("SDL_VIDEODRIVER")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    finding = next(examine(ViewerConfig(checkpoint=str(small_checkpoint))))
+    assert (finding.check, finding.level) == ("screen", BAD)
+    assert "DISPLAY=:0" in finding.remedy
+
+
+def test_a_machine_that_is_too_slow(config, monkeypatch):
+    clock = iter(range(10_000))
+    monkeypatch.setattr(doctor.time, "perf_counter", lambda: next(clock) * 0.02)
+    finding = found(config)["speed"]
+    assert finding.level == BAD
+    assert finding.text.startswith("20.0 ms per step")
+
+
+def test_what_the_viewer_last_told(config):
+    folder = config.state_directory
+    folder.mkdir(parents=True)
+    status = {
+        "state": "running", "time": "2026-11-24T03:00:00Z", "recoveries": 2, "restarts": 1, "last_error": "",
+        "problems": [], "checkpoint": {"trouble": ""},
+    }  # fmt: skip
+    (folder / "status.json").write_text(json.dumps(status))
+    assert found(config)["record"].level == OK
+    assert "2 recoveries, 1 restarts" in found(config)["record"].text
+    (folder / "status.json").write_text(json.dumps(status | {"checkpoint": {"trouble": "it is gone"}}))
+    assert found(config)["record"].level == BAD
+    (folder / "status.json").write_text("{")
+    assert found(config)["record"].level == NOTE
+
+
+def test_the_command(small_checkpoint, tmp_path):
+    arguments = ["doctor", "--ckpt", str(small_checkpoint), "--headless", "--frames", "1"]
+    result = CliRunner().invoke(cli.main, [*arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    assert {finding["check"] for finding in json.loads(result.stdout)} >= {"checkpoint", "backend", "speed"}
+    arguments[2] = str(tmp_path / "gone")
+    result = CliRunner().invoke(cli.main, arguments)
+    assert result.exit_code == 1
+    assert "bad  checkpoint     there is no checkpoint at" in result.stdout
+    assert CliRunner().invoke(cli.main, ["doctor", "--fps", "0"]).exit_code == 2
+
+
+def test_a_check_that_breaks_is_a_finding(config, monkeypatch):
+    def broken(config, model):
+        raise ZeroDivisionError("surprise")
+
+    monkeypatch.setattr(doctor, "_speed", broken)
+    finding = found(config)["speed"]
+    assert as_lines(finding) == [
+        "bad  speed          ZeroDivisionError: surprise", "                    -> report this line"
+    ]  # fmt: skip

@@ -1,0 +1,153 @@
+"""Counting by the hour: what counts as a heal, and a file that loses nothing."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nca_viewer.operation import usage
+from nca_viewer.operation.usage import HEAL_SECONDS, Counts, UsageBook, follow_wound
+
+NOON = datetime(2026, 11, 24, 12, 34, 56, tzinfo=UTC)
+DIGIT = np.zeros((28, 28, 3), np.uint8)
+DIGIT[8:20, 12:16] = 255
+WOUNDED = DIGIT.copy()
+WOUNDED[10:14] = 0
+
+
+def heals(frames):
+    """How often wounds heal in frames of (seconds, hands on, picture, episode)."""
+    wound, count, before = None, 0, frames[0][2]
+    for seconds, hands_on, image, episode in frames:
+        wound, is_healed = follow_wound(
+            wound, now_seconds=seconds, hands_on=hands_on, before=before, image=image, episode=episode
+        )
+        count += is_healed
+        before = image
+    return count
+
+
+def story(after, *, episode=1, hands=((1.0, True), (1.1, True))):
+    return [
+        (0.0, False, DIGIT, 1),
+        *((seconds, on, WOUNDED, 1) for seconds, on in hands),
+        (2.0, False, WOUNDED, episode),
+        (3.0, False, after, episode),
+        (3.0 + HEAL_SECONDS, False, after, episode),
+        (60.0, False, after, episode),
+    ]
+
+
+def test_a_wound_that_closes_is_a_heal_once():
+    assert heals(story(DIGIT)) == 1
+
+
+def test_a_wound_that_stays_is_none():
+    assert heals(story(WOUNDED)) == 0
+
+
+def test_a_wound_that_mostly_closes_is_one():
+    mostly = DIGIT.copy()
+    mostly[10] = 0
+    assert heals(story(mostly)) == 1
+
+
+def test_a_fresh_digit_heals_nothing():
+    assert heals(story(DIGIT, episode=2)) == 0
+
+
+def test_without_hands_nothing_heals():
+    assert heals(story(DIGIT, hands=())) == 0
+
+
+def test_a_touch_that_changes_nothing_to_speak_of_is_no_wound():
+    barely = DIGIT.copy()
+    barely[0, 0] = 255
+    assert (
+        heals([(0, False, DIGIT, 1), (1, True, barely, 1), (2, False, DIGIT, 1), (9, False, DIGIT, 1)]) == 0
+    )
+
+
+def test_another_automaton_heals_nothing_of_this_one():
+    other = np.zeros((11, 13, 3), np.uint8)
+    assert (
+        heals([*story(WOUNDED)[:3], (2.5, True, other, 1), (3.0, False, other, 1), (30.0, False, other, 1)])
+        == 0
+    )
+
+
+def test_hands_that_go_on_keep_the_wound_open():
+    frames = [(float(second), True, WOUNDED, 1) for second in range(1, 60)]
+    assert heals([(0.0, False, DIGIT, 1), *frames, (63.0, False, DIGIT, 1)]) == 1
+
+
+def test_counts_are_added_to_the_row_of_their_hour(tmp_path):
+    path = tmp_path / "new" / "usage.csv"
+    for run in range(2):
+        book = UsageBook(path)
+        book.write()
+        assert path.exists() == bool(run)
+        book.add(Counts(visits=1, strokes=3), NOON)
+        book.add(Counts(strokes=1, heals=1), NOON + timedelta(minutes=5))
+        book.add(Counts(resets=1), NOON + timedelta(hours=1))
+        book.write()
+        assert not book.has_news
+    assert path.read_text() == (
+        "hour,visits,strokes,heals,resets\n2026-11-24T12:00+00:00,2,8,2,0\n2026-11-24T13:00+00:00,0,0,0,2\n"
+    )
+    assert [entry.name for entry in path.parent.iterdir()] == ["usage.csv"]
+
+
+def test_what_could_not_be_written_is_kept(tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    book = UsageBook(tmp_path / "usage.csv")
+    book.add(Counts(visits=1), NOON)
+    book.write()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        book.add(Counts(visits=1), NOON)
+        with pytest.raises(OSError, match="No space left"):
+            book.write()
+    book.add(Counts(visits=1), NOON)
+    book.write()
+    assert (tmp_path / "usage.csv").read_text().splitlines()[1:] == ["2026-11-24T12:00+00:00,3,0,0,0"]
+
+
+def test_lines_that_are_no_counts_are_no_obstacle(tmp_path):
+    path = tmp_path / "usage.csv"
+    path.write_text(
+        "hour,visits,strokes,heals,resets\nnoon,1,2\n,,,,\n2026-11-24T12:00+00:00,1,2,3,4\n\n\x00\n"
+    )
+    book = UsageBook(path)
+    book.add(Counts(visits=1), NOON)
+    book.write()
+    assert path.read_text().splitlines()[1:] == ["2026-11-24T12:00+00:00,2,2,3,4"]
+
+
+def test_the_file_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(usage, "MAX_ROWS", 5)
+    book = UsageBook(tmp_path / "usage.csv")
+    for hour in range(9):
+        book.add(Counts(visits=1), NOON + timedelta(hours=hour))
+    book.write()
+    assert len((tmp_path / "usage.csv").read_text().splitlines()) == 1 + 5
+
+
+@given(st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 5), st.booleans()), max_size=30))
+def test_nothing_is_lost_whatever_the_clock_does(tmp_path_factory, entries):
+    path = tmp_path_factory.mktemp("usage") / "usage.csv"
+    book = UsageBook(path)
+    for hour, strokes, is_restarted in entries:
+        book.add(Counts(strokes=strokes), NOON + timedelta(hours=hour))
+        if is_restarted:
+            book.write()
+            book = UsageBook(path)
+    book.write()
+    rows = [line.split(",") for line in path.read_text().splitlines()[1:]] if path.exists() else []
+    assert sum(int(row[2]) for row in rows) == sum(strokes for _, strokes, _ in entries)
+    assert len({row[0] for row in rows}) == len(rows) == len({hour for hour, _, _ in entries})

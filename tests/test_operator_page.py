@@ -1,0 +1,57 @@
+"""The operator's page tells of the program as it is."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import assets
+from nca_viewer import cli
+from nca_viewer.errors import DisplayLostError, RestartNeededError
+from nca_viewer.operation import health, journal
+from nca_viewer.operation.backoff import BackoffRules
+from nca_viewer.operation.diagnostics import MAX_FAULTS
+from nca_viewer.operation.status import Status
+
+EXHIBIT = Path(assets.__file__).parent / "exhibit"
+PAGE = (EXHIBIT / "OPERATOR.md").read_text()
+
+
+def made(name):
+    return re.search(rf"<!-- {name}: .*?-->\n(.*?)\n<!-- end of {name} -->", PAGE, re.DOTALL)[1]
+
+
+def test_the_tables_are_those_of_the_program():
+    assert made("log") == journal.markdown_table()
+    assert made("faults") == health.markdown_table()
+
+
+def test_every_entry_of_the_status_file_is_explained():
+    names = {field.name for field in fields(Status)} - {"started", "pid", "version", "seed"}
+    assert {name for name in names if f"`{name}`" not in PAGE} == set()
+
+
+def test_numbers_are_those_of_the_program():
+    assert f"{DisplayLostError.exit_code}: the screen went away" in PAGE
+    assert f"{RestartNeededError.exit_code}: the program wants to be" in PAGE
+    assert (BackoffRules().most_failures, BackoffRules().window_seconds) == (8, 1800)
+    assert f"the last {MAX_FAULTS} faults" in PAGE
+    assert (journal.FILE_BYTES, journal.KEPT_FILES) == (1_000_000, 5)
+
+
+def test_what_the_page_copies_is_there():
+    for line in re.findall(r"^cp (.*) /", PAGE, re.MULTILINE):
+        for name in line.split():
+            assert (EXHIBIT / name).is_file(), name
+
+
+def test_options_of_the_commands_are_known():
+    units = "".join(path.read_text() for path in EXHIBIT.glob("*.service"))
+    used = set(re.findall(r"(?<![\w-])--[a-z-]+", " ".join(re.findall(r"nca-viewer (?:.|\\\n)*", units))))
+    known = {name for option in cli.main.params for name in option.opts}
+    assert used
+    assert used <= known
+
+
+def test_the_readme_leads_here():
+    readme = EXHIBIT.parents[1] / "README.md"
+    assert "(assets/exhibit/OPERATOR.md)" in readme.read_text()

@@ -1,0 +1,56 @@
+import pytest
+
+from nca_viewer.errors import OutputError
+from nca_viewer.whole_files import output_file, whole_file
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("only_writer", [False, True])
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_file_appears_when_it_is_finished(tmp_path, only_writer, durable):
+    path = tmp_path / "a.png"
+    path.write_text("old")
+    with whole_file(path, durable=durable, only_writer=only_writer) as temporary:
+        assert temporary.suffix == ".png"
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+        assert len(names(tmp_path)) == 2
+    assert path.read_text() == "new"
+    assert names(tmp_path) == ["a.png"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
+def test_what_is_not_finished_leaves_nothing_and_changes_nothing(tmp_path, error):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def write():
+        with whole_file(path) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        write()
+    assert names(tmp_path) == ["a.txt"]
+    assert path.read_text() == "old"
+
+
+def test_folders_are_made_only_where_that_is_wanted(tmp_path):
+    with whole_file(tmp_path / "b" / "c" / "a.txt", make_parents=True) as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "b" / "c" / "a.txt").read_text() == "new"
+    with pytest.raises(FileNotFoundError), whole_file(tmp_path / "d" / "a.txt") as temporary:
+        temporary.write_text("new")
+
+
+def test_a_person_is_told_in_one_line(tmp_path):
+    with (
+        pytest.raises(OutputError, match=r"cannot write '.*/d/a.txt': No such file .*; choose another place"),
+        output_file(tmp_path / "d" / "a.txt") as temporary,
+    ):
+        temporary.write_text("new")
+    with pytest.raises(OutputError, match="Is a directory"), output_file(tmp_path):
+        pass
