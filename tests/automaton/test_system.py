@@ -151,7 +151,7 @@ def test_state_limit_bounds_every_channel() -> None:
     assert float(jnp.abs(lively(config).step(state, jax.random.key(15))).max()) <= 1.5
 
 
-def test_deadband_shrinks_every_update_and_lets_its_gradient_pass() -> None:
+def test_deadband_shrinks_every_update_and_stops_the_gradient_of_what_rests() -> None:
     config = ModelConfig(**{**SMALL.to_dict(), "update_deadband": 0.05, "cell_dropout_rate": 0.0})
     plain = ModelConfig(**{**config.to_dict(), "update_deadband": 0.0})
     state = jax.random.normal(jax.random.key(16), SMALL.state_shape)
@@ -168,8 +168,10 @@ def test_deadband_shrinks_every_update_and_lets_its_gradient_pass() -> None:
         model = lively(config)
         return jax.grad(lambda state: model.step(state, key).sum())(state)
 
-    ours, theirs = gradient(config), gradient(plain)
-    np.testing.assert_array_equal(ours, theirs)
+    all_at_rest = ModelConfig(**{**config.to_dict(), "update_deadband": 1.0})
+    assert np.abs(update).max() < 1.0
+    np.testing.assert_array_equal(gradient(all_at_rest), np.ones(SMALL.state_shape))
+    assert np.abs(np.asarray(gradient(plain)) - 1).max() > 0.01
 
 
 def test_rest_is_for_ever_and_told_from_a_pause() -> None:

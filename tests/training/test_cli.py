@@ -211,7 +211,7 @@ def test_bad_options_of_evaluate_are_one_line_and_leave_no_file(
     evaluate_small: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert one_error(capsys, *evaluate_small("--scenario", "heal")).startswith("unknown scenario 'heal'")
-    assert "missing/f.json: No such file or directory" in one_error(
+    assert "missing/f.json': No such file or directory" in one_error(
         capsys, *evaluate_small("--json", str(tmp_path / "missing" / "f.json"))
     )
     assert one_error(capsys, *evaluate_small("--scenario", "reads-as", "--json", str(tmp_path / "f.json")))
