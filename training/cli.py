@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import shlex
+import shutil
 import sys
 import types
 import typing
@@ -267,7 +268,17 @@ def set_aside(
 
 def _resume_command() -> str:
     arguments = sys.argv[1:]
-    return shlex.join([PROGRAM, *arguments, *([] if "--resume" in arguments else ["--resume"])])
+    return shlex.join([*_program(), *arguments, *([] if "--resume" in arguments else ["--resume"])])
+
+
+def _program() -> list[str]:
+    """The words that start this program again in the same folder; its name alone only where that finds it."""
+    started = Path(sys.argv[0])
+    if started.name == "__main__.py":
+        return [sys.executable, "-m", __package__]
+    found = shutil.which(PROGRAM)
+    is_found = found is not None and started.exists() and Path(found).resolve() == started.resolve()
+    return [PROGRAM if is_found else sys.argv[0]]
 
 
 @cli.command()

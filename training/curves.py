@@ -100,6 +100,12 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _append(path: Path, row: dict[str, str]) -> None:
+    """Add a row; where the table has other columns, as after an update of this program, both keep all."""
+    rows = read_rows(path)
+    if rows and list(rows[0]) != list(row):
+        columns = dict.fromkeys([*rows[0], *row], "")
+        _replace(path, [columns | earlier for earlier in rows])
+        row = columns | row
     try:
         is_new = not path.exists()
         with path.open("a", newline="", encoding="utf-8") as file:

@@ -4,11 +4,32 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from numpy.typing import NDArray
 
 from nca_viewer.automaton.edits import corrupt, disc, erase
 from nca_viewer.config import ModelConfig
 from training.config import TrainConfig
+
+INK_THRESHOLD = 0.5
+"""Value from which on a cell of a picture counts as inked."""
+
+
+def ink_centres(images: NDArray[np.float32], generator: np.random.Generator) -> NDArray[np.float32]:
+    """For each image a random cell of its ink, (row, column) float32[N, 2]; without ink the middle.
+
+    Args:
+        images: float[N, H, W, V] in [0, 1].
+        generator: Source of the choices; one draw per image.
+    """
+    centres = []
+    for image in images:
+        inked = np.argwhere(image.max(axis=-1) > INK_THRESHOLD)
+        draw = generator.random()
+        middle = ((image.shape[0] - 1) / 2, (image.shape[1] - 1) / 2)
+        centres.append(inked[int(draw * len(inked))] if len(inked) else middle)
+    return np.asarray(centres, np.float32)
 
 
 def half_plane(point: Array, angle_radians: Array, height: int, width: int) -> Array:

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -215,7 +216,7 @@ def _load_idx(
             directory = (cache_dir or default_cache_dir()) / "datasets" / dataset.name
             contents.append(_cached_or_downloaded(dataset, file, directory))
         else:
-            contents.append(_from_data_dir(file, Path(data_dir).expanduser()))
+            contents.append(_from_data_dir(dataset, file, Path(data_dir).expanduser()))
     (image_file, label_file) = dataset.files[split]
     images = _parse_idx(contents[0], image_file.name, _IMAGE_MAGIC, 3)
     labels = _parse_idx(contents[1], label_file.name, _LABEL_MAGIC, 1)
@@ -250,7 +251,7 @@ def _parse_idx(content: bytes, name: str, magic: int, dimensions: int) -> NDArra
     return np.frombuffer(content, np.uint8, offset=header_size).reshape(shape)
 
 
-def _from_data_dir(file: IdxFile, data_dir: Path) -> bytes:
+def _from_data_dir(dataset: IdxDataset, file: IdxFile, data_dir: Path) -> bytes:
     if not data_dir.is_dir():
         raise DatasetError(
             f"the data folder {data_dir} does not exist; create it, or leave out --data-dir to "
@@ -258,15 +259,15 @@ def _from_data_dir(file: IdxFile, data_dir: Path) -> bytes:
         )
     for path in (data_dir / file.name, data_dir / file.name.removesuffix(".gz")):
         if path.exists():
-            return _verified(path, file, "replace it, or leave out --data-dir to download the data")
+            return _verified(path, dataset, file, "replace it, or leave out --data-dir to download the data")
     raise DatasetError(
-        f"{file.name} is missing in {data_dir} (gzipped or not); put it there, or leave out --data-dir to "
-        f"download the data"
+        f"{file.name} of {dataset.name} is missing in {data_dir} (gzipped or not); put it there, or leave "
+        f"out --data-dir to download the data"
     )
 
 
-def _verified(path: Path, file: IdxFile, remedy: str) -> bytes:
-    """The decompressed content of `path`, which must be that of `file`."""
+def _verified(path: Path, dataset: IdxDataset, file: IdxFile, remedy: str) -> bytes:
+    """The decompressed content of `path`, which must be that of the dataset's `file`."""
     try:
         stored = path.read_bytes()
         content = gzip.decompress(stored) if path.suffix == ".gz" else stored
@@ -282,8 +283,8 @@ def _verified(path: Path, file: IdxFile, remedy: str) -> bytes:
     if sha256 != file.sha256:
         form = "compressed file" if file.of_compressed else "decompressed content"
         raise DatasetError(
-            f"{path} has the wrong checksum: expected SHA-256 {file.sha256} of the {form}, got {sha256} "
-            f"({len(measured)} bytes); {remedy}"
+            f"{path} is not that of {dataset.name}: wrong checksum, expected SHA-256 {file.sha256} of the "
+            f"{form}, got {sha256} ({len(measured)} bytes); {remedy}"
         )
     return content
 
@@ -292,7 +293,7 @@ def _cached_or_downloaded(dataset: IdxDataset, file: IdxFile, directory: Path) -
     path = directory / file.name
     if path.exists():
         try:
-            return _verified(path, file, "")
+            return _verified(path, dataset, file, "")
         except DatasetError:
             _logger.warning("%s in the cache is damaged and is downloaded again", path)
     return _download(dataset, file, path)
@@ -323,11 +324,11 @@ def _download(dataset: IdxDataset, file: IdxFile, path: Path) -> bytes:
                         path=temporary,
                         downloader=pooch.HTTPDownloader(timeout=DOWNLOAD_TIMEOUT_SECONDS),
                     )
-                    content = _verified(Path(fetched), file, "try again later")
+                    content = _verified(Path(fetched), dataset, file, "")
                 except (requests.RequestException, ValueError) as error:
-                    failures.append(f"{mirror}: {_one_line(error)}")
-                except DatasetError as error:
-                    failures.append(f"{mirror}: {str(error).replace(temporary + os.sep, '')}")
+                    failures.append(_download_failure(error, mirror))
+                except DatasetError:
+                    failures.append(f"{urlsplit(mirror).netloc} sent another file, or a damaged one")
                 else:
                     os.replace(fetched, path)
                     return content
@@ -337,10 +338,25 @@ def _download(dataset: IdxDataset, file: IdxFile, path: Path) -> bytes:
             f"{file.name} cannot be stored in {path.parent} ({_one_line(error)}); make room or permission "
             f"there, or put the file into a folder and pass --data-dir"
         ) from error
+    others = f", and {len(failures) - 1} more failed" if len(failures) > 1 else ""
     raise DatasetError(
-        f"{file.name} of {dataset.name} could not be downloaded ({'; '.join(failures)}); put the IDX files "
+        f"{file.name} of {dataset.name} could not be downloaded ({failures[0]}{others}); put the IDX files "
         f"into a folder and pass --data-dir"
     )
+
+
+def _download_failure(error: Exception, mirror: str) -> str:
+    """In a few words why a mirror gave nothing."""
+    import requests
+
+    host = urlsplit(mirror).netloc
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"{host} answered {error.response.status_code}"
+    if isinstance(error, requests.Timeout):
+        return f"{host} did not answer within {DOWNLOAD_TIMEOUT_SECONDS:g} s"
+    if isinstance(error, requests.ConnectionError):
+        return f"no connection to {host}"
+    return f"the transfer from {host} broke off"
 
 
 def _one_line(error: BaseException) -> str:

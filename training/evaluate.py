@@ -29,6 +29,7 @@ from nca_viewer.automaton.system import AttentionNCA, visible
 from nca_viewer.config import ModelConfig, require_range
 from nca_viewer.errors import ConfigError
 from training import metrics
+from training.damage import INK_THRESHOLD, ink_centres
 from training.drawings import draw_picture
 from training.layout import Layout
 
@@ -58,7 +59,6 @@ BLANK_STEPS = 10_000
 PAINTED_STEPS = 200
 PAINT_RADIUS_CELLS = 1.0
 PAINTED_RANGE = (-0.5, 1.5)
-INK_THRESHOLD = 0.5
 READ_STEPS = 64
 READ_WOUND_RADIUS_CELLS = 5
 
@@ -472,14 +472,7 @@ class Runner:
 
     def ink_centres(self, images: NDArray[np.float32], label: str) -> NDArray[np.float32]:
         """For each image a random cell of its ink, (row, column) float32[N, 2]; without ink the middle."""
-        generator = self.generator("wound centre", label)
-        centres = []
-        for image in images:
-            inked = np.argwhere(image.max(axis=-1) > INK_THRESHOLD)
-            draw = generator.random()
-            middle = ((image.shape[0] - 1) / 2, (image.shape[1] - 1) / 2)
-            centres.append(inked[int(draw * len(inked))] if len(inked) else middle)
-        return np.asarray(centres, np.float32)
+        return ink_centres(images, self.generator("wound centre", label))
 
 
 # ---- Scenarios ----

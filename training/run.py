@@ -24,9 +24,8 @@ from flax import nnx
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from nca_viewer.automaton.episodes import masked_start
 from nca_viewer.automaton.rollout import Dynamics, Parameters
-from nca_viewer.automaton.system import AttentionNCA, visible
+from nca_viewer.automaton.system import AttentionNCA
 from nca_viewer.checkpoint import (
     checkpoint_exists,
     load_checkpoint,
@@ -37,12 +36,12 @@ from nca_viewer.checkpoint import (
 )
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import ConfigError, OutputError, UserError
-from training.config import VALIDATION_STEPS, TrainConfig
+from training.config import TrainConfig
 from training.curves import Curves, read_rows
 from training.drawings import draw_pictures
 from training.layout import Layout
-from training.metrics import psnr
 from training.output import atomic_output
+from training.progress import Progress
 from training.report import sample_sheet, save_image
 from training.step import (
     Images,
@@ -53,6 +52,7 @@ from training.step import (
     make_train_step,
 )
 from training.units import fit_hidden_channels
+from training.validation import make_validation
 
 REPORTED_STEPS = 128
 """Updates that the reported mean loss is taken over, and between two rows of `metrics.csv`."""
@@ -176,81 +176,91 @@ def _fit(
 ) -> Path:
     if progress:
         tqdm.write("preparing; the first update takes a while, it is compiled", file=sys.stderr)
-    # A run that was killed before its first save has nothing to restore, and starts from its start.
-    restoring = resume and checkpoint_exists(files.resume)
     dynamics, parameters = Dynamics.of(AttentionNCA(model_config, rngs=nnx.Rngs(config.seed)))
-    if config.initial_checkpoint and not restoring:
-        parameters = _initial_parameters(
-            config.initial_checkpoint, parameters, validation_images[:SHEET_IMAGES], model_config
-        )
     drawings = np.zeros((1, *model_config.image_shape), np.uint8)
     if config.painted_fraction:
         drawings = draw_pictures(_DRAWING_COUNT, model_config, seed=config.seed)
     images = Images(photographs=jnp.asarray(pixels), drawings=jnp.asarray(drawings))
     state = initial_state(parameters, images, config, dynamics)
+
     layout = Layout.over_all_devices(config.batch_size)
     images = layout.replicate(images)
     recent: deque[Metrics] = deque(maxlen=REPORTED_STEPS)
-    if restoring:
+    # A run that was killed before its first save has nothing to restore, and starts from its start.
+    if resume and checkpoint_exists(files.resume):
         state = _restore(files, state, recent)
     else:
+        if config.initial_checkpoint:
+            sample = validation_images[:SHEET_IMAGES]
+            parameters = _initial_parameters(config.initial_checkpoint, parameters, sample, model_config)
+            state = state._replace(parameters=parameters, average=jax.tree.map(jnp.copy, parameters))
         _claim(files, settings)
         _save(files, state, recent)
     state = layout.replicate(state)
-    curves = Curves(files.directory, int(state.step))
+    step = int(state.step)
+    curves = Curves(files.directory, step)
     train_step = make_train_step(dynamics, config, layout)
-    validate = _make_validation(dynamics, validation_images[: config.validation_images], config)
+    validate = make_validation(dynamics, validation_images[: config.validation_images], seed=config.seed + 1)
     schedule = learning_rate_schedule(config)
     started_seconds = time.monotonic()
+    shown = Progress(config.train_steps, step, enabled=progress, line_interval=REPORTED_STEPS)
 
-    step = int(state.step)
-    bar = tqdm(total=config.train_steps, initial=step, disable=not progress, unit="update", smoothing=0.05)
-    checkpoint = step_directory(files.directory, step)
+    def report() -> None:
+        """A row of the means over the last updates."""
+        mean = Metrics(*np.mean(np.array(recent), axis=0).tolist())
+        curves.add_metrics(
+            {
+                "step": step,
+                **mean._asdict(),
+                "learning_rate": float(schedule(step)),
+                "restarts": int(state.restarts),
+                "seconds": round(time.monotonic() - started_seconds, 1),
+            }
+        )
+
+    def measure_and_save() -> None:
+        """The checkpoint of this update, its figures and its sheet; and the whole state."""
+        shown.note("measuring the checkpoint")
+        parameters = jax.device_get(state.average)
+        measured = validate(parameters)
+        loss = float(np.mean([entry.loss for entry in recent]))
+        text = ", ".join(f"{name} {value:.2f}" for name, value in measured.items())
+        shown.write(f"update {step}: loss {loss:.5f}, {text}")
+        measured["loss"] = loss
+        _checkpoint(files, curves, step, parameters, config, dynamics, measured, validation_images)
+        _save(files, state, recent)
+
     interrupted, restore_signal = _defer_interrupt()
     try:
         while step < config.train_steps and not interrupted.is_set():
             state, metrics = train_step(state, images)
             metrics = Metrics(*(float(value) for value in metrics))
             if not _is_sound(metrics, recent, config):
-                state = layout.replicate(_roll_back(files, state, recent, metrics, step, bar))
+                diverged = step
+                state = layout.replicate(_roll_back(files, state, recent, step))
                 step = int(state.step)
+                shown.write(
+                    f"update {diverged}: diverged (loss {metrics.loss:.3g}, largest state "
+                    f"{metrics.largest_state:.3g}); back to update {step}"
+                )
+                shown.rewind(step)
                 curves.rewind(step)
-                bar.n = step
                 continue
             step += 1
             recent.append(metrics)
-            bar.update()
-            if step % 16 == 0:
-                bar.set_postfix(loss=f"{np.mean([entry.loss for entry in recent]):.5f}", refresh=False)
+            shown.advance(step, float(np.mean([entry.loss for entry in recent])))
             if step % REPORTED_STEPS == 0:
-                mean = Metrics(*np.mean(np.array(recent), axis=0).tolist())
-                curves.add_metrics(
-                    {
-                        "step": step,
-                        **mean._asdict(),
-                        "learning_rate": float(schedule(step)),
-                        "restarts": int(state.restarts),
-                        "seconds": round(time.monotonic() - started_seconds, 1),
-                    }
-                )
+                report()
             if step % config.checkpoint_every == 0 or step == config.train_steps:
-                checkpoint = step_directory(files.directory, step)
-                parameters = jax.device_get(state.average)
-                measured = validate(parameters)
-                loss = float(np.mean([entry.loss for entry in recent]))
-                text = ", ".join(f"{name} {value:.2f}" for name, value in measured.items())
-                bar.write(f"update {step}: loss {loss:.5f}, {text}")
-                measured["loss"] = loss
-                _checkpoint(files, curves, step, parameters, config, dynamics, measured, validation_images)
-                _save(files, state, recent)
+                measure_and_save()
         if step < config.train_steps:
             _save(files, state, recent)
             raise KeyboardInterrupt
     finally:
         curves.close()
-        bar.close()
+        shown.close()
         restore_signal()
-    return checkpoint
+    return step_directory(files.directory, step)
 
 
 def _defer_interrupt() -> tuple[threading.Event, Callable[[], None]]:
@@ -316,7 +326,10 @@ def _claim(files: RunFiles, settings: Settings) -> None:
 
 
 def _check_claim(files: RunFiles, settings: Settings, *, resume: bool) -> None:
-    """Hold the run's settings against those that are there."""
+    """Hold the run's settings against those that are there.
+
+    What was stored before a setting existed counts as its default, with which the run was made.
+    """
     if not files.config.exists():
         if resume:
             raise ConfigError(f"{files.directory} holds no run to resume; leave out --resume to start one")
@@ -335,9 +348,10 @@ def _check_claim(files: RunFiles, settings: Settings, *, resume: bool) -> None:
             f"{files.directory} was started with other training images ({stored['data'].get('images')} of "
             f"them); resume with the same data, or start another run"
         )
+    defaults = {"train": TrainConfig().to_dict(), "model": ModelConfig().to_dict(), "data": {}}
     for part, fields in settings.items():
         for name, value in fields.items():
-            was = stored[part].get(name)
+            was = stored[part].get(name, defaults[part].get(name))
             if was != value and name != "train_steps":
                 raise ConfigError(
                     f"{files.directory} was started with {name} = {was}, not {value}; "
@@ -358,33 +372,6 @@ def _initial_parameters(
     return jax.tree.map(jnp.asarray, fit_hidden_channels(dynamics, parameters, images, config))
 
 
-def _make_validation(dynamics: Dynamics, images: NDArray[np.float32], config: TrainConfig) -> Any:
-    """A function from parameters to {'psnr_64': dB, 'psnr_512': dB} on fixed masked starts."""
-    clean = jnp.asarray(images)
-    start_key, rollout_key = jax.random.split(jax.random.key(config.seed + 1))
-    start = masked_start(clean, start_key, 0.5, dynamics.config)
-    chunk = VALIDATION_STEPS[0]
-
-    @jax.jit
-    def advance(parameters: Parameters, state: jax.Array, key: jax.Array) -> jax.Array:
-        return dynamics.rollout(parameters, state, jax.random.split(key, chunk))
-
-    def validate(parameters: Parameters) -> dict[str, float]:
-        state = start
-        measured = {}
-        for steps in range(chunk, VALIDATION_STEPS[-1] + 1, chunk):
-            state = advance(parameters, state, jax.random.fold_in(rollout_key, steps))
-            if steps in VALIDATION_STEPS:
-                pictures = np.asarray(visible(state, dynamics.config))
-                # An image that is no longer finite counts as wrong in every pixel: 0 dB, not a blank page's.
-                is_finite = np.isfinite(pictures).all(axis=(1, 2, 3))
-                decibels = np.where(is_finite, psnr(np.nan_to_num(pictures), images), 0.0)
-                measured[f"psnr_{steps}"] = float(decibels.mean())
-        return measured
-
-    return validate
-
-
 def _is_sound(metrics: Metrics, recent: Sequence[Metrics], config: TrainConfig) -> bool:
     """Whether an update is no sign of divergence, given the ones before it.
 
@@ -399,22 +386,15 @@ def _is_sound(metrics: Metrics, recent: Sequence[Metrics], config: TrainConfig) 
     return bool(np.median(losses[-LASTING_STEPS:]) <= LASTING_RISE * np.median(losses))
 
 
-def _roll_back(
-    files: RunFiles, state: TrainState, recent: deque[Metrics], metrics: Metrics, step: int, bar: Any
-) -> TrainState:
-    """The last saved state with other draws ahead of it."""
+def _roll_back(files: RunFiles, state: TrainState, recent: deque[Metrics], step: int) -> TrainState:
+    """The last saved state with other draws ahead of it; `recent` becomes what it was."""
     restarts = int(state.restarts) + 1
     if restarts > MAX_RESTARTS:
         raise DivergenceError(
             f"the run diverged {restarts} times, the last time at update {step}; "
             f"lower the learning rate or set a state limit"
         )
-    restored = _restore(files, state, recent)
-    bar.write(
-        f"update {step}: diverged (loss {metrics.loss:.3g}, largest state {metrics.largest_state:.3g}); "
-        f"back to update {int(restored.step)}"
-    )
-    return restored._replace(restarts=jnp.asarray(restarts, jnp.int32))
+    return _restore(files, state, recent)._replace(restarts=jnp.asarray(restarts, jnp.int32))
 
 
 def _save(files: RunFiles, state: TrainState, recent: deque[Metrics]) -> None:

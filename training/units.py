@@ -55,7 +55,8 @@ def in_units(dynamics: Dynamics, parameters: Parameters, units: ArrayLike) -> Pa
         units: float[channel_size]; the state `s` of the old automaton is `s / units` of the new.
     """
     units = jnp.asarray(units)
-    model = dynamics.bind(parameters)
+    # A copy: the model shares its variables with the parameters that it is bound to.
+    model = dynamics.bind(jax.tree.map(jnp.asarray, parameters))
     projection, last = model.perceive.linear, model.update.layers[-1]
     projection.kernel[...] = projection.kernel[...] * units[:, None]
     last.kernel[...] = last.kernel[...] / units

@@ -130,6 +130,22 @@ def test_ctrl_c_says_how_to_resume(
     assert capsys.readouterr().err == f"nca-train: interrupted; continue with: nca-train {expected}\n"
 
 
+def test_the_resume_command_is_what_the_program_was_started_as(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "nca-train"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "elsewhere"))
+    monkeypatch.setattr(sys, "argv", [str(program), "fit", "--resume"])
+    assert cli._resume_command() == f"{program} fit --resume"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert cli._resume_command() == "nca-train fit --resume"
+    monkeypatch.setattr(sys, "argv", ["/some/where/training/__main__.py", "fit"])
+    assert cli._resume_command() == f"{sys.executable} -m training fit --resume"
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

@@ -76,6 +76,20 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
     assert path.read_text() == "step,loss\n128,0.5\n256,0.125\n"
 
 
+def test_a_table_from_before_a_column_existed_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "validation.csv").write_text("step,psnr_64,loss\n4,20.5,0.25\n8,21.5,0.125\n")
+    curves = Curves(tmp_path, 8)
+    curves.add_validation({"step": 12, "psnr_64": 22.0, "healed_psnr": 19.0, "loss": 0.5})
+    curves.add_validation({"step": 16, "psnr_64": 23.0, "healed_psnr": 19.5, "loss": 0.5})
+    curves.close()
+    assert [list(row.values()) for row in read_rows(tmp_path / "validation.csv")] == [
+        ["4", "20.5", "0.25", ""],
+        ["8", "21.5", "0.125", ""],
+        ["12", "22", "0.5", "19"],
+        ["16", "23", "0.5", "19.5"],
+    ]
+
+
 @pytest.mark.parametrize("content", ["loss\n1\n", "step,loss\nx,1\n", "step,loss\n1\n", "step\n1,2\n"])
 def test_a_damaged_table_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "metrics.csv").write_text(content)

@@ -28,6 +28,7 @@ from nca_viewer.errors import CheckpointError, ConfigError
 from training.config import TrainConfig
 from training.run import DivergenceError, RunFiles, fit
 from training.step import Metrics
+from training.validation import make_validation
 
 from .test_curves import scalars
 
@@ -43,6 +44,7 @@ TRAIN = TrainConfig(
     checkpoint_every=4,
     wound_probability=0.5,
     validation_images=2,
+    average_decay=0.9,
 )
 IMAGES = np.random.default_rng(0).random((13, *MODEL.image_shape)).astype(np.float32)
 
@@ -72,7 +74,7 @@ def test_a_run_leaves_checkpoints_curves_and_its_settings(finished: Path) -> Non
     assert info.config == MODEL
     assert info.provenance["step"] == 12
     assert info.provenance["recipe"] == "seed-recipe"
-    assert set(info.provenance["metrics"]) == {"psnr_64", "psnr_512", "loss"}
+    assert set(info.provenance["metrics"]) == {"psnr_64", "psnr_512", "healed_psnr", "loss"}
     files = RunFiles(finished)
     assert json.loads(files.config.read_text())["train"] == TRAIN.to_dict()
     with (finished / "validation.csv").open() as file:
@@ -145,13 +147,49 @@ def test_a_divergence_is_rolled_back_and_reported(
     assert capsys.readouterr().out.count("diverged") + capsys.readouterr().err.count("diverged") >= 1
 
 
-def test_a_picture_that_is_not_finite_scores_nothing() -> None:
-    """A blank page would score 10 dB, and more than many a living automaton."""
-    model = AttentionNCA(MODEL, rngs=nnx.Rngs(0))
-    model.update.layers[1].bias[...] = np.float32(np.nan)
-    dynamics, parameters = Dynamics.of(model)
-    validate = run_module._make_validation(dynamics, IMAGES[11:], TRAIN)
-    assert validate(parameters) == {"psnr_64": 0.0, "psnr_512": 0.0}
+def parameters_and_average(directory: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The leaves of both in a run's whole state, in which they come first."""
+    state = read_tree(directory / "resume")[0]["state"]
+    leaves = [state[name] for name in sorted(state)]
+    count = len(jax.tree.leaves(Dynamics.of(AttentionNCA(MODEL, rngs=nnx.Rngs(0)))[1]))
+    return leaves[:count], leaves[count : 2 * count]
+
+
+def equal(ours: list[np.ndarray], theirs: list[np.ndarray]) -> bool:
+    return all(np.array_equal(one, other) for one, other in zip(ours, theirs, strict=True))
+
+
+def test_the_running_average_is_what_is_measured_and_saved(finished: Path) -> None:
+    parameters, average = parameters_and_average(finished)
+    assert not equal(parameters, average)
+    model, info = load_checkpoint(finished)
+    dynamics, saved = Dynamics.of(model)
+    assert equal(jax.tree.leaves(saved), average)
+    measured = make_validation(dynamics, IMAGES[11:], seed=TRAIN.seed + 1)(saved)
+    assert {name: info.provenance["metrics"][name] for name in measured} == measured
+
+
+def test_without_an_average_the_parameters_are_saved(tmp_path: Path) -> None:
+    config = dataclasses.replace(TRAIN, average_decay=0.0, train_steps=2, checkpoint_every=2)
+    model, _ = load_checkpoint(train(tmp_path, config))
+    parameters, average = parameters_and_average(tmp_path)
+    assert equal(parameters, average)
+    assert equal(jax.tree.leaves(Dynamics.of(model)[1]), parameters)
+
+
+def test_a_run_begun_before_a_setting_existed_goes_on_with_its_default(
+    finished: Path, tmp_path: Path
+) -> None:
+    stored = json.loads(RunFiles(finished).config.read_text())
+    del stored["train"]["error_scale"], stored["model"]["update_deadband"]
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    files = RunFiles(tmp_path)
+    pixels = np.round(IMAGES[:11] * 255).astype(np.uint8)
+    settings = run_module._settings(TRAIN, MODEL, pixels)
+    run_module._check_claim(files, settings, resume=True)
+    settings["train"]["error_scale"] = 0.5
+    with pytest.raises(ConfigError, match=r"was started with error_scale = 0\.0, not 0\.5"):
+        run_module._check_claim(files, settings, resume=True)
 
 
 def metrics_of(loss: float) -> Metrics:
