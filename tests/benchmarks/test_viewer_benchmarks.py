@@ -68,7 +68,8 @@ FRAMES = """
     from nca_viewer.viewer_config import ViewerConfig
 
     config = ViewerConfig(
-        checkpoint=sys.argv[1], seed=1, speed=Fraction(4), window_size=(1000, 700), frames=660
+        checkpoint=sys.argv[1], seed=1, speed=Fraction(4), window_size=(1000, 700), frames=660,
+        limit_flashes=sys.argv[2:] == ["gentle"], pixel_shift=sys.argv[2:] == ["gentle"],
     )
     exhibit = load_exhibit(config, 1, None, lambda stage: None)
 
@@ -90,11 +91,11 @@ FRAMES = """
 """
 
 
-def run_on_display(display, program, checkpoint):
+def run_on_display(display, program, checkpoint, *arguments):
     """What a program that opens a window prints as JSON."""
     environment = {name: value for name, value in os.environ.items() if name != "SDL_VIDEODRIVER"}
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program), str(checkpoint)],
+        [sys.executable, "-c", textwrap.dedent(program), str(checkpoint), *arguments],
         env=environment | {"DISPLAY": display.name, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         capture_output=True,
         text=True,
@@ -105,8 +106,9 @@ def run_on_display(display, program, checkpoint):
     return json.loads(done.stdout)
 
 
-def test_sixty_frames_a_second_with_four_steps_each(display, full_checkpoint):
-    measured = run_on_display(display, FRAMES, full_checkpoint)
+@pytest.mark.parametrize("arguments", [(), ("gentle",)], ids=["plain", "gentle"])
+def test_sixty_frames_a_second_with_four_steps_each(display, full_checkpoint, arguments):
+    measured = run_on_display(display, FRAMES, full_checkpoint, *arguments)
     print(measured)
     assert measured["mean"] == pytest.approx(1 / 60, rel=0.05)
     assert measured["p99"] < 0.020
