@@ -380,7 +380,7 @@ class App:
 
     def _read(self, exhibit: Exhibit) -> None:
         """What hands did since the last frame."""
-        self._is_device_late = exhibit.simulation.is_busy
+        self._is_device_late = self.window.has_real_time and exhibit.simulation.is_busy
         self._step_before = exhibit.simulation.step
         while self._asked is None and self._held_actions:
             self._act(exhibit, self._held_actions.popleft())

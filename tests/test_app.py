@@ -3,6 +3,7 @@
 import itertools
 import time
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pygame
@@ -405,6 +406,7 @@ def test_a_mistake_of_the_program_is_told_and_survived(make_session, monkeypatch
     assert session.app.message.is_error
     episode = session.simulation.episode
     assert episode > 1
+    session.frames(5)  # The steps of the frames that were lost may be made up for.
     before = session.simulation.step
     session.frames(5)
     assert session.simulation.step == before + 5
@@ -527,6 +529,15 @@ def test_a_run_repeats_bit_for_bit(make_session):
         assert (state == other_state).all()
         assert (image == other_image).all()
     assert (first_pixels == second_pixels).all()
+
+
+def test_without_a_screen_a_slow_device_takes_every_step(make_session, monkeypatch):
+    session = make_session(ViewerConfig(frames=20, seed=1, speed=Fraction(16)), start="digit")
+    taken = []
+    monkeypatch.setattr(Simulation, "is_busy", property(lambda simulation: True))
+    monkeypatch.setattr(session.simulation, "advance", taken.append)
+    session.app.run()
+    assert taken == [16] * 20
 
 
 def test_frames_end_the_run(make_session):

@@ -73,6 +73,11 @@ class GentleWindow:
         """Whether nothing can be seen on it at the moment."""
         return self._light.is_dark or self._window.is_dark
 
+    @property
+    def has_real_time(self) -> bool:
+        """Whether its clock runs by itself."""
+        return self._window.has_real_time
+
     def events(self) -> list[Event]:
         """What happened since the last call, oldest first.
 

@@ -49,6 +49,10 @@ class Window(Protocol):
     def is_dark(self) -> bool:
         """Whether nothing can be seen on it at the moment."""
 
+    @property
+    def has_real_time(self) -> bool:
+        """Whether its clock runs by itself, so that something can be late by it."""
+
     def events(self) -> list[Event]:
         """What happened since the last call, oldest first."""
 
@@ -167,6 +171,11 @@ class PygameWindow:
     def is_dark(self) -> bool:
         """Never."""
         return False
+
+    @property
+    def has_real_time(self) -> bool:
+        """It does."""
+        return True
 
     def events(self) -> list[Event]:
         """What happened since the last call, oldest first.
@@ -311,6 +320,11 @@ class HeadlessWindow:
     @property
     def is_dark(self) -> bool:
         """Never."""
+        return False
+
+    @property
+    def has_real_time(self) -> bool:
+        """It does not: a run without a screen takes the same steps on every machine."""
         return False
 
     def post(self, *events: Event) -> None:
