@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from nca_viewer.automaton.episodes import masked_start
 from nca_viewer.automaton.rollout import Dynamics, Parameters
 from nca_viewer.config import ModelConfig
+from training.evaluate import MASK_RATIO
 
 MEASURED_STEPS = 128
-_MASK_RATIO = 0.5
 _PERCENTILE = 99.5
 _BEYOND_LIMIT = 1.2
 """Where the percentile comes to lie, in limits: clipping the very largest values does no harm."""
@@ -38,7 +38,7 @@ def hidden_units(dynamics: Dynamics, parameters: Parameters, images: ArrayLike, 
         float32[channel_size], positive; 1 for the visible channels.
     """
     start_key, step_key = jax.random.split(jax.random.key(0))
-    start = masked_start(jnp.asarray(images), start_key, _MASK_RATIO, dynamics.config)
+    start = masked_start(jnp.asarray(images), start_key, MASK_RATIO, dynamics.config)
     state = jax.jit(dynamics.rollout)(parameters, start, jax.random.split(step_key, MEASURED_STEPS))
     size = np.percentile(np.abs(np.asarray(state)), _PERCENTILE, axis=(0, 1, 2))
     units = np.maximum(size / (_BEYOND_LIMIT * limit), _SMALLEST_UNIT).astype(np.float32)
