@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from datetime import time as time_of_day
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from nca_viewer.display import capture
 from nca_viewer.display.frame import Brush, Frame
@@ -45,6 +44,7 @@ from nca_viewer.interaction.actions import (
 from nca_viewer.interaction.controls import Controls, update
 from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.strokes import stroke_region
+from nca_viewer.loading import Exhibit, Loading
 from nca_viewer.operation.caretaker import Caretaker, FrameReport
 from nca_viewer.operation.flash_log import FlashLog
 from nca_viewer.operation.health import Fault, Remedy, Verdict, expects_change
@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nca_viewer.simulation import PendingSnapshot, Simulation
-    from nca_viewer.start_images import StartImages
 
 STALL_SECONDS = 0.1
 """Longer than this no frame waits for the device: the window goes on with the picture it has."""
@@ -76,88 +75,6 @@ _MAX_HELD_ACTIONS = 256
 _DEVICE_POLL_SECONDS = 0.0005
 
 _WHILE_LOADING = (Quit, Dismiss, ToggleHelp, ToggleFullscreen)
-
-
-@dataclass(frozen=True)
-class Exhibit:
-    """What there is to see once everything is loaded.
-
-    Attributes:
-        simulation: Compiled, and at its first start.
-        start_images: Where further starts come from.
-        mask_ratio: Part of a new digit that is forgotten.
-        footer: Which checkpoint and seed these are, for the help.
-    """
-
-    simulation: Simulation
-    start_images: StartImages
-    mask_ratio: float
-    footer: str
-
-
-class Loading(Protocol):
-    """Something that becomes an exhibit in the background."""
-
-    stage: str
-    """What is being done, for the waiting screen."""
-
-    def poll(self) -> Exhibit | None:
-        """The exhibit, or None while it is not ready; raises what went wrong."""
-
-
-class Loaded:
-    """An exhibit that is ready from the start."""
-
-    stage = "ready"
-
-    def __init__(self, exhibit: Exhibit) -> None:
-        """Hold it."""
-        self._exhibit = exhibit
-
-    def poll(self) -> Exhibit:
-        """The exhibit."""
-        return self._exhibit
-
-
-class BackgroundLoading:
-    """Loads in a daemon thread, so that the window answers meanwhile."""
-
-    def __init__(self, load: Callable[[Callable[[str], None]], Exhibit]) -> None:
-        """Start at once.
-
-        Args:
-            load: Makes the exhibit; is given a function that takes the name of each stage.
-        """
-        self.stage = "starting"
-        self._load = load
-        self._exhibit: Exhibit | None = None
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
-        self._thread.start()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the thread is still at work."""
-        return self._thread.is_alive()
-
-    def _run(self) -> None:
-        def report(stage: str) -> None:
-            self.stage = stage
-
-        try:
-            self._exhibit = self._load(report)
-        except BaseException as error:  # Raised again in the main thread, by `poll`.
-            self._error = error
-
-    def poll(self) -> Exhibit | None:
-        """The exhibit, or None while it is not ready.
-
-        Raises:
-            UserError: it could not be loaded.
-        """
-        if self._error is not None:
-            raise self._error
-        return self._exhibit
 
 
 @dataclass(frozen=True, slots=True)

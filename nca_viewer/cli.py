@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
-import importlib.metadata
 import json
 import os
 import re
@@ -12,7 +10,6 @@ import secrets
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -23,7 +20,6 @@ import click
 from nca_viewer import config_file
 from nca_viewer.errors import (
     DEBUG_VARIABLE,
-    CheckpointError,
     ConfigError,
     DisplayLostError,
     RestartNeededError,
@@ -35,27 +31,15 @@ from nca_viewer.exhibit.night import NightHours
 from nca_viewer.exhibit.texts import LANGUAGES
 from nca_viewer.interaction.controls import SPEEDS
 from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping
+from nca_viewer.loading import BackgroundLoading, Exhibit, Loaded, load_exhibit
+from nca_viewer.version import version
 from nca_viewer.viewer_config import START_BLANK, START_DIGIT, ViewerConfig
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from nca_viewer.app import Exhibit
     from nca_viewer.operation.caretaker import Caretaker
 
 PROGRAM = "nca-viewer"
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-FALLBACK_CHECKPOINT = "model"
-"""The bundled checkpoint that an exhibit shows where its own is gone or damaged."""
-
-
-def version() -> str:
-    """The installed version; "source" where the program runs from a folder without being installed."""
-    try:
-        return importlib.metadata.version(PROGRAM)
-    except importlib.metadata.PackageNotFoundError:
-        return "source"
 
 
 class _OneLineErrors(click.Command):
@@ -606,7 +590,7 @@ def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: C
     from nca_viewer.display.x11 import when_connection_is_lost
 
     when_connection_is_lost(lambda: _end_without_screen(caretaker))
-    from nca_viewer.app import App, BackgroundLoading
+    from nca_viewer.app import App
 
     loadings = [BackgroundLoading(load)]
 
@@ -657,7 +641,7 @@ def _end_without_screen(caretaker: Caretaker) -> NoReturn:
 
 
 def _run_headless(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: Caretaker) -> None:
-    from nca_viewer.app import App, Loaded
+    from nca_viewer.app import App
     from nca_viewer.display.window import HeadlessWindow
 
     exhibit = load(lambda stage: None)
@@ -712,83 +696,6 @@ class _Recording:
             capture.write_png(path, capture.enlarge(last, cell_pixels))
         else:
             capture.write_gif(path, self._images, cell_pixels, self._config.frames_per_second)
-
-
-def load_exhibit(
-    config: ViewerConfig,
-    seed: int,
-    picture: Image | None,
-    report: Callable[[str], None],
-    caretaker: Caretaker | None = None,
-    *,
-    may_stand_in: bool = True,
-) -> Exhibit:
-    """Import JAX, check it, load the checkpoint, compile everything; takes seconds.
-
-    Args:
-        config: The options.
-        seed: Of everything random.
-        picture: The picture to start from, where one was given.
-        report: Is told what is being done.
-        caretaker: Is told which checkpoint it was. In an exhibit, the bundled one steps in for one that is
-            gone or damaged.
-        may_stand_in: Whether it does so.
-
-    Raises:
-        UserError: some of it failed.
-    """
-    report("waking the automaton")
-    from nca_viewer.app import Exhibit
-    from nca_viewer.simulation import Simulation, use_compile_cache, use_device
-
-    use_device(config.device)
-    if config.compile_cache:
-        use_compile_cache()
-    from nca_viewer.checkpoint import load_checkpoint
-    from nca_viewer.selftest import check_backend
-    from nca_viewer.start_images import StartImages, fit_start_image
-
-    trouble = ""
-    # The check is mostly compiling, so it runs beside the rest: beside orbax's import, then other compiling.
-    with ThreadPoolExecutor(1) as pool:
-        check = pool.submit(check_backend)
-        report("loading the checkpoint")
-        try:
-            model, info = load_checkpoint(config.checkpoint)
-        except CheckpointError as error:
-            if not (config.exhibit and may_stand_in) or config.checkpoint == FALLBACK_CHECKPOINT:
-                raise
-            model, info = load_checkpoint(FALLBACK_CHECKPOINT)
-            trouble = str(error)
-        report("compiling")
-        simulation = Simulation(model, seed=seed)
-        simulation.warm_up()
-        check.result()
-    start_images = StartImages(simulation.config, seed)
-    if picture is not None:
-        simulation.begin(fit_start_image(picture, simulation.config), config.mask_ratio)
-    elif config.start == START_BLANK:
-        simulation.begin(start_images.blank(), 0.0)
-    else:
-        image = start_images.digit(config.digit, simulation.episode + 1)
-        simulation.begin(image, config.mask_ratio)
-    simulation.request_snapshot().result()
-    if caretaker is not None:
-        caretaker.loaded(info.path.name, info.sha256, trouble)
-    footer = f"{config.checkpoint}  ·  seed {seed}  ·  version {version()}"
-    _spare_the_collector()
-    return Exhibit(simulation, start_images, config.mask_ratio, footer)
-
-
-def _spare_the_collector() -> None:
-    """Take all there is out of Python's garbage collection.
-
-    JAX alone makes 200,000 objects that stay. To go through them takes a tenth of a second now and then,
-    which is six frames; what the loop makes afterwards is collected in no time.
-    """
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
 
 
 def _screenshot_folder(config: ViewerConfig) -> Path:

@@ -11,12 +11,13 @@ import pytest
 from PIL import Image
 from pygame.event import Event
 
-from nca_viewer.app import MAX_FAILURES, App, BackgroundLoading, Exhibit, Loaded
+from nca_viewer.app import MAX_FAILURES, App
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import BackendError, CheckpointError
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.interaction.strokes import disc_region, stroke_region
+from nca_viewer.loading import BackgroundLoading, Exhibit, Loaded
 from nca_viewer.simulation import Simulation
 from nca_viewer.start_images import StartImages
 from nca_viewer.viewer_config import ViewerConfig

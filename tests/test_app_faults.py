@@ -9,12 +9,13 @@ import pygame
 import pytest
 from pygame.event import Event
 
-from nca_viewer.app import App, Exhibit, Loaded
+from nca_viewer.app import App
 from nca_viewer.checkpoint import build_model
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import BackendError, DisplayLostError, RestartNeededError
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.loading import Exhibit, Loaded
 from nca_viewer.operation.caretaker import Caretaker
 from nca_viewer.operation.diagnostics import FOLDER, MAX_FAULTS, save_diagnostic
 from nca_viewer.operation.health import Limits

@@ -7,12 +7,13 @@ import pygame
 import pytest
 from pygame.event import Event
 
-from nca_viewer.app import App, Exhibit, Loaded
+from nca_viewer.app import App
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.pixel_shift import REACH_PIXELS
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.exhibit.night import NightHours
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.loading import Exhibit, Loaded
 from nca_viewer.simulation import Simulation
 from nca_viewer.start_images import StartImages
 from nca_viewer.viewer_config import ViewerConfig

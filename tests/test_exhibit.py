@@ -8,12 +8,13 @@ import pygame
 import pytest
 from pygame.event import Event
 
-from nca_viewer.app import App, BackgroundLoading, Exhibit, Loaded
+from nca_viewer.app import App
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import CheckpointError, ConfigError
 from nca_viewer.exhibit.director import Phase
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.interaction.strokes import disc_region, stroke_region
+from nca_viewer.loading import BackgroundLoading, Exhibit, Loaded
 from nca_viewer.simulation import Simulation
 from nca_viewer.start_images import StartImages
 from nca_viewer.viewer_config import ViewerConfig

@@ -62,8 +62,9 @@ FRAMES = """
     from fractions import Fraction
     from pathlib import Path
     import numpy as np
-    from nca_viewer.app import App, Loaded
-    from nca_viewer.cli import load_exhibit
+    from nca_viewer.app import App
+    from nca_viewer.loading import Loaded
+    from nca_viewer.loading import load_exhibit
     from nca_viewer.display.window import PygameWindow
     from nca_viewer.viewer_config import ViewerConfig
 
@@ -123,8 +124,9 @@ POINTER = """
     import numpy as np
     import pygame
     from pygame.event import Event
-    from nca_viewer.app import App, Loaded
-    from nca_viewer.cli import load_exhibit
+    from nca_viewer.app import App
+    from nca_viewer.loading import Loaded
+    from nca_viewer.loading import load_exhibit
     from nca_viewer.display.geometry import Geometry
     from nca_viewer.display.window import PygameWindow
     from nca_viewer.viewer_config import ViewerConfig

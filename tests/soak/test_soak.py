@@ -14,11 +14,12 @@ import jax.monitoring
 import numpy as np
 import pytest
 
-from nca_viewer.app import App, Exhibit, Loaded
+from nca_viewer.app import App
 from nca_viewer.checkpoint import load_checkpoint
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import BackendError
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.loading import Exhibit, Loaded
 from nca_viewer.operation.caretaker import Caretaker
 from nca_viewer.operation.health import Limits
 from nca_viewer.operation.journal import Journal

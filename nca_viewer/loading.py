@@ -1,0 +1,182 @@
+"""From the options to a living exhibit: JAX, its self-test, the checkpoint, compiling; in the background."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from nca_viewer.errors import CheckpointError
+from nca_viewer.version import version
+from nca_viewer.viewer_config import START_BLANK, ViewerConfig
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from nca_viewer.operation.caretaker import Caretaker
+    from nca_viewer.simulation import Simulation
+    from nca_viewer.start_images import StartImages
+
+FALLBACK_CHECKPOINT = "model"
+"""The bundled checkpoint that an exhibit shows where its own is gone or damaged."""
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """What there is to see once everything is loaded.
+
+    Attributes:
+        simulation: Compiled, and at its first start.
+        start_images: Where further starts come from.
+        mask_ratio: Part of a new digit that is forgotten.
+        footer: Which checkpoint and seed these are, for the help.
+    """
+
+    simulation: Simulation
+    start_images: StartImages
+    mask_ratio: float
+    footer: str
+
+
+class Loading(Protocol):
+    """Something that becomes an exhibit in the background."""
+
+    stage: str
+    """What is being done, for the waiting screen."""
+
+    def poll(self) -> Exhibit | None:
+        """The exhibit, or None while it is not ready; raises what went wrong."""
+
+
+class Loaded:
+    """An exhibit that is ready from the start."""
+
+    stage = "ready"
+
+    def __init__(self, exhibit: Exhibit) -> None:
+        """Hold it."""
+        self._exhibit = exhibit
+
+    def poll(self) -> Exhibit:
+        """The exhibit."""
+        return self._exhibit
+
+
+class BackgroundLoading:
+    """Loads in a daemon thread, so that the window answers meanwhile."""
+
+    def __init__(self, load: Callable[[Callable[[str], None]], Exhibit]) -> None:
+        """Start at once.
+
+        Args:
+            load: Makes the exhibit; is given a function that takes the name of each stage.
+        """
+        self.stage = "starting"
+        self._load = load
+        self._exhibit: Exhibit | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread is still at work."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        def report(stage: str) -> None:
+            self.stage = stage
+
+        try:
+            self._exhibit = self._load(report)
+        except BaseException as error:  # Raised again in the main thread, by `poll`.
+            self._error = error
+
+    def poll(self) -> Exhibit | None:
+        """The exhibit, or None while it is not ready.
+
+        Raises:
+            UserError: it could not be loaded.
+        """
+        if self._error is not None:
+            raise self._error
+        return self._exhibit
+
+
+def load_exhibit(
+    config: ViewerConfig,
+    seed: int,
+    picture: Image | None,
+    report: Callable[[str], None],
+    caretaker: Caretaker | None = None,
+    *,
+    may_stand_in: bool = True,
+) -> Exhibit:
+    """Import JAX, check it, load the checkpoint, compile everything; takes seconds.
+
+    Args:
+        config: The options.
+        seed: Of everything random.
+        picture: The picture to start from, where one was given.
+        report: Is told what is being done.
+        caretaker: Is told which checkpoint it was. In an exhibit, the bundled one steps in for one that is
+            gone or damaged.
+        may_stand_in: Whether it does so.
+
+    Raises:
+        UserError: some of it failed.
+    """
+    report("waking the automaton")
+    from nca_viewer.simulation import Simulation, use_compile_cache, use_device
+
+    use_device(config.device)
+    if config.compile_cache:
+        use_compile_cache()
+    from nca_viewer.checkpoint import load_checkpoint
+    from nca_viewer.selftest import check_backend
+    from nca_viewer.start_images import StartImages, fit_start_image
+
+    trouble = ""
+    # The check is mostly compiling, so it runs beside the rest: beside orbax's import, then other compiling.
+    with ThreadPoolExecutor(1) as pool:
+        check = pool.submit(check_backend)
+        report("loading the checkpoint")
+        try:
+            model, info = load_checkpoint(config.checkpoint)
+        except CheckpointError as error:
+            if not (config.exhibit and may_stand_in) or config.checkpoint == FALLBACK_CHECKPOINT:
+                raise
+            model, info = load_checkpoint(FALLBACK_CHECKPOINT)
+            trouble = str(error)
+        report("compiling")
+        simulation = Simulation(model, seed=seed)
+        simulation.warm_up()
+        check.result()
+    start_images = StartImages(simulation.config, seed)
+    if picture is not None:
+        simulation.begin(fit_start_image(picture, simulation.config), config.mask_ratio)
+    elif config.start == START_BLANK:
+        simulation.begin(start_images.blank(), 0.0)
+    else:
+        image = start_images.digit(config.digit, simulation.episode + 1)
+        simulation.begin(image, config.mask_ratio)
+    simulation.request_snapshot().result()
+    if caretaker is not None:
+        caretaker.loaded(info.path.name, info.sha256, trouble)
+    footer = f"{config.checkpoint}  ·  seed {seed}  ·  version {version()}"
+    _spare_the_collector()
+    return Exhibit(simulation, start_images, config.mask_ratio, footer)
+
+
+def _spare_the_collector() -> None:
+    """Take all there is out of Python's garbage collection.
+
+    JAX alone makes 200,000 objects that stay. To go through them takes a tenth of a second now and then,
+    which is six frames; what the loop makes afterwards is collected in no time.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
