@@ -15,6 +15,7 @@ imports neither JAX nor orbax; reading and writing do.
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import hashlib
 import importlib.metadata
@@ -51,6 +52,9 @@ _ORBAX_METADATA_NAME = "_CHECKPOINT_METADATA"
 _ORBAX_COMMIT_NAME = "commit_success.txt"
 _PACKAGES = ("nca-viewer", "jax", "jaxlib", "flax", "cax", "orbax-checkpoint", "numpy")
 _READ_ATTEMPTS = 20
+_LEAF_BYTES = 1024
+_TREE_BYTES = 64 * 1024
+"""What orbax and the manifest write beside the arrays' own bytes."""
 
 # Within one process orbax's saves fail now and then while it loads in another thread.
 _ORBAX_LOCK = threading.Lock()
@@ -271,6 +275,7 @@ def write_tree(path: Path | str, tree: Mapping[Any, Any], metadata: Mapping[str,
     except OSError as error:
         raise OutputError(f"cannot write the checkpoint {target}: {error.strerror}") from error
     try:
+        _require_room(partial / "room", arrays)
         _orbax_save(partial / "new", arrays, plain_metadata)
         # It holds the path of the writer's folder, which is nobody's business; the manifest is the proof.
         (partial / "new" / _ORBAX_COMMIT_NAME).unlink(missing_ok=True)
@@ -278,7 +283,9 @@ def write_tree(path: Path | str, tree: Mapping[Any, Any], metadata: Mapping[str,
         _sync(partial / "new")
         _replace(partial / "new", target)
     except OSError as error:
-        raise OutputError(f"cannot write the checkpoint {target}: {_line(error)}") from error
+        raise OutputError(
+            f"cannot write the checkpoint {target}: {_line(error)}; choose another place or make room"
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -351,6 +358,23 @@ def _host_tree(tree: Mapping[Any, Any], path: str = "") -> Tree:
     if len(result) != len(tree):
         raise TypeError(f"two keys have the same name at {path or 'the root'}")
     return result
+
+
+def _require_room(path: Path, tree: Tree) -> None:
+    """Raise OSError where the disk has no room for the tree, uncompressed.
+
+    Orbax tells of a full disk in a page of its own words, and its threads with tracebacks.
+    """
+    import jax
+
+    needed_bytes = sum(leaf.nbytes + _LEAF_BYTES for leaf in jax.tree.leaves(tree)) + _TREE_BYTES
+    if hasattr(os, "posix_fallocate"):
+        with path.open("wb") as file:
+            # A quota counts as well, which no question for free space knows of.
+            os.posix_fallocate(file.fileno(), 0, needed_bytes)
+        path.unlink()
+    elif shutil.disk_usage(path.parent).free < needed_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _plain(value: Any) -> Any:
@@ -457,6 +481,8 @@ def _line(error: BaseException) -> str:
     """An error in one line of bounded length."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if "RESOURCE_EXHAUSTED" in str(error) and "No space left" in str(error):
+        return os.strerror(errno.ENOSPC)
     lines = str(error).split("\n")
     return (lines[0].strip() or type(error).__name__)[:200]
 

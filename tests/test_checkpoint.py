@@ -202,6 +202,25 @@ class TestWriting:
         assert read_tree(tmp_path / "t")[1] == {"value": 1}
         assert [path.name for path in tmp_path.iterdir()] == ["t"]
 
+    @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="the system cannot set room aside")
+    def test_room_is_set_aside_before_anything_is_written(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        write_tree(tmp_path / "t", {"x": np.ones(2)}, {"value": 1})
+
+        def refuse(descriptor: int, offset: int, size_bytes: int):
+            assert size_bytes > 8 * 50_000
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "posix_fallocate", refuse)
+        monkeypatch.setattr(checkpoint, "_orbax_save", lambda *_: pytest.fail("orbax found out by itself"))
+
+        with pytest.raises(OutputError, match=r"No space left on device; .* make room"):
+            write_tree(tmp_path / "t", {"x": np.ones(50_000)}, {"value": 2})
+
+        assert read_tree(tmp_path / "t")[1] == {"value": 1}
+        assert [path.name for path in tmp_path.iterdir()] == ["t"]
+
     @pytest.mark.skipif(sys.platform != "linux", reason="limits of a process")
     def test_a_write_that_the_system_refuses_is_one_line(self, tmp_path: Path):
         """A real refusal in the midst of orbax's own writing: no file may grow beyond 64 KiB."""
@@ -209,9 +228,11 @@ class TestWriting:
 import resource, sys, warnings
 import numpy as np
 warnings.simplefilter("error")
+from nca_viewer import checkpoint
 from nca_viewer.checkpoint import read_tree, write_tree
 from nca_viewer.errors import OutputError
 write_tree(sys.argv[1], {"x": np.ones(2)}, {"value": 1})
+checkpoint._require_room = lambda *_: None  # There was room when it was looked for.
 resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, 2**16))
 noise = np.random.default_rng(0).integers(0, 2**32, 2**18, np.uint32)
 try:
