@@ -26,6 +26,7 @@ class Healing:
         error_before: What it was before the wound.
         error_wounded: The most it was while hands were on it.
         hand_seconds: When that was last.
+        is_wound: Whether a hand did it; else it is what the start forgot.
     """
 
     episode: int
@@ -34,6 +35,7 @@ class Healing:
     error_before: float
     error_wounded: float
     hand_seconds: float
+    is_wound: bool = False
 
     @property
     def restored(self) -> float | None:
@@ -69,4 +71,9 @@ def follow_healing(
         return followed
     if now_seconds - healing.hand_seconds > PAUSE_SECONDS:
         followed = replace(followed, error_before=healing.error, error_wounded=error)
-    return replace(followed, error_wounded=max(followed.error_wounded, error), hand_seconds=now_seconds)
+    return replace(
+        followed,
+        error_wounded=max(followed.error_wounded, error),
+        hand_seconds=now_seconds,
+        is_wound=True,
+    )

@@ -118,8 +118,8 @@ class ViewerConfig:
                 f"{', '.join(str(speed) for speed in SPEEDS)} steps per frame"
             )
         require_range("--brush-radius", self.brush_radius_cells, 0, MAX_BRUSH_RADIUS_CELLS, whole=True)
-        for side in self.window_size:
-            require_range("--window-size", side, 64, 8192, whole=True)
+        for name, side in zip(("width", "height"), self.window_size, strict=True):
+            require_range(f"--window-size ({name})", side, 64, 8192, whole=True)
         if self.frames is not None:
             require_range("--frames", self.frames, 1, MAX_FRAMES, whole=True)
         if self.headless and self.frames is None:

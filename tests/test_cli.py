@@ -61,7 +61,10 @@ BAD_OPTIONS = [
         "choose one of 1/8, 1/4, 1/2, 1, 2, 4, 8, 16, 32, 64",
     ),
     (["--brush-radius", "99"], "--brush-radius = 99 is out of range; choose a value from 0 to 14"),
-    (["--window-size", "10x900"], "--window-size = 10 is out of range; choose a value from 64 to 8192"),
+    (
+        ["--window-size", "10x900"],
+        "--window-size (width) = 10 is out of range; choose a value from 64 to 8192",
+    ),
     (["--window-size", "big"], "Invalid value for '--window-size': 'big' is not a size; write it as 900x960"),
     (["--frames", "0"], "--frames = 0 is out of range; choose a value from 1 to 1000000"),
     (["--headless"], "--headless would never end; give --frames N"),

@@ -35,6 +35,11 @@ def test_what_was_forgotten_at_the_start_is_the_first_wound():
     assert restored == pytest.approx([0.0, 0.5, 1.0])
 
 
+def test_only_hands_make_a_wound():
+    assert not follow((4, False, 0.0), (1, False, 1.0))[-1].is_wound
+    assert follow((4, False, 0.0), (6, True, 1.0), (1, False, 2.0))[-1].is_wound
+
+
 def test_without_a_wound_nothing_is_said_of_healing():
     assert follow((0, False, 0.0), (0, False, 1.0))[-1].restored is None
     assert follow_healing(None, snapshot(clean=None), is_touched=False, now_seconds=0.0) is None

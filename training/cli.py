@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nca_viewer.config import ModelConfig
+from nca_viewer.config import ModelConfig, require_range
 from nca_viewer.errors import DEBUG_VARIABLE, ConfigError, UserError, unexpected_message
 from training.config import RECIPES, TrainConfig
 
@@ -210,20 +210,26 @@ _checkpoint_option = click.option(
 
 
 @cli.command()
-@click.option("--recipe", type=click.Choice(sorted(RECIPES)), default="seed-recipe", show_default=True)
+@click.option(
+    "--recipe", type=click.Choice(sorted(RECIPES)), help="Where the numbers come from. [default: seed-recipe]"
+)
 @click.option(
     "--run-dir",
     type=click.Path(path_type=Path),
     required=True,
     help="Folder for this run's checkpoints and curves.",
 )
-@click.option("--resume", is_flag=True, help="Continue the run in --run-dir after its newest checkpoint.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Continue the run in --run-dir where it was saved last, with the numbers it was started with.",
+)
 @_data_option
 @_data_dir_option
 @config_options({name: preset.train for name, preset in RECIPES.items()}, leave_out=["recipe"])
 @config_options({name: preset.model for name, preset in RECIPES.items()})
 def fit(
-    recipe: str,
+    recipe: str | None,
     run_dir: Path,
     resume: bool,
     data: str,
@@ -231,11 +237,19 @@ def fit(
     **options: Any,
 ) -> None:
     """Train an automaton; every number of the recipe is an option."""
-    config = dataclasses.replace(RECIPES[recipe].train, **_given(TrainConfig, options))
+    if run_dir.exists() and not run_dir.is_dir():
+        raise ConfigError(f"--run-dir {run_dir} is a file; choose a folder, which may be new")
+    preset = RECIPES[recipe or "seed-recipe"]
     model_fields = _given(ModelConfig, options)
-    model_config = dataclasses.replace(RECIPES[recipe].model, **model_fields)
+    config = dataclasses.replace(preset.train, **_given(TrainConfig, options))
+    model_config = dataclasses.replace(preset.model, **model_fields)
     _check_backend()
     from training.data import load_images
+    from training.run import stored_configs
+
+    if resume and recipe is None and (stored := stored_configs(run_dir)) is not None:
+        config = dataclasses.replace(stored[0], **_given(TrainConfig, options))
+        model_config = dataclasses.replace(stored[1], **model_fields)
 
     images, _ = load_images(data, "train", data_dir, model_config.height, model_config.width)
     channels = images.shape[-1]
@@ -328,8 +342,11 @@ def evaluate(
 
     from training.output import atomic_output, require_writable
 
+    # Better to learn it now than after an hour.
+    require_range("images", num_images, 1, 1_000_000, whole=True)
+    require_range("batch_size", batch_size, 1, 100_000, whole=True)
     if json_path is not None:
-        require_writable(json_path)  # Better to learn it now than after an hour.
+        require_writable(json_path)
     _check_backend()
     from nca_viewer.checkpoint import load_checkpoint
     from training.evaluate import Report, format_table
@@ -432,6 +449,10 @@ def show(
     from training import report
     from training.data import load_images
 
+    if sheet_path is not None:
+        report.require_image_suffix(sheet_path)
+    if gif_path is not None:
+        report.require_gif_suffix(gif_path)
     model, _ = load_checkpoint(checkpoint)
     images, _ = load_images(data, "test", data_dir, model.config.height, model.config.width)
     if images.shape[1:] != model.config.image_shape:

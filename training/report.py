@@ -154,13 +154,23 @@ def sheet(labels: Sequence[str], columns: Sequence[ArrayLike]) -> Image.Image:
     return _compose(labels, grid)
 
 
+def require_image_suffix(path: str | Path) -> None:
+    """Check that a suffix names a format of images; raises OutputError if not."""
+    _require_suffix(path, Image.registered_extensions())
+
+
+def require_gif_suffix(path: str | Path) -> None:
+    """Check that a suffix is .gif; raises OutputError if not."""
+    _require_suffix(path, (".gif",))
+
+
 def save_image(image: Image.Image, path: str | Path) -> None:
     """Write an image; the suffix tells the format.
 
     Raises:
         OutputError: if the format is unknown or the file cannot be written.
     """
-    _require_suffix(path, Image.registered_extensions())
+    require_image_suffix(path)
     with atomic_output(path) as temporary:
         image.save(temporary)
 
@@ -171,7 +181,7 @@ def save_gif(frames: Sequence[Image.Image], path: str | Path) -> None:
     Raises:
         OutputError: if the suffix is not .gif or the file cannot be written.
     """
-    _require_suffix(path, (".gif",))
+    require_gif_suffix(path)
     durations = [FRAME_DURATION_MILLISECONDS] * (len(frames) - 1) + [LAST_FRAME_DURATION_MILLISECONDS]
     # One shared palette of greys and the labels' colours: no dithering, no flicker.
     palette_source = frames[len(frames) // 2].quantize(256, dither=Image.Dither.NONE)

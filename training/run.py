@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,8 +149,8 @@ def fit(
     files = RunFiles(Path(run_directory))
     pixels = np.round(train_images * 255).astype(np.uint8)
     settings = _settings(config, model_config, pixels)
-    _check_claim(files, settings, resume=resume)
-    with _locked(files):
+    with _locked(files), _deferred_interrupt() as interrupted:
+        _check_claim(files, settings, resume=resume)
         return _fit(
             config,
             model_config,
@@ -158,6 +158,7 @@ def fit(
             pixels,
             validation_images,
             files,
+            interrupted,
             resume=resume,
             progress=progress,
         )
@@ -170,6 +171,7 @@ def _fit(
     pixels: NDArray[np.uint8],
     validation_images: NDArray[np.float32],
     files: RunFiles,
+    interrupted: threading.Event,
     *,
     resume: bool,
     progress: bool,
@@ -230,7 +232,6 @@ def _fit(
         _checkpoint(files, curves, step, parameters, config, dynamics, measured, validation_images)
         _save(files, state, recent)
 
-    interrupted, restore_signal = _defer_interrupt()
     try:
         while step < config.train_steps and not interrupted.is_set():
             state, metrics = train_step(state, images)
@@ -259,21 +260,19 @@ def _fit(
     finally:
         curves.close()
         shown.close()
-        restore_signal()
     return step_directory(files.directory, step)
 
 
-def _defer_interrupt() -> tuple[threading.Event, Callable[[], None]]:
-    """Let Ctrl+C wait for the end of an update, whose half-way state could not be saved.
+@contextlib.contextmanager
+def _deferred_interrupt() -> Iterator[threading.Event]:
+    """Let Ctrl+C wait for the end of an update, whose half-way state could not be saved, or of a save.
 
-    A second Ctrl+C does not wait. Outside the main thread nothing changes.
-
-    Returns:
-        An event that Ctrl+C sets, and a function that restores what was there before.
+    It sets the event. A second Ctrl+C does not wait. Outside the main thread nothing changes.
     """
     interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        return interrupted, lambda: None
+        yield interrupted
+        return
     previous = signal.getsignal(signal.SIGINT)
 
     def interrupt(*_: object) -> None:
@@ -281,11 +280,10 @@ def _defer_interrupt() -> tuple[threading.Event, Callable[[], None]]:
         signal.signal(signal.SIGINT, previous)
 
     signal.signal(signal.SIGINT, interrupt)
-
-    def restore() -> None:
+    try:
+        yield interrupted
+    finally:
         signal.signal(signal.SIGINT, previous)
-
-    return interrupted, restore
 
 
 Settings = dict[str, dict[str, Any]]
@@ -300,23 +298,37 @@ def _settings(config: TrainConfig, model_config: ModelConfig, pixels: NDArray[np
 @contextlib.contextmanager
 def _locked(files: RunFiles) -> Iterator[None]:
     """Keep other processes from training in the directory; the system unlocks what a dead one locked."""
-    existed = files.directory.is_dir()
+    directory = files.directory
+    existed = directory.exists()
+    if existed and not directory.is_dir():
+        raise ConfigError(f"{directory} is a file; choose another --run-dir, a folder that may be new")
     try:
-        files.directory.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(files.lock, timeout=0)
-        with lock:
-            yield
+        directory.mkdir(parents=True, exist_ok=True)
+        with FileLock(files.lock, timeout=0):
+            try:
+                yield
+            finally:
+                if not files.config.exists():  # No run began; nothing of it stays.
+                    files.lock.unlink(missing_ok=True)
     except Timeout:
         raise ConfigError(
-            f"another process is training in {files.directory}; wait for it, or choose another directory"
+            f"another process is training in {directory}; wait for it, or choose another directory"
         ) from None
     except OSError as error:
-        raise OutputError(f"cannot write {files.directory}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write {directory}: {error.strerror or error}") from error
     finally:
-        if not existed and not files.config.exists():
-            files.lock.unlink(missing_ok=True)
+        if not existed:
             with contextlib.suppress(OSError):
-                files.directory.rmdir()
+                directory.rmdir()
+
+
+def stored_configs(run_directory: Path) -> tuple[TrainConfig, ModelConfig] | None:
+    """The configurations that a run was started with; None where there is no run, or its file is damaged."""
+    try:
+        stored = json.loads(RunFiles(run_directory).config.read_text())
+        return TrainConfig.from_dict(stored["train"]), ModelConfig.from_dict(stored["model"])
+    except (OSError, ValueError, KeyError, TypeError, ConfigError):
+        return None
 
 
 def _claim(files: RunFiles, settings: Settings) -> None:
@@ -343,20 +355,21 @@ def _check_claim(files: RunFiles, settings: Settings, *, resume: bool) -> None:
         stored = {part: dict(stored[part]) for part in settings}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{files.config} is damaged; restore it, or start anew elsewhere") from error
-    if stored["data"] != settings["data"]:
-        raise ConfigError(
-            f"{files.directory} was started with other training images ({stored['data'].get('images')} of "
-            f"them); resume with the same data, or start another run"
-        )
-    defaults = {"train": TrainConfig().to_dict(), "model": ModelConfig().to_dict(), "data": {}}
-    for part, fields in settings.items():
-        for name, value in fields.items():
-            was = stored[part].get(name, defaults[part].get(name))
+    defaults = {"train": TrainConfig().to_dict(), "model": ModelConfig().to_dict()}
+    for part, default in defaults.items():
+        for name, value in settings[part].items():
+            was = stored[part].get(name, default.get(name))
             if was != value and name != "train_steps":
                 raise ConfigError(
                     f"{files.directory} was started with {name} = {was}, not {value}; "
                     f"resume with the same settings, or start another run"
                 )
+    # After the settings: how many images are set aside is one of them.
+    if stored["data"] != settings["data"]:
+        raise ConfigError(
+            f"{files.directory} was started with other training images ({stored['data'].get('images')} of "
+            f"them); resume with the same data, or start another run"
+        )
 
 
 def _initial_parameters(

@@ -54,7 +54,10 @@ def require_folder(folder: Path) -> None:
             f"cannot use {str(folder)[:80]!r}: {error.strerror}; choose another folder"
         ) from error
     if not is_folder:
-        raise OutputError(f"the output folder {str(folder)!r} does not exist; create it or choose another")
+        what = (
+            "is a file; choose a folder" if folder.exists() else "does not exist; create it or choose another"
+        )
+        raise OutputError(f"the output folder {str(folder)!r} {what}")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"no permission to write into {str(folder)!r}; choose another folder")
 

@@ -111,11 +111,15 @@ class Hud:
         first = top + height // 2 + 1
         second = first + height + height // 2
 
-        radius = f"radius {status.brush_radius_cells}"
-        right = self._pill(surface, status.tool.value, TOOL_COLOURS[status.tool], right, first, height)
-        right = self._word(surface, radius, TEXT, right, first, height, leftwards=True)
         state, colour = ("paused", WARNING) if status.paused else ("running", TEXT)
         left = self._pill(surface, state, colour, left, first, height, leftwards=False)
+        # What does not fit beside the state is left out: the tool, then the radius, then the figures.
+        radius = f"radius {status.brush_radius_cells}"
+        font = self._font(height)
+        if left + font.size(status.tool.value.upper())[0] + height <= right:
+            right = self._pill(surface, status.tool.value, TOOL_COLOURS[status.tool], right, first, height)
+            if left + font.size(radius)[0] <= right:
+                right = self._word(surface, radius, TEXT, right, first, height, leftwards=True)
         unit = "step" if status.speed <= 1 else "steps"
         speed = f"{status.speed} {unit}/frame" + (" (limited)" if status.is_limited else "")
         words = [
@@ -248,7 +252,8 @@ class Hud:
 def _healing_text(healing: Healing | None) -> str:
     if healing is None:
         return ""
-    part = "" if healing.restored is None else f", {healing.restored:.0%} healed"
+    word = "healed" if healing.is_wound else "restored"
+    part = "" if healing.restored is None else f", {healing.restored:.0%} {word}"
     return f"error {healing.error:.0%}{part}"
 
 

@@ -95,6 +95,21 @@ def test_options_override_the_recipe_and_the_rest_of_it_stays(
     assert fitted.options == [{"resume": False}]
 
 
+def test_a_resumed_run_keeps_the_numbers_that_are_not_given_anew(
+    fitted: Fitted, pictures: Path, tmp_path: Path
+) -> None:
+    started = dataclasses.replace(RECIPES["exhibit"].train, batch_size=3, validation_images=2)
+    model = dataclasses.replace(RECIPES["exhibit"].model, height=11, width=13, num_heads=2)
+    configs = {"train": started.to_dict(), "model": model.to_dict(), "data": {}}
+    (tmp_path / "config.json").write_text(json.dumps(configs))
+    arguments = ["fit", "--run-dir", str(tmp_path), "--data", str(pictures), "--resume"]
+    assert cli.main([*arguments, "--train-steps", "9"]) == 0
+    config, model_config, train_images, validation_images, *_ = fitted.calls[0]
+    assert config == dataclasses.replace(started, train_steps=9)
+    assert model_config == model
+    assert (len(train_images), len(validation_images)) == (19, 2)
+
+
 def test_every_field_has_an_option_with_a_text() -> None:
     options = {parameter.name: parameter for parameter in cli.fit.params}
     for config in (TrainConfig, ModelConfig):
@@ -231,6 +246,7 @@ def test_bad_options_of_evaluate_are_one_line_and_leave_no_file(
         capsys, *evaluate_small("--json", str(tmp_path / "missing" / "f.json"))
     )
     assert one_error(capsys, *evaluate_small("--scenario", "reads-as", "--json", str(tmp_path / "f.json")))
+    assert "images = 0 is out of range" in one_error(capsys, *evaluate_small("--images", "0"))
     assert not list(tmp_path.glob("*.json"))
     assert "nowhere" in one_error(capsys, "evaluate", "--ckpt", str(tmp_path / "nowhere"))
 
@@ -255,7 +271,9 @@ def test_bad_options_of_show_are_one_line(
     assert one_error(capsys, *arguments) == (
         "nothing to do: name a sheet with --out or an animation with --gif, or both"
     )
-    assert "use .gif" in one_error(capsys, *arguments, "--gif", str(tmp_path / "run.mp4"))
+    both = ["--out", str(tmp_path / "sheet.png"), "--gif", str(tmp_path / "run.mp4")]
+    assert "use .gif" in one_error(capsys, *arguments, *both)
+    assert not (tmp_path / "sheet.png").exists()
     assert "cannot write" in one_error(capsys, *arguments, "--out", str(tmp_path))
 
 

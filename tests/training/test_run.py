@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -22,11 +23,11 @@ from PIL import Image
 import training.run as run_module
 from nca_viewer.automaton.rollout import Dynamics
 from nca_viewer.automaton.system import AttentionNCA
-from nca_viewer.checkpoint import checkpoint_steps, load_checkpoint, read_tree
+from nca_viewer.checkpoint import checkpoint_exists, checkpoint_steps, load_checkpoint, read_tree
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import CheckpointError, ConfigError
 from training.config import TrainConfig
-from training.run import DivergenceError, RunFiles, fit
+from training.run import DivergenceError, RunFiles, fit, stored_configs
 from training.step import Metrics
 from training.validation import make_validation
 
@@ -256,6 +257,47 @@ def test_nothing_to_resume(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="holds no run to resume; leave out --resume"):
         train(tmp_path / "nowhere", resume=True)
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_file_is_no_place_for_a_run(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ConfigError, match="is a file; choose another --run-dir"):
+        train(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_who_trains_there_is_told_first_of_all(tmp_path: Path, resume: bool) -> None:
+    """Before its first save the other run has no configuration yet."""
+    with (
+        FileLock(RunFiles(tmp_path).lock),
+        pytest.raises(ConfigError, match="another process is training in"),
+    ):
+        train(tmp_path, resume=resume)
+    assert RunFiles(tmp_path).lock.exists()
+
+
+def test_other_numbers_of_validation_images_are_named(finished: Path) -> None:
+    config = dataclasses.replace(TRAIN, validation_images=TRAIN.validation_images + 1)
+    with pytest.raises(ConfigError, match="was started with validation_images = "):
+        fit(config, MODEL, IMAGES[:10], IMAGES[:3], finished, resume=True, progress=False)
+
+
+def test_an_interrupt_while_the_start_is_saved_waits_for_the_save(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = run_module._save
+
+    def interrupted_save(*arguments: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        save(*arguments)
+
+    monkeypatch.setattr(run_module, "_save", interrupted_save)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path)
+    monkeypatch.undo()
+    assert checkpoint_exists(RunFiles(tmp_path).resume)
+    assert stored_configs(tmp_path) == (TRAIN, MODEL)
 
 
 def test_a_run_killed_before_its_first_save_can_be_resumed(finished: Path, tmp_path: Path) -> None:
