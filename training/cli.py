@@ -304,7 +304,8 @@ def _other_hosts(
     if len(missing) == len(given):
         return contextlib.nullcontext(ALONE)
     if coordinator is None or host_count is None or host_index is None:
-        raise ConfigError(f"{', '.join(given)} belong together; {' and '.join(missing)} is missing")
+        verb = "is" if len(missing) == 1 else "are"
+        raise ConfigError(f"{', '.join(given)} belong together; {' and '.join(missing)} {verb} missing")
     share_of_batch(batch_size, host_count)
     if host_index == 0:
         click.echo(f"waiting for {host_count - 1} other hosts at {coordinator}", err=True)

@@ -55,7 +55,13 @@ Complain = Callable[[str, int], int]
 class Hosts:
     """The hosts of a run, seen from one of them; by default this one alone.
 
-    Every method has to be called by all hosts, in the same order. With one host alone they do nothing.
+    Whatever agrees on something has to be called by all hosts, in the same order. With one host alone it does
+    nothing.
+
+    Attributes:
+        count: How many hosts there are.
+        index: Which of them this one is, from 0.
+        is_agreed_end: Whether all hosts know that the run ends here.
     """
 
     def __init__(
@@ -73,10 +79,11 @@ class Hosts:
         self.index = index
         self._links = list(links)
         self._complain = complain or (lambda message, exit_code: exit_code)
-        self._apart = Apart() if links and not index else None
+        self.is_agreed_end = False
+        self._apart: Apart | None = None
         self._number = 0
-        self._is_agreed_end = False
         self._ending = threading.Lock()
+        self._is_over = threading.Event()
         for link in self._links:
             threading.Thread(target=self._listen, args=[link], daemon=True).start()
         if links:
@@ -94,13 +101,16 @@ class Hosts:
             function: One that a module defines.
             arguments: Values that can be pickled; arrays as NumPy's.
         """
-        return function(*arguments) if self._apart is None else self._apart.call(function, *arguments)
+        if self.count == 1:
+            return function(*arguments)
+        self._apart = self._apart or Apart()
+        return self._apart.call(function, *arguments)
 
     def stop(self, wanted: bool) -> bool:
         """Whether any host wants to stop; if so, all go on to end together."""
         votes = self._collect(bytes([wanted]))
         is_stop = self._spread(bytes([any(vote != b"\0" for vote in votes)])) != b"\0"
-        self._is_agreed_end = self._is_agreed_end or (is_stop and bool(self._links))
+        self.is_agreed_end = is_stop and self.count > 1
         return is_stop
 
     def share(self, tree: Value) -> Value:
@@ -144,7 +154,7 @@ class Hosts:
             if theirs.get(name) != value
         ]
         if found := self._spread(different[0].encode() if different else b""):
-            self._is_agreed_end = True
+            self.is_agreed_end = True
             raise ConfigError(f"{found.decode()}; give all hosts the same options and data")
 
     # ---- Exchanges ----
@@ -201,8 +211,7 @@ class Hosts:
 
     def _beat(self) -> None:
         interval = min(_HEARTBEAT_SECONDS, *(link.timeout_seconds / 4 for link in self._links))
-        while True:
-            time.sleep(interval)
+        while not self._is_over.wait(interval):
             for link in self._links:
                 link.beat()
 
@@ -214,6 +223,10 @@ class Hosts:
 
         self.wait()
         jax.distributed.shutdown()
+        self._part()
+
+    def _part(self) -> None:
+        """Close the links without alarm."""
         self._ending.acquire()
         for link in self._links:
             with contextlib.suppress(OSError):
@@ -250,15 +263,11 @@ class Hosts:
             link.has_parted.wait(max(0.0, deadline - time.monotonic()))
 
     def _close(self) -> None:
+        self._is_over.set()
         if self._apart is not None:
             self._apart.close()
         for link in self._links:
             link.close()
-
-    @property
-    def is_agreed_end(self) -> bool:
-        """Whether all hosts know that the run ends here."""
-        return self._is_agreed_end
 
 
 ALONE = Hosts()
@@ -466,6 +475,8 @@ def _greet(connection: socket.socket, host_count: int, present: dict[int, socket
         greeting = json.loads(content) if kind == _GREETING else {}
         refusal = _refusal(greeting, host_count, present)
         if not refusal:
+            if stale := present.pop(greeting["host_index"], None):
+                stale.close()
             present[greeting["host_index"]] = connection
             return
         _send(connection, _REFUSAL, refusal.encode())
