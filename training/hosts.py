@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import ipaddress
 import json
 import os
 import queue
@@ -280,6 +281,7 @@ class _Link:
     Attributes:
         index: The other host's.
         timeout_seconds: How long a sign of life may take.
+        own_address: This host's on the way to the other.
         inbox: What was exchanged and not yet asked for.
         has_parted: Set when nothing more is to be expected from it.
     """
@@ -287,6 +289,7 @@ class _Link:
     def __init__(self, connection: socket.socket, index: int, timeout_seconds: float):
         self.index = index
         self.timeout_seconds = timeout_seconds
+        self.own_address: str = connection.getsockname()[0]
         self.inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self.has_parted = threading.Event()
         self._connection = connection
@@ -382,6 +385,7 @@ def joined(
         if host_index:
             service_port = _relay(host, service_port, timeout_seconds)
         _join_devices(service_port, host_count, host_index, timeout_seconds)
+        _require_reachable_name(links[0].own_address)
         yield hosts
     except BaseException as error:
         if hosts.is_agreed_end:
@@ -412,6 +416,33 @@ def _join_devices(service_port: int, host_count: int, host_index: int, timeout_s
         heartbeat_timeout_seconds=int(timeout_seconds) + 600,
         shutdown_timeout_seconds=max(1, int(timeout_seconds)),
     )
+
+
+def _require_reachable_name(own_address: str) -> None:
+    """Check where this host's name leads, by which the others reach it where processors train: gloo's way.
+
+    Args:
+        own_address: Its address in the others' network.
+
+    Raises:
+        ConfigError: where the name leads to this host alone, as it often does on Debian.
+    """
+    import jax
+
+    address = ipaddress.ip_address(own_address)
+    address = getattr(address, "ipv4_mapped", None) or address
+    if address.is_loopback or jax.default_backend() != "cpu":
+        return
+    name = socket.gethostname()
+    try:
+        found = socket.gethostbyname(name)
+    except OSError:
+        found = "nowhere"
+    if found == "nowhere" or ipaddress.ip_address(found).is_loopback:
+        raise ConfigError(
+            f"the name of this host, {name}, leads to {found}, where the other hosts cannot reach it; give "
+            f"it the address {address} in /etc/hosts"
+        )
 
 
 def _address(coordinator: str) -> tuple[str, int]:

@@ -336,8 +336,8 @@ def _locked(files: RunFiles) -> Iterator[None]:
         raise OutputError(f"cannot write {files.directory}: {error.strerror or error}") from error
     finally:
         if not existed and not files.config.exists():
-            files.lock.unlink(missing_ok=True)
             with contextlib.suppress(OSError):
+                files.lock.unlink(missing_ok=True)
                 files.directory.rmdir()
 
 

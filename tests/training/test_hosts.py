@@ -139,6 +139,26 @@ def test_other_versions_and_twins_are_refused() -> None:
         assert "another host came with --host-index 1" in hosts._refusal(greeting, 2, {1: ours})
 
 
+@pytest.mark.parametrize("found", ["127.0.1.1", OSError])
+def test_a_host_whose_name_leads_to_itself_is_refused(found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find(name: str) -> str:
+        if found is OSError:
+            raise OSError
+        return found
+
+    monkeypatch.setattr(socket, "gethostname", lambda: "alma")
+    monkeypatch.setattr(socket, "gethostbyname", find)
+    with pytest.raises(ConfigError) as caught:
+        hosts._require_reachable_name("::ffff:192.0.2.7")
+    assert str(caught.value) == (
+        f"the name of this host, alma, leads to {'nowhere' if found is OSError else found}, where the other "
+        f"hosts cannot reach it; give it the address 192.0.2.7 in /etc/hosts"
+    )
+    hosts._require_reachable_name("127.0.0.1")
+    monkeypatch.setattr(socket, "gethostbyname", lambda name: "192.0.2.7")
+    hosts._require_reachable_name("::ffff:192.0.2.7")
+
+
 # ---- Agreeing ----
 
 
@@ -421,6 +441,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Path:
     return directory
 
 
+@pytest.mark.slow
 def test_two_hosts_make_the_same_curve_as_one(alone: Path, pictures: Path, tmp_path: Path, port: int) -> None:
     directories = [tmp_path / "two", tmp_path / "unused"]
     assert train(directories, pictures, port) == [(0, ""), (0, "")]
@@ -455,7 +476,6 @@ def test_killed_then_interrupted_then_resumed_ends_like_one_host(
     assert not directories[1].exists()
 
 
-@pytest.mark.slow
 def test_other_options_are_refused_on_both(pictures: Path, tmp_path: Path, port: int) -> None:
     complaint = (
         "nca-train: error: host 1 was started with seed = 5, host 0 with 0; give all hosts the same options "
