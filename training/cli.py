@@ -5,6 +5,7 @@ What needs JAX is imported when a command runs, so that help and complaints abou
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import logging
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from training.hosts import Hosts
+
 PROGRAM = "nca-train"
 INTERRUPTED_EXIT_CODE = 130
 
@@ -46,8 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 2 for whatever a user can set right, 130 after Ctrl+C, 1 for what should not happen.
     """
+    exit_code = _run(list(sys.argv[1:] if arguments is None else arguments))
+    if "jax" in sys.modules and sys.modules["jax"].distributed.is_initialized():
+        from training.hosts import end_process
+
+        end_process(exit_code)  # The run of several hosts was not left in order.
+    return exit_code
+
+
+def _run(arguments: Sequence[str]) -> int:
     logging.basicConfig(format=f"{PROGRAM}: %(message)s", level=logging.WARNING)
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         result = cli.main(arguments, prog_name=PROGRAM, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -224,6 +235,22 @@ _checkpoint_option = click.option(
     is_flag=True,
     help="Continue the run in --run-dir where it was saved last, with the numbers it was started with.",
 )
+@click.option(
+    "--coordinator",
+    metavar="HOST:PORT",
+    help="Train on several hosts: where host 0, which alone writes to --run-dir, waits for the others.",
+)
+@click.option("--host-count", type=click.IntRange(2), help="How many hosts those are; they share each batch.")
+@click.option("--host-index", type=click.IntRange(0), help="Which of them this one is, from 0.")
+@click.option(
+    "--coordinator-timeout",
+    "timeout_seconds",
+    type=click.FloatRange(1.0, 86_400.0),
+    metavar="SECONDS",
+    default=300.0,
+    show_default=True,
+    help="How long to wait for the other hosts, and later for a sign of life of each.",
+)
 @_data_option
 @_data_dir_option
 @config_options({name: preset.train for name, preset in RECIPES.items()}, leave_out=["recipe"])
@@ -232,6 +259,10 @@ def fit(
     recipe: str | None,
     run_dir: Path,
     resume: bool,
+    coordinator: str | None,
+    host_count: int | None,
+    host_index: int | None,
+    timeout_seconds: float,
     data: str,
     data_dir: Path | None,
     **options: Any,
@@ -243,30 +274,56 @@ def fit(
     model_fields = _given(ModelConfig, options)
     config = dataclasses.replace(preset.train, **_given(TrainConfig, options))
     model_config = dataclasses.replace(preset.model, **model_fields)
-    _check_backend()
-    from training.data import load_images
-    from training.run import stored_configs
-
-    if resume and recipe is None and (stored := stored_configs(run_dir)) is not None:
-        config = dataclasses.replace(stored[0], **_given(TrainConfig, options))
-        model_config = dataclasses.replace(stored[1], **model_fields)
-
-    images, _ = load_images(data, "train", data_dir, model_config.height, model_config.width)
-    channels = images.shape[-1]
-    if model_fields.get("visible_channel_size", channels) != channels:
-        raise ConfigError(
-            f"--visible-channel-size {model_fields['visible_channel_size']} does not fit the images of "
-            f"{data}, which have {channels}; leave it out"
-        )
-    model_config = dataclasses.replace(model_config, visible_channel_size=channels)
-    train_images, validation_images = set_aside(images, config.validation_images)
-    from training.run import fit as train
-
+    others = _other_hosts(coordinator, host_count, host_index, timeout_seconds, config.batch_size)
     try:
-        newest = train(config, model_config, train_images, validation_images, run_dir, resume=resume)
+        with others as hosts:
+            _check_backend(every_core=hosts.count == 1)
+            from training.data import load_images
+            from training.run import stored_configs
+
+            # Of several hosts only the first may see the run's folder: there each is given the numbers.
+            if resume and recipe is None and hosts.count == 1 and (stored := stored_configs(run_dir)):
+                config = dataclasses.replace(stored[0], **_given(TrainConfig, options))
+                model_config = dataclasses.replace(stored[1], **model_fields)
+            images, _ = load_images(data, "train", data_dir, model_config.height, model_config.width)
+            channels = images.shape[-1]
+            if model_fields.get("visible_channel_size", channels) != channels:
+                raise ConfigError(
+                    f"--visible-channel-size {model_fields['visible_channel_size']} does not fit the images "
+                    f"of {data}, which have {channels}; leave it out"
+                )
+            model_config = dataclasses.replace(model_config, visible_channel_size=channels)
+            parts = set_aside(images, config.validation_images)
+            from training.run import fit as train
+
+            newest = train(config, model_config, *parts, run_dir, resume=resume, hosts=hosts)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; continue with: {_resume_command()}") from None
-    click.echo(f"newest checkpoint: {newest}")
+    if hosts.is_first:
+        click.echo(f"newest checkpoint: {newest}")
+
+
+def _other_hosts(
+    coordinator: str | None,
+    host_count: int | None,
+    host_index: int | None,
+    timeout_seconds: float,
+    batch_size: int,
+) -> contextlib.AbstractContextManager[Hosts]:
+    """The hosts to train with, to be met on entering."""
+    from training.hosts import ALONE, joined, share_of_batch
+
+    given = {"--coordinator": coordinator, "--host-count": host_count, "--host-index": host_index}
+    missing = [name for name, value in given.items() if value is None]
+    if len(missing) == len(given):
+        return contextlib.nullcontext(ALONE)
+    if coordinator is None or host_count is None or host_index is None:
+        verb = "is" if len(missing) == 1 else "are"
+        raise ConfigError(f"{', '.join(given)} belong together; {' and '.join(missing)} {verb} missing")
+    share_of_batch(batch_size, host_count)
+    if host_index == 0:
+        click.echo(f"waiting for {host_count - 1} other hosts at {coordinator}", err=True)
+    return joined(coordinator, host_count, host_index, timeout_seconds, _complain)
 
 
 def set_aside(
@@ -469,9 +526,10 @@ def show(
         report.save_gif(report.run_frames(run), gif_path)
 
 
-def _check_backend() -> None:
+def _check_backend(*, every_core: bool = True) -> None:
     from nca_viewer.selftest import check_backend
     from training.layout import use_all_cores
 
-    use_all_cores()
+    if every_core:
+        use_all_cores()
     check_backend()

@@ -1,7 +1,8 @@
 """Where a training's arrays live: parameters and pool on every device, each batch divided among them.
 
 Data-parallel training in JAX's own terms: one mesh with one axis, the batch. The update is written as if
-there were one device; the compiler divides the roll-outs and sums the gradients.
+there were one device; the compiler divides the roll-outs and sums the gradients. The devices may be those of
+several hosts, see `training/hosts.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from training.hosts import ALONE, Hosts, share_of_batch
+
 _BATCH_AXIS = "batch"
 
 
@@ -31,10 +34,27 @@ class Layout:
     mesh: Mesh
 
     @classmethod
-    def over_all_devices(cls, batch_size: int) -> Layout:
-        """As many devices as divide the batch evenly."""
-        devices = jax.local_devices()
-        return cls(Mesh(np.array(devices[: math.gcd(batch_size, len(devices))]), (_BATCH_AXIS,)))
+    def over_all_devices(cls, batch_size: int, hosts: Hosts = ALONE) -> Layout:
+        """As many devices as divide the batch evenly, equally many of each host.
+
+        Raises:
+            ConfigError: if the batch cannot be divided among the hosts.
+        """
+        used = math.gcd(share_of_batch(batch_size, hosts.count), jax.local_device_count())
+        if hosts.count == 1:
+            devices = jax.local_devices()[:used]
+        else:
+            devices = [
+                device
+                for index in range(hosts.count)
+                for device in [one for one in jax.devices() if one.process_index == index][:used]
+            ]
+        return cls(Mesh(np.array(devices), (_BATCH_AXIS,)))
+
+    @property
+    def _is_shared(self) -> bool:
+        """Whether other hosts have a part in it."""
+        return not self.replicated.is_fully_addressable
 
     @property
     def replicated(self) -> NamedSharding:
@@ -48,11 +68,26 @@ class Layout:
 
     def divide(self, batch: Array) -> Array:
         """Inside a jitted function: the leading axis over the devices."""
+        batch = self.gather(batch)
         return jax.lax.with_sharding_constraint(batch, NamedSharding(self.mesh, self.batch_axis))
 
+    def gather(self, tree: Any) -> Any:
+        """Inside a jitted function: whole on every device, where there are several hosts.
+
+        Else the compiler would divide what comes before and after the roll-outs too, and exchange its pieces.
+        Within one host that costs little.
+        """
+        return jax.lax.with_sharding_constraint(tree, self.replicated) if self._is_shared else tree
+
     def replicate(self, tree: Any) -> Any:
-        """A tree of arrays, whole on every device."""
-        return jax.device_put(jax.tree.map(np.asarray, tree), self.replicated)
+        """A tree of arrays, the same on all hosts, whole on every device."""
+        tree = jax.tree.map(np.asarray, tree)
+        if not self._is_shared:
+            return jax.device_put(tree, self.replicated)
+        # device_put would compare them among the hosts, one by one.
+        return jax.tree.map(
+            lambda array: jax.make_array_from_callback(array.shape, self.replicated, array.__getitem__), tree
+        )
 
 
 def use_all_cores() -> None:

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +29,7 @@ from nca_viewer.automaton.system import AttentionNCA
 from nca_viewer.checkpoint import (
     checkpoint_exists,
     load_checkpoint,
+    parameter_tree,
     read_tree,
     save_checkpoint,
     step_directory,
@@ -39,6 +40,7 @@ from nca_viewer.errors import ConfigError, OutputError, UserError
 from training.config import TrainConfig
 from training.curves import Curves, read_rows
 from training.drawings import draw_pictures
+from training.hosts import ALONE, Hosts
 from training.layout import Layout
 from training.output import atomic_output
 from training.progress import Progress
@@ -117,6 +119,7 @@ def fit(
     *,
     resume: bool,
     progress: bool = True,
+    hosts: Hosts = ALONE,
 ) -> Path:
     """Train an automaton, saving as it goes.
 
@@ -126,7 +129,8 @@ def fit(
     `metrics.csv`, `validation.csv` and TensorBoard's event files in `tensorboard`. A divergence is rolled
     back to the last save, and goes on with other draws.
 
-    Each batch is divided among all devices.
+    Each batch is divided among all devices. Where several hosts train together, each calls this with the same
+    arguments, and host 0 alone reads and writes the directory.
 
     Args:
         config: The training's numbers.
@@ -136,12 +140,14 @@ def fit(
         run_directory: Where the files go.
         resume: Continue the run in that directory.
         progress: Show a progress bar.
+        hosts: The hosts that train together, see `training.hosts.joined`.
 
     Returns:
         The newest checkpoint's directory.
 
     Raises:
-        ConfigError: if the directory holds a run already, none to resume, or one with other settings.
+        ConfigError: if the directory holds a run already, none to resume, or one with other settings; if the
+            hosts were given different ones.
         DivergenceError: after too many roll-backs.
         OutputError: if a file cannot be written; the last save survives.
         KeyboardInterrupt: after the state was saved.
@@ -149,8 +155,13 @@ def fit(
     files = RunFiles(Path(run_directory))
     pixels = np.round(train_images * 255).astype(np.uint8)
     settings = _settings(config, model_config, pixels)
-    with _locked(files), _deferred_interrupt() as interrupted:
-        _check_claim(files, settings, resume=resume)
+    hosts.require_same({**settings["train"], **settings["model"], **settings["data"], "resume": resume})
+    with contextlib.ExitStack() as stack:
+        if hosts.is_first:
+            stack.enter_context(_locked(files))
+        interrupted = stack.enter_context(_deferred_interrupt())
+        if hosts.is_first:
+            _check_claim(files, settings, resume=resume)
         return _fit(
             config,
             model_config,
@@ -158,6 +169,7 @@ def fit(
             pixels,
             validation_images,
             files,
+            hosts,
             interrupted,
             resume=resume,
             progress=progress,
@@ -171,6 +183,7 @@ def _fit(
     pixels: NDArray[np.uint8],
     validation_images: NDArray[np.float32],
     files: RunFiles,
+    hosts: Hosts,
     interrupted: threading.Event,
     *,
     resume: bool,
@@ -185,23 +198,28 @@ def _fit(
     images = Images(photographs=jnp.asarray(pixels), drawings=jnp.asarray(drawings))
     state = initial_state(parameters, images, config, dynamics)
 
-    layout = Layout.over_all_devices(config.batch_size)
-    images = layout.replicate(images)
+    layout = Layout.over_all_devices(config.batch_size, hosts)
     recent: deque[Metrics] = deque(maxlen=REPORTED_STEPS)
     # A run that was killed before its first save has nothing to restore, and starts from its start.
-    if resume and checkpoint_exists(files.resume):
-        state = _restore(files, state, recent)
-    else:
+    if hosts.is_first and resume and checkpoint_exists(files.resume):
+        state = _restore(files, state, recent, hosts)
+    elif hosts.is_first:
         if config.initial_checkpoint:
             sample = validation_images[:SHEET_IMAGES]
-            parameters = _initial_parameters(config.initial_checkpoint, parameters, sample, model_config)
+            parameters = hosts.apart(
+                _initial_parameters, config.initial_checkpoint, parameters, sample, model_config
+            )
             state = state._replace(parameters=parameters, average=jax.tree.map(jnp.copy, parameters))
         _claim(files, settings)
-        _save(files, state, recent)
-    state = layout.replicate(state)
+        _save(files, state, recent, hosts)
+    images, state = layout.replicate(images), layout.replicate(hosts.share(state))
     step = int(state.step)
-    curves = Curves(files.directory, step)
+    curves = Curves(files.directory, step) if hosts.is_first else None
     train_step = make_train_step(dynamics, config, layout)
+    if hosts.count > 1:
+        # The first time devices wait for each other but half a minute, and a compiler may take longer.
+        train_step = cast(Any, train_step).lower(state, images).compile()
+        hosts.wait()
     validate = make_validation(dynamics, validation_images[: config.validation_images], seed=config.seed + 1)
     schedule = learning_rate_schedule(config)
     started_seconds = time.monotonic()
@@ -209,6 +227,7 @@ def _fit(
 
     def report() -> None:
         """A row of the means over the last updates."""
+        assert curves is not None
         mean = Metrics(*np.mean(np.array(recent), axis=0).tolist())
         curves.add_metrics(
             {
@@ -222,6 +241,7 @@ def _fit(
 
     def measure_and_save() -> None:
         """The checkpoint of this update, its figures and its sheet; and the whole state."""
+        assert curves is not None
         shown.note("measuring the checkpoint")
         parameters = jax.device_get(state.average)
         measured = validate(parameters)
@@ -229,36 +249,41 @@ def _fit(
         text = ", ".join(f"{name} {value:.2f}" for name, value in measured.items())
         shown.write(f"update {step}: loss {loss:.5f}, {text}")
         measured["loss"] = loss
-        _checkpoint(files, curves, step, parameters, config, dynamics, measured, validation_images)
-        _save(files, state, recent)
+        _checkpoint(files, curves, step, parameters, config, dynamics, measured, validation_images, hosts)
+        _save(files, state, recent, hosts)
 
     try:
-        while step < config.train_steps and not interrupted.is_set():
+        while step < config.train_steps and not hosts.stop(interrupted.is_set()):
             state, metrics = train_step(state, images)
             metrics = Metrics(*(float(value) for value in metrics))
-            if not _is_sound(metrics, recent, config):
+            if not hosts.share(np.bool_(_is_sound(metrics, recent, config))):
                 diverged = step
-                state = layout.replicate(_roll_back(files, state, recent, step))
+                state = layout.replicate(_roll_back(files, state, recent, step, hosts))
                 step = int(state.step)
                 shown.write(
                     f"update {diverged}: diverged (loss {metrics.loss:.3g}, largest state "
                     f"{metrics.largest_state:.3g}); back to update {step}"
                 )
                 shown.rewind(step)
-                curves.rewind(step)
+                if curves is not None:
+                    curves.rewind(step)
                 continue
             step += 1
             recent.append(metrics)
             shown.advance(step, float(np.mean([entry.loss for entry in recent])))
-            if step % REPORTED_STEPS == 0:
+            if hosts.is_first and step % REPORTED_STEPS == 0:
                 report()
             if step % config.checkpoint_every == 0 or step == config.train_steps:
-                measure_and_save()
+                state = _brought_together(state, layout, hosts)
+                if hosts.is_first:
+                    measure_and_save()
         if step < config.train_steps:
-            _save(files, state, recent)
+            if hosts.is_first:
+                _save(files, state, recent, hosts)
             raise KeyboardInterrupt
     finally:
-        curves.close()
+        if curves is not None:
+            curves.close()
         shown.close()
     return step_directory(files.directory, step)
 
@@ -399,7 +424,19 @@ def _is_sound(metrics: Metrics, recent: Sequence[Metrics], config: TrainConfig) 
     return bool(np.median(losses[-LASTING_STEPS:]) <= LASTING_RISE * np.median(losses))
 
 
-def _roll_back(files: RunFiles, state: TrainState, recent: deque[Metrics], step: int) -> TrainState:
+def _brought_together(state: TrainState, layout: Layout, hosts: Hosts) -> TrainState:
+    """The state, host 0's where hosts of different make, whose roundings differ, have drifted apart."""
+    if hosts.count == 1:
+        return state
+    digest = hashlib.sha256()
+    for leaf in jax.tree.leaves(state):
+        digest.update(np.asarray(leaf).tobytes())
+    return state if hosts.is_same(digest.digest()) else layout.replicate(hosts.share(state))
+
+
+def _roll_back(
+    files: RunFiles, state: TrainState, recent: deque[Metrics], step: int, hosts: Hosts
+) -> TrainState:
     """The last saved state with other draws ahead of it; `recent` becomes what it was."""
     restarts = int(state.restarts) + 1
     if restarts > MAX_RESTARTS:
@@ -407,19 +444,20 @@ def _roll_back(files: RunFiles, state: TrainState, recent: deque[Metrics], step:
             f"the run diverged {restarts} times, the last time at update {step}; "
             f"lower the learning rate or set a state limit"
         )
-    return _restore(files, state, recent)._replace(restarts=jnp.asarray(restarts, jnp.int32))
+    restored = hosts.share(_restore(files, state, recent, hosts) if hosts.is_first else state)
+    return restored._replace(restarts=jnp.asarray(restarts, jnp.int32))
 
 
-def _save(files: RunFiles, state: TrainState, recent: deque[Metrics]) -> None:
+def _save(files: RunFiles, state: TrainState, recent: deque[Metrics], hosts: Hosts) -> None:
     leaves = {f"{number:04d}": np.asarray(leaf) for number, leaf in enumerate(jax.tree.leaves(state))}
     window = np.full((REPORTED_STEPS, len(Metrics._fields)), np.nan)
     window[: len(recent)] = np.array(recent).reshape(-1, len(Metrics._fields))
-    write_tree(files.resume, {"state": leaves, "recent": window}, {})
+    hosts.apart(write_tree, files.resume, {"state": leaves, "recent": window}, {})
 
 
-def _restore(files: RunFiles, like: TrainState, recent: deque[Metrics]) -> TrainState:
+def _restore(files: RunFiles, like: TrainState, recent: deque[Metrics], hosts: Hosts) -> TrainState:
     """The saved state; `recent` becomes what it was."""
-    tree, _ = read_tree(files.resume)
+    tree, _ = hosts.apart(read_tree, files.resume)
     leaves, structure = jax.tree.flatten(like)
     stored = [tree["state"][name] for name in sorted(tree["state"])]
     if [leaf.shape for leaf in leaves] != [leaf.shape for leaf in stored]:
@@ -438,6 +476,7 @@ def _checkpoint(
     dynamics: Dynamics,
     measured: dict[str, float],
     images: NDArray[np.float32],
+    hosts: Hosts,
 ) -> None:
     """Save the automaton, also as the best one if it is, with its sample sheet and its row of figures."""
     provenance = {
@@ -448,7 +487,8 @@ def _checkpoint(
         "backend": jax.default_backend(),
         "devices": jax.device_count(),
     }
-    save_checkpoint(step_directory(files.directory, step), parameters, dynamics.config, provenance)
+    saved = (parameter_tree(parameters), dynamics.config, provenance)
+    hosts.apart(save_checkpoint, step_directory(files.directory, step), *saved)
     sheet = sample_sheet(dynamics.bind(parameters), images[:SHEET_IMAGES])
     files.sheet(step).parent.mkdir(exist_ok=True)
     save_image(sheet, files.sheet(step))
@@ -457,4 +497,4 @@ def _checkpoint(
     # Both sides as the file has them, rounded: else a best value that was rounded up would not be the best.
     column = [float(row[name]) for row in read_rows(curves.validation)]
     if column[-1] >= max(column):
-        save_checkpoint(files.best, parameters, dynamics.config, provenance)
+        hosts.apart(save_checkpoint, files.best, *saved)

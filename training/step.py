@@ -224,6 +224,8 @@ def make_train_step(
         (_, (error, motion, overflow, final)), gradient = jax.value_and_grad(loss_function, has_aux=True)(
             train_state.parameters, state, clean, rollout_key
         )
+        if layout is not None:
+            gradient, final = layout.gather((gradient, final))
         norm = optax.tree.norm(gradient)
         updates, optimiser_state = optimiser.update(
             gradient, train_state.optimiser_state, train_state.parameters

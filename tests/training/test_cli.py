@@ -17,6 +17,7 @@ from nca_viewer.config import ModelConfig
 from nca_viewer.errors import BackendError
 from training import cli, run
 from training.config import RECIPES, TrainConfig
+from training.hosts import ALONE
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +59,7 @@ def fitted(monkeypatch: pytest.MonkeyPatch) -> Fitted:
     return seen
 
 
+HOSTS = ["--coordinator", "127.0.0.1:1", "--host-count", "2", "--host-index", "1"]
 GRID = ["--height", "11", "--width", "13"]
 
 
@@ -92,7 +94,7 @@ def test_options_override_the_recipe_and_the_rest_of_it_stays(
     assert run_directory == Path("runs/one")
     assert train_images.shape == (19, 11, 13, 1)
     assert validation_images.shape == (2, 11, 13, 1)
-    assert fitted.options == [{"resume": False}]
+    assert fitted.options == [{"resume": False, "hosts": ALONE}]
 
 
 def test_a_resumed_run_keeps_the_numbers_that_are_not_given_anew(
@@ -168,6 +170,13 @@ def test_the_resume_command_is_what_the_program_was_started_as(
         (["--batch-size", "0"], "batch_size = 0 is out of range; choose a value from 1 to 65536"),
         (["--height", "7"], "height = 7 is out of range; choose a value from 8 to 128"),
         (["--batch-size", "none"], "Invalid value for '--batch-size': 'none' is not a valid integer."),
+        (["--host-index", "1"], "--coordinator, --host-count, --host-index belong together; --coordinator "
+                                "and --host-count are missing"),
+        ([*HOSTS[:4], "--host-index", "2"], "--host-index 2 is out of range; choose a value from 0 to 1"),
+        ([*HOSTS, "--coordinator", "server"], "--coordinator 'server' is no address; give HOST:PORT"),
+        ([*HOSTS, "--host-count", "1"], "Invalid value for '--host-count': 1 is not in the range x>=2."),
+        ([*HOSTS, "--batch-size", "5"], "batch_size = 5 cannot be divided among 2 hosts; choose a multiple "
+                                        "of 2"),
         (["--data", "mnits"], "unknown dataset 'mnits'; choose fashion-mnist, kmnist, mnist, or a folder of "
                               "images"),
     ],

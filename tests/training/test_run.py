@@ -25,7 +25,7 @@ from nca_viewer.automaton.rollout import Dynamics
 from nca_viewer.automaton.system import AttentionNCA
 from nca_viewer.checkpoint import checkpoint_exists, checkpoint_steps, load_checkpoint, read_tree
 from nca_viewer.config import ModelConfig
-from nca_viewer.errors import CheckpointError, ConfigError
+from nca_viewer.errors import CheckpointError, ConfigError, OutputError
 from training.config import TrainConfig
 from training.run import DivergenceError, RunFiles, fit, stored_configs
 from training.step import Metrics
@@ -217,6 +217,12 @@ def test_a_run_that_cannot_start_claims_no_directory(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no checkpoint at"):
         train(tmp_path / "run", dataclasses.replace(TRAIN, initial_checkpoint="nowhere"))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"cannot write .*file/run: Not a directory"):
+        train(tmp_path / "file" / "run")
 
 
 def test_a_damaged_configuration_is_named(finished: Path, tmp_path: Path) -> None:
