@@ -535,7 +535,8 @@ class App:
             self._reloading = None
             text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             self._face.tell_operator(text, is_fault=True)
-            tell(Event.ERROR, f"the checkpoint was not loaded again: {text}")
+            event = Event.CHECKPOINT if isinstance(error, UserError) else Event.ERROR
+            tell(event, f"the checkpoint was not loaded again: {text}")
             return None
         if exhibit is not None:
             self._reloading = None

@@ -21,6 +21,7 @@ from nca_viewer import config_file
 from nca_viewer.errors import (
     DEBUG_VARIABLE,
     ConfigError,
+    DisplayError,
     DisplayLostError,
     RestartNeededError,
     UserError,
@@ -37,6 +38,7 @@ from nca_viewer.viewer_config import START_BLANK, START_DIGIT, ViewerConfig
 
 if TYPE_CHECKING:
     from nca_viewer.operation.caretaker import Caretaker
+    from nca_viewer.operation.doctor import Finding
 
 PROGRAM = "nca-viewer"
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -482,9 +484,10 @@ def supervise(arguments: tuple[str, ...]) -> None:
     from nca_viewer.operation.caretaker import record_folders
     from nca_viewer.operation.heartbeat import Notifier
     from nca_viewer.operation.journal import Event, Journal, tell
-    from nca_viewer.operation.supervise import Supervisor
+    from nca_viewer.operation.supervise import Supervisor, claim
 
     state_folder, log_folder = record_folders(config)
+    claim(state_folder)
     journal = Journal()
     journal.open(log_folder, "supervisor.log", console=True)
     tell(Event.START, f"version {version()}, supervising: {PROGRAM} {' '.join(arguments)}")
@@ -514,11 +517,18 @@ def doctor(as_json: bool, arguments: tuple[str, ...]) -> None:
     the options that the viewer would have. Ends with exit code 1 where something must be mended. Opens no
     window, and may run while the viewer does.
     """
-    config = parsed_options(arguments)
+    from nca_viewer.operation.doctor import BAD, Finding, as_lines, examine, is_well
+
+    try:
+        config = parsed_options(arguments)
+    except (UserError, click.ClickException) as error:
+        if not as_json:
+            raise
+        text = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        click.echo(_as_json([Finding("options", BAD, text, "do what the line says")]))
+        sys.exit(error.exit_code)
     if config is None:
         return
-    from nca_viewer.operation.doctor import as_lines, examine, is_well
-
     findings = []
     for finding in examine(config):
         findings.append(finding)
@@ -526,8 +536,12 @@ def doctor(as_json: bool, arguments: tuple[str, ...]) -> None:
             for line in as_lines(finding):
                 click.echo(line)
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
+        click.echo(_as_json(findings))
     sys.exit(0 if is_well(findings) else 1)
+
+
+def _as_json(findings: Sequence[Finding]) -> str:
+    return json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1)
 
 
 def run(config: ViewerConfig) -> None:
@@ -579,14 +593,20 @@ def run(config: ViewerConfig) -> None:
 
 def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: Caretaker) -> None:
     from nca_viewer.display.window import PygameWindow
+    from nca_viewer.operation.orphan import end_with_supervisor
 
-    window = PygameWindow(
-        PROGRAM,
-        config.window_size,
-        fullscreen=config.fullscreen,
-        display=config.display,
-        is_exhibit=config.exhibit,
-    )
+    try:
+        window = PygameWindow(
+            PROGRAM,
+            config.window_size,
+            fullscreen=config.fullscreen,
+            display=config.display,
+            is_exhibit=config.exhibit,
+        )
+    except DisplayError as error:
+        if config.exhibit:  # Its screen may only be late; a supervisor tries again.
+            raise DisplayLostError(str(error)) from error
+        raise
     from nca_viewer.display.x11 import when_connection_is_lost
 
     when_connection_is_lost(lambda: _end_without_screen(caretaker))
@@ -611,6 +631,7 @@ def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: C
     )
     for number in _ENDING_SIGNALS:
         signal.signal(number, lambda *_: app.quit())
+    end_with_supervisor(app.quit)
     exit_code = 0
     try:
         app.run()

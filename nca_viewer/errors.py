@@ -44,7 +44,7 @@ class DisplayError(UserError):
 
 
 class DisplayLostError(DisplayError):
-    """The screen went away while the program ran; a supervisor starts it again."""
+    """The screen went away while the program ran, or an exhibit found none; a supervisor starts it again."""
 
     exit_code = 74
 

@@ -399,6 +399,24 @@ def test_diagnostics_are_bounded(tmp_path):
     assert not list((tmp_path / FOLDER).glob("*huge.npz"))
 
 
+def test_usage_that_cannot_be_written_is_a_problem_from_the_start(warm_simulation, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    floor = Floor(warm_simulation, tmp_path, usage_csv=tmp_path / "file" / "usage.csv")
+    floor.frames(2)
+    floor.caretaker.flush()
+    assert [problem for problem in floor.caretaker.problems if "cannot write the usage" in problem]
+
+
+def test_a_kill_costs_a_minute_of_counting_at_most(warm_simulation, tmp_path):
+    path = tmp_path / "usage.csv"
+    floor = Floor(warm_simulation, tmp_path, usage_csv=path)
+    floor.frames(5)
+    floor.touch(floor.app._geometry(floor.simulation).cell_centre((5, 6)))
+    floor.frames(60 * 61)
+    floor.caretaker.flush()
+    assert path.read_text().splitlines()[1].endswith(",1,1,0,0")
+
+
 def test_visits_strokes_and_resets_are_counted_by_the_hour(warm_simulation, tmp_path):
     floor = Floor(warm_simulation, tmp_path, usage_csv=tmp_path / "usage.csv")
     geometry = floor.app._geometry(floor.simulation)

@@ -256,6 +256,17 @@ def test_without_a_display_it_says_so_and_names_headless(small_checkpoint, envir
     assert done.stdout == ""
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the display is named in the environment on Linux only")
+def test_an_exhibit_without_a_display_asks_to_be_started_again(small_checkpoint, tmp_path):
+    folders = ["--state-dir", tmp_path / "state", "--log-dir", tmp_path / "log"]
+    done = run_program("--exhibit", "--ckpt", small_checkpoint, *folders, DISPLAY=":987")
+    assert done.returncode == 74
+    assert (
+        "display: cannot open a window: no screen was found"
+        in (tmp_path / "log" / "nca-viewer.log").read_text()
+    )
+
+
 def test_a_device_that_is_not_there_is_refused(small_checkpoint, tmp_path):
     arguments = ["--ckpt", small_checkpoint, "--headless", "--frames", 1, "--device", "gpu"]
     done = run_program(*arguments, JAX_PLATFORMS="", CUDA_VISIBLE_DEVICES="")

@@ -399,7 +399,10 @@ def test_the_page_reloads_the_checkpoint_while_the_exhibit_goes_on(open_hall, sm
     assert hall.app.snapshot.step > 0
 
 
-def test_a_checkpoint_that_cannot_be_reloaded_is_told_to_the_operator_only(open_hall):
+def test_a_checkpoint_that_cannot_be_reloaded_is_told_to_the_operator_only(open_hall, monkeypatch):
+    told = []
+    monkeypatch.setattr("nca_viewer.app.tell", lambda event, text: told.append((event.word, text)))
+
     def load(report):
         raise CheckpointError("there is no checkpoint at '/gone'")
 
@@ -412,6 +415,10 @@ def test_a_checkpoint_that_cannot_be_reloaded_is_told_to_the_operator_only(open_
         time.sleep(0.001)
     assert hall.app._exhibit is exhibit
     assert hall.app._face.note == ("there is no checkpoint at '/gone'", True)
+    assert told[-1] == (
+        "checkpoint",
+        "the checkpoint was not loaded again: there is no checkpoint at '/gone'",
+    )
     assert hall.app.message is None
     hall.tap(hall.button("resume", page=True)).tap(hall.cell((4, 4)))
     assert hall.ink.sum() == 1

@@ -7,8 +7,10 @@ from pathlib import Path
 import assets
 from nca_viewer import cli
 from nca_viewer.errors import DisplayLostError, RestartNeededError
+from nca_viewer.exhibit.director import OPERATOR_PAGE_SECONDS
 from nca_viewer.operation import health, journal
 from nca_viewer.operation.backoff import BackoffRules
+from nca_viewer.operation.caretaker import USAGE_SECONDS
 from nca_viewer.operation.diagnostics import MAX_FAULTS
 from nca_viewer.operation.status import Status
 
@@ -35,6 +37,10 @@ def test_numbers_are_those_of_the_program():
     assert f"{RestartNeededError.exit_code}: the program wants to be" in PAGE
     assert (BackoffRules().most_failures, BackoffRules().window_seconds) == (8, 1800)
     assert f"the last {MAX_FAULTS} faults" in PAGE
+    assert OPERATOR_PAGE_SECONDS == 120
+    assert "closes by itself two minutes after" in PAGE
+    assert USAGE_SECONDS == 60
+    assert "a power cut costs a\nminute of counts at most" in PAGE
     assert (journal.FILE_BYTES, journal.KEPT_FILES) == (1_000_000, 5)
 
 
@@ -50,6 +56,26 @@ def test_options_of_the_commands_are_known():
     known = {name for option in cli.main.params for name in option.opts}
     assert used
     assert used <= known
+
+
+def test_the_page_tells_the_unit_s_numbers():
+    unit = (EXHIBIT / "nca-viewer.service").read_text()
+    told = {
+        "RestartSec": ("10", "ten seconds after it gave up"),
+        "StartLimitBurst": ("10", "After ten starts"),
+    }
+    for name, (value, words) in told.items():
+        assert f"\n{name}={value}\n" in unit
+        assert words in PAGE
+    assert "\nRestartPreventExitStatus=2\n" in unit
+
+
+def test_paths_that_the_settings_suggest_are_those_that_the_service_may_write():
+    settings = (EXHIBIT / "exhibit.toml").read_text()
+    suggested = re.findall(r'^# (?:output-dir|state-dir|log-dir|usage-csv) = "(.*?)"', settings, re.MULTILINE)
+    assert len(suggested) == 4
+    for path in suggested:
+        assert path.startswith(("/var/lib/nca-viewer", "/var/log/nca-viewer"))
 
 
 def test_the_readme_leads_here():

@@ -25,6 +25,8 @@ FINGER_PART = 1 / 9
 
 _GAP_PART = 1 / 60
 _CAPTION_PART = 0.105
+_WIDEST_BUTTON = 3.6
+"""In fingers: beside its pictogram, it has room for the longest word of any language."""
 _WIDE_RATIO = 1.2
 """A window at least so much wider than high has its buttons beside the grid."""
 
@@ -127,7 +129,7 @@ def _beside(window_size: tuple[int, int], grid_size: tuple[int, int], names: lis
     top = max(0, (height - measures.caption - 2 * gap - grid_height) // 2)
     geometry = _geometry(window_size, grid_size, cell, left, top)
 
-    button_width = min(max(left - 2 * gap, finger), 3 * finger)
+    button_width = min(max(left - 2 * gap, finger), round(_WIDEST_BUTTON * finger))
     # A button stands in the middle of its column, so that a wide screen has no far corners.
     left_x = max(gap, (left - button_width) // 2)
     right_x = width - left_x - button_width

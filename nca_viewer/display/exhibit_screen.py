@@ -29,6 +29,7 @@ _MOST_PICTURES = 96
 _HOLD_SEEN_FROM = 0.15
 _SMALLEST_LETTERS = 8
 _RING_POINTS = 72
+_UPRIGHT_RATIO = 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +162,10 @@ class ExhibitScreen:
         if key not in self._group_letters:
             if len(self._group_letters) >= _MOST_PICTURES:
                 self._group_letters.clear()
-            rooms = ((labels[name], _button_parts(rectangle[2:])[2][2:]) for name, rectangle in buttons)
-            self._group_letters[key] = min(self._fitting(label, room, 1) for label, room in rooms)
+            self._group_letters[key] = min(
+                self._fitting(labels[name], _button_parts(box[2:])[2][2:], _most_lines(box[2:]))
+                for name, box in buttons
+            )
         return self._group_letters[key]
 
     def _button_picture(
@@ -184,7 +187,7 @@ class ExhibitScreen:
         pygame.draw.rect(picture, rim, box, width=max(1, min(size) // 40), border_radius=radius)
         side, place, words = _button_parts(size)
         picture.blit(pictogram(name, side, ink), place)
-        image = self._words_picture(label, words[2:], ink, 1, letters)
+        image = self._words_picture(label, words[2:], ink, _most_lines(size), letters)
         is_beside = words[0] > place[0]
         left = words[0] if is_beside else words[0] + (words[2] - image.get_width()) // 2
         picture.blit(image, (left, words[1] + (words[3] - image.get_height()) // 2))
@@ -344,6 +347,12 @@ class ExhibitScreen:
         return picture
 
 
+def _most_lines(size: tuple[int, int]) -> int:
+    """How many lines a button's words may have: two where it stands upright."""
+    width, height = size
+    return 2 if height >= _UPRIGHT_RATIO * width else 1
+
+
 def _button_parts(size: tuple[int, int]) -> tuple[int, tuple[int, int], Rectangle]:
     """The side and the place of a button's pictogram, and where its words are: beside it, else below."""
     width, height = size
@@ -353,11 +362,12 @@ def _button_parts(size: tuple[int, int]) -> tuple[int, tuple[int, int], Rectangl
         place = (padding + padding // 2, (height - side) // 2)
         left = place[0] + side + padding
         lines = max(1, min(height - 2 * padding, height // 2))
-        return side, place, (left, (height - lines) // 2, max(1, width - left - padding), lines)
+        right = padding + padding // 2
+        return side, place, (left, (height - lines) // 2, max(1, width - left - right), lines)
     side = max(1, min(round(0.5 * height), width - 2 * padding))
     lines = max(1, min(height - side - 2 * padding, round(0.34 * height)))
     top = max(0, height - side - lines - padding) // 2
-    words = (padding // 2, top + side + padding, max(1, width - padding), lines)
+    words = (padding, top + side + padding, max(1, width - 2 * padding), lines)
     return side, ((width - side) // 2, top), words
 
 

@@ -50,8 +50,8 @@ DIAGNOSTIC_SECONDS = 10.0
 UNEXPECTED_SECONDS = 60.0
 """The same unexpected error is logged no more often than this."""
 
-USAGE_SECONDS = 300.0
-"""What was counted is written so often, and at the end."""
+USAGE_SECONDS = 60.0
+"""What was counted is written so often, and at the end; a power cut costs no more than this."""
 
 MEMORY_SECONDS = 60.0
 """Whether memory grows is looked at so often."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shutil
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,7 +31,12 @@ LEAST_FREE_BYTES = 200 * 2**20
 FRAME_SHARE = 0.8
 """Part of a frame's time that its steps may take."""
 
+STALE_SECONDS = 10.0
+"""A program that runs writes its status every second; one that is older tells nothing."""
+
 _TIMED_FRAMES = 60
+_TOUCH_LIBRARY = "libXi.so.6"
+_TOUCH_PACKAGES = "libxi6 libxcursor1 libxkbcommon0"
 _DIRECT_INPUT = 1 << 1
 _MULTITOUCH_X = 1 << 0x35
 
@@ -66,8 +73,9 @@ def as_lines(finding: Finding) -> list[str]:
 
 def examine(config: ViewerConfig) -> Iterator[Finding]:
     """Look at everything that a viewer with these options needs, quick matters first."""
-    yield _guarded("screen", lambda: _screen(config))
-    yield _guarded("touch", _touch)
+    screen = _guarded("screen", lambda: _screen(config))
+    yield screen
+    yield _guarded("touch", lambda: _touch(config, has_screen=screen.level == OK))
     yield from _folders(config)
     yield _guarded("record", lambda: _record(config))
     model: list[AttentionNCA] = []
@@ -83,6 +91,8 @@ def _guarded(check: str, look: Callable[[], Finding]) -> Finding:
         return look()
     except UserError as error:
         return Finding(check, BAD, str(error), "do what the line says")
+    except PermissionError as error:
+        return _unreachable(check, error.filename or str(error))
     except Exception as error:  # A check that breaks has found something, too.
         return Finding(check, BAD, f"{type(error).__name__}: {error}", "report this line")
 
@@ -109,15 +119,38 @@ def _screen(config: ViewerConfig) -> Finding:
     return Finding("screen", OK, text)
 
 
-def _touch() -> Finding:
+def _touch(config: ViewerConfig, *, has_screen: bool) -> Finding:
+    if config.headless:
+        return Finding("touch", OK, "none is needed (--headless)")
+    if not has_screen:
+        return Finding("touch", NOTE, "cannot be told without the screen", "see to the screen first")
     try:
-        names = touch_screens(Path("/proc/bus/input/devices").read_text(errors="replace"))
+        names = touch_screens(input_devices())
     except OSError:
         return Finding("touch", NOTE, "cannot be told on this system", "try it with a finger")
+    if os.environ.get("SDL_VIDEODRIVER", "x11").startswith("x11") and not _hears_touches():
+        text = f"{', '.join(names) or 'no touch screen'}; {_TOUCH_LIBRARY} is missing: no finger is felt"
+        return Finding("touch", BAD if names else NOTE, text, f"apt install {_TOUCH_PACKAGES}, and restart")
     if not names:
         remedy = "look at the screen's USB cable, where visitors should touch it; a mouse works too"
         return Finding("touch", NOTE, "no touch screen", remedy)
     return Finding("touch", OK, ", ".join(names))
+
+
+def _hears_touches() -> bool:
+    """Whether SDL can open what tells it of fingers under X11; it does so at run time, and is silent else."""
+    if sys.platform != "linux" or os.environ.get("WAYLAND_DISPLAY"):
+        return True
+    try:
+        ctypes.CDLL(_TOUCH_LIBRARY)
+    except OSError:
+        return False
+    return True
+
+
+def input_devices() -> str:
+    """What the system tells of its input devices; raises OSError where it tells nothing."""
+    return Path("/proc/bus/input/devices").read_text(errors="replace")
 
 
 def touch_screens(devices: str) -> list[str]:
@@ -151,18 +184,45 @@ def _folders(config: ViewerConfig) -> Iterator[Finding]:
 
 def _folder(check: str, folder: Path) -> Finding:
     standing = folder
-    while not standing.exists() and standing != standing.parent:
+    while not os.path.lexists(standing) and standing != standing.parent:
         standing = standing.parent
-    if not standing.is_dir() or not os.access(standing, os.W_OK | os.X_OK):
-        user = f"user {os.getuid()}" if hasattr(os, "getuid") else "this user"
-        return Finding(
-            check, BAD, f"{folder} cannot be written", f"let {user} write there, or choose another"
-        )
+    if not os.path.isdir(standing) or not os.access(standing, os.W_OK | os.X_OK):
+        return _unreachable(check, str(folder))
     free = shutil.disk_usage(standing).free
     text = f"{folder}, {free / 2**30:.1f} GB free"
     if free < LEAST_FREE_BYTES:
         return Finding(check, BAD, text, f"make room: at least {LEAST_FREE_BYTES / 2**20:.0f} MB")
     return Finding(check, OK, text)
+
+
+def _unreachable(check: str, path: str) -> Finding:
+    remedy = f"let {user_name()} write there (chown, chmod), or choose another place"
+    return Finding(check, BAD, f"{path} cannot be written by {user_name()}", remedy)
+
+
+def user_name() -> str:
+    """Who this process is, for people."""
+    try:
+        import pwd
+
+        return f"user {pwd.getpwuid(os.getuid()).pw_name!r}"
+    except ImportError:
+        return "this user"
+    except KeyError:
+        return f"user {os.getuid()}"
+
+
+def is_alive(process: int) -> bool:
+    """Whether there is a process of that number; not where the system does not tell."""
+    if os.name != "posix" or process <= 0:
+        return False
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def _record(config: ViewerConfig) -> Finding:
@@ -179,6 +239,13 @@ def _record(config: ViewerConfig) -> Finding:
     trouble = "; ".join([*status["problems"], *filter(None, [status["checkpoint"]["trouble"]])])
     if trouble:
         return Finding("record", BAD, f"{text}; {trouble}", "mend what it names")
+    if age > STALE_SECONDS and status["state"] not in ("ended", "failed"):
+        if is_alive(int(status["pid"])):
+            remedy = "make room on the disk; else restart the program"
+            text += f"; but process {status['pid']} lives, and should write it every second"
+            return Finding("record", BAD, text, remedy)
+        remedy = "start it, if it should run: systemctl start nca-viewer"
+        return Finding("record", NOTE, f"{text}; the program does not run any more", remedy)
     if status["state"] == "failed":
         return Finding("record", NOTE, f"{text}; {status['last_error']}", "read the log of that time")
     return Finding("record", OK, text)

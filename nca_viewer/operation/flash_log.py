@@ -24,5 +24,6 @@ class FlashLog:
         """A frame was held back; the log hears of it at most once in `TELLING_SECONDS`."""
         self.frames += 1
         if now_seconds - self._told_seconds >= TELLING_SECONDS:
-            tell(Event.FLASHES, f"{self.frames - self._told} frames held back, {self.frames} in all")
+            held = self.frames - self._told
+            tell(Event.FLASHES, f"{held} frame{'' if held == 1 else 's'} held back, {self.frames} in all")
             self._told, self._told_seconds = self.frames, now_seconds

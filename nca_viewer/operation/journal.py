@@ -34,7 +34,8 @@ class Event(Enum):
     CHECKPOINT = (
         "checkpoint",
         logging.WARNING,
-        "the checkpoint is gone or damaged; the bundled one is shown in its place",
+        "the checkpoint is gone or damaged; the bundled one is shown in its place, or after the operator's "
+        "reload the one from before",
         "copy the checkpoint again and restart",
     )
     FAULT = (
@@ -70,7 +71,7 @@ class Event(Enum):
     DISPLAY = (
         "display",
         logging.ERROR,
-        "the screen went away; the program ends with code 74 to be started again",
+        "the screen went away, or there is none yet; the program ends with code 74 to be started again",
         "check cable, power and X server of the screen",
     )
     RESTART = (
@@ -83,7 +84,7 @@ class Event(Enum):
         "flashes",
         logging.INFO,
         "frames that would have flashed too often were held back; told once a minute at most",
-        "",
+        "nothing: hundreds in a minute are normal under many hands, and show that the limiter works",
     )
     DISK = (
         "disk",

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from nca_viewer.errors import ConfigError
@@ -24,8 +25,16 @@ from nca_viewer.operation.caretaker import LAST_END_VARIABLE, RESTARTS_VARIABLE
 from nca_viewer.operation.files import replace_file
 from nca_viewer.operation.heartbeat import ADDRESS_VARIABLE, Notifier
 from nca_viewer.operation.journal import Event, tell, utc
+from nca_viewer.operation.orphan import SUPERVISOR_VARIABLE
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Not on every system.
+    fcntl = None
 
 NAME = "supervisor.json"
+LOCK_NAME = "supervisor.lock"
 GIVEN_UP_CODE = 1
 KEPT_FAILURES = 20
 
@@ -49,6 +58,37 @@ class Patience:
 
     start_seconds: float = 150.0
     beat_seconds: float = 15.0
+
+
+def claim(folder: Path | None) -> int | None:
+    """Take a state folder for one supervisor alone; the system gives it back when the process ends.
+
+    Args:
+        folder: The state folder; made where it is missing.
+
+    Returns:
+        The descriptor that holds it; None where there is no folder, or none that can be held.
+
+    Raises:
+        ConfigError: another supervisor has it.
+    """
+    if folder is None or fcntl is None:
+        return None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError:
+        return None  # What a full disk does not take must not keep the exhibit dark.
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if not isinstance(error, BlockingIOError):
+            return None
+        raise ConfigError(
+            f"another supervisor keeps its records in {folder}; end it first, or choose another --state-dir"
+        ) from None
+    return descriptor
 
 
 class Ear:
@@ -202,6 +242,7 @@ class Supervisor:
         environment = self._environment | {
             ADDRESS_VARIABLE: self._ear.address,
             RESTARTS_VARIABLE: str(self._restarts),
+            SUPERVISOR_VARIABLE: str(os.getpid()),
             LAST_END_VARIABLE: self._failures[-1]["reason"] if self._failures else "",
         }
         for name in ("WATCHDOG_USEC", "WATCHDOG_PID"):

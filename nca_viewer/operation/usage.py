@@ -110,14 +110,15 @@ class UsageBook:
         """Write nothing yet.
 
         Args:
-            path: The CSV file; made when there is something to write.
+            path: The CSV file; the first `write` makes it, so that trouble with it shows at once.
         """
         self._path = path
         self._lock = threading.Lock()
         self._pending: dict[str, Counts] = {}
+        self._was_written = False
 
     def add(self, counts: Counts, moment: datetime) -> None:
-        """Count something that happened in the hour of a moment, by the wall clock."""
+        """Count something that happened in the hour of a moment, by the clock that the moment is of."""
         hour = moment.replace(minute=0, second=0, microsecond=0).isoformat(timespec="minutes")
         with self._lock:
             self._pending[hour] = self._pending.get(hour, Counts()) + counts
@@ -126,7 +127,7 @@ class UsageBook:
     def has_news(self) -> bool:
         """Whether there is something to write."""
         with self._lock:
-            return bool(self._pending)
+            return bool(self._pending) or not self._was_written
 
     def write(self) -> None:
         """Add what was counted to the file, whole or not at all.
@@ -135,14 +136,15 @@ class UsageBook:
             OSError: it could not be written; it is tried again with the next call.
         """
         with self._lock:
+            if self._was_written and not self._pending:
+                return
             pending = dict(self._pending)
-        if not pending:
-            return
         rows = _read_rows(self._path)
         for hour, counts in pending.items():
             rows[hour] = rows.get(hour, Counts()) + counts
         replace_file(self._path, _as_csv(rows), durable=True)
         with self._lock:
+            self._was_written = True
             for hour, counts in pending.items():
                 rest = self._pending[hour]
                 if rest == counts:

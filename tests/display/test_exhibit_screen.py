@@ -195,3 +195,17 @@ def test_pictograms_are_distinct_and_fill_their_square(side):
         for one, other in itertools.combinations(pictures, 2):
             assert (one != other).mean() > 0.05
         assert all(0.08 < (picture > 128).mean() < 0.8 for picture in pictures)
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (1366, 768), (1280, 1024), (1080, 1920)])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_words_keep_their_distance_from_the_right_edge_of_a_button(size, language):
+    pixels, layout = draw(size, view(language=language))
+    for _, box in layout.buttons:
+        width, height = box[2:]
+        button = inside(pixels, box).astype(int)
+        inner = button[height // 4 : -height // 4]
+        margin = min(width, height) // 16
+        rim = min(width, height) // 40 + 2
+        edge = inner[:, -margin - rim : -rim]
+        assert np.abs(edge - edge[:1, :1]).max() < 40

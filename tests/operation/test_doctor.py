@@ -1,7 +1,10 @@
 """What the doctor finds, and what it says to do."""
 
 import json
+import os
 import shutil
+import sys
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
@@ -9,6 +12,7 @@ from click.testing import CliRunner
 from nca_viewer import cli
 from nca_viewer.operation import doctor
 from nca_viewer.operation.doctor import BAD, NOTE, OK, as_lines, examine, touch_screens
+from nca_viewer.operation.journal import utc
 from nca_viewer.viewer_config import ViewerConfig
 
 DEVICES = """\
@@ -89,16 +93,58 @@ def test_a_disk_that_is_nearly_full(config, monkeypatch):
 
 def test_a_folder_that_cannot_be_written(config, tmp_path):
     (tmp_path / "new").write_text("in the way")
-    assert found(config)["state folder"].level == BAD
+    finding = found(config)["state folder"]
+    assert finding.level == BAD
+    assert doctor.user_name() in finding.remedy
+
+
+def test_what_one_may_not_even_look_at_says_whose_right_is_missing(config, monkeypatch):
+    def locked(config):
+        raise PermissionError(13, "Permission denied", "/locked/status.json")
+
+    monkeypatch.setattr(doctor, "_record", locked)
+    finding = found(config)["record"]
+    assert finding.text == f"/locked/status.json cannot be written by {doctor.user_name()}"
+    assert finding.remedy.startswith("let ")
 
 
 def test_no_screen(config, small_checkpoint, monkeypatch):
     monkeypatch.delenv("SDL_VIDEODRIVER")
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    finding = next(examine(ViewerConfig(checkpoint=str(small_checkpoint))))
+    findings = examine(ViewerConfig(checkpoint=str(small_checkpoint)))
+    finding = next(findings)
     assert (finding.check, finding.level) == ("screen", BAD)
     assert "DISPLAY=:0" in finding.remedy
+    touch = next(findings)
+    assert (touch.check, touch.level) == ("touch", NOTE)
+    assert "cable" not in touch.text + touch.remedy
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="libXi is what X11 on Linux takes")
+@pytest.mark.parametrize(("devices", "level"), [(DEVICES, BAD), ("", NOTE)])
+def test_the_library_that_feels_fingers_is_named_where_it_is_missing(monkeypatch, devices, level):
+    def missing(name):
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.delenv("SDL_VIDEODRIVER", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr(doctor.ctypes, "CDLL", missing)
+    monkeypatch.setattr(doctor, "input_devices", lambda: devices)
+    finding = doctor._touch(ViewerConfig(), has_screen=True)
+    assert finding.level == level
+    assert "libXi.so.6 is missing" in finding.text
+    assert "libxi6" in finding.remedy
+    assert "cable" not in finding.remedy
+
+
+def test_touch_is_looked_for_where_there_is_a_screen(monkeypatch):
+    monkeypatch.setattr(doctor, "_hears_touches", lambda: True)
+    monkeypatch.setattr(doctor, "input_devices", lambda: DEVICES)
+    finding = doctor._touch(ViewerConfig(), has_screen=True)
+    assert (finding.level, finding.text) == (OK, "ILITEK ILITEK-TP")
+    monkeypatch.setattr(doctor, "input_devices", lambda: "")
+    assert "cable" in doctor._touch(ViewerConfig(), has_screen=True).remedy
 
 
 def test_a_machine_that_is_too_slow(config, monkeypatch):
@@ -113,8 +159,8 @@ def test_what_the_viewer_last_told(config):
     folder = config.state_directory
     folder.mkdir(parents=True)
     status = {
-        "state": "running", "time": "2026-11-24T03:00:00Z", "recoveries": 2, "restarts": 1, "last_error": "",
-        "problems": [], "checkpoint": {"trouble": ""},
+        "state": "running", "time": utc(datetime.now(UTC)), "pid": os.getpid(), "recoveries": 2,
+        "restarts": 1, "last_error": "", "problems": [], "checkpoint": {"trouble": ""},
     }  # fmt: skip
     (folder / "status.json").write_text(json.dumps(status))
     assert found(config)["record"].level == OK
@@ -123,6 +169,15 @@ def test_what_the_viewer_last_told(config):
     assert found(config)["record"].level == BAD
     (folder / "status.json").write_text("{")
     assert found(config)["record"].level == NOTE
+    old = status | {"time": "2026-11-24T03:00:00Z"}
+    (folder / "status.json").write_text(json.dumps(old))
+    assert found(config)["record"].level == BAD
+    assert f"process {os.getpid()} lives" in found(config)["record"].text
+    (folder / "status.json").write_text(json.dumps(old | {"pid": 2**30}))
+    assert found(config)["record"].level == NOTE
+    assert "does not run any more" in found(config)["record"].text
+    (folder / "status.json").write_text(json.dumps(old | {"state": "ended"}))
+    assert found(config)["record"].level == OK
 
 
 def test_the_command(small_checkpoint, tmp_path):
@@ -135,6 +190,15 @@ def test_the_command(small_checkpoint, tmp_path):
     assert result.exit_code == 1
     assert "bad  checkpoint     there is no checkpoint at" in result.stdout
     assert CliRunner().invoke(cli.main, ["doctor", "--fps", "0"]).exit_code == 2
+
+
+@pytest.mark.parametrize("wrong", [["--fps", "0"], ["--config", "/gone.toml"], ["--no-such-option"]])
+def test_wrong_options_are_a_finding_too(wrong):
+    result = CliRunner().invoke(cli.main, ["doctor", "--json", *wrong])
+    assert result.exit_code == 2
+    (finding,) = json.loads(result.stdout)
+    assert (finding["check"], finding["level"]) == ("options", BAD)
+    assert finding["text"]
 
 
 def test_a_check_that_breaks_is_a_finding(config, monkeypatch):

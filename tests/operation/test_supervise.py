@@ -11,10 +11,11 @@ import time
 
 import pytest
 
+from nca_viewer.errors import ConfigError
 from nca_viewer.operation.backoff import BackoffRules
 from nca_viewer.operation.health import Limits
 from nca_viewer.operation.heartbeat import Notifier
-from nca_viewer.operation.supervise import Patience, Supervisor
+from nca_viewer.operation.supervise import LOCK_NAME, Patience, Supervisor, claim
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
 
@@ -215,3 +216,27 @@ def test_a_supervisor_s_own_environment_keeps_its_place(tmp_path):
     watch.supervisor._environment |= {"WATCHDOG_PID": str(os.getpid()), "NOTIFY_SOCKET": "@nobody"}
     assert watch.run().code == 0
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_state_folder_has_one_supervisor_at_a_time(tmp_path):
+    pytest.importorskip("fcntl")
+    folder = tmp_path / "new"
+    held = claim(folder)
+    assert held is not None
+    with pytest.raises(ConfigError, match=r"another supervisor keeps its records in .*new; end it first"):
+        claim(folder)
+    assert claim(tmp_path / "other") is not None
+    os.close(held)
+    assert (folder / LOCK_NAME).exists()
+    assert claim(folder) is not None
+
+
+def test_a_folder_that_cannot_be_held_is_no_obstacle(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    assert claim(tmp_path / "file") is None
+    assert claim(None) is None
+
+
+def test_the_viewer_is_told_who_its_supervisor_is(tmp_path):
+    watch = Watch(tmp_path, 'assert os.environ["NCA_VIEWER_SUPERVISOR"] == str(os.getppid())\nlive(0.1)')
+    assert watch.run().code == 0

@@ -89,7 +89,7 @@ def test_counts_are_added_to_the_row_of_their_hour(tmp_path):
     for run in range(2):
         book = UsageBook(path)
         book.write()
-        assert path.exists() == bool(run)
+        assert len(path.read_text().splitlines()) == 1 + 2 * run
         book.add(Counts(visits=1, strokes=3), NOON)
         book.add(Counts(strokes=1, heals=1), NOON + timedelta(minutes=5))
         book.add(Counts(resets=1), NOON + timedelta(hours=1))
@@ -99,6 +99,15 @@ def test_counts_are_added_to_the_row_of_their_hour(tmp_path):
         "hour,visits,strokes,heals,resets\n2026-11-24T12:00+00:00,2,8,2,0\n2026-11-24T13:00+00:00,0,0,0,2\n"
     )
     assert [entry.name for entry in path.parent.iterdir()] == ["usage.csv"]
+
+
+def test_a_place_that_cannot_be_written_shows_before_anything_is_counted(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    book = UsageBook(tmp_path / "file" / "usage.csv")
+    assert book.has_news
+    with pytest.raises(OSError, match=r"directory|exists"):
+        book.write()
+    assert book.has_news
 
 
 def test_what_could_not_be_written_is_kept(tmp_path, monkeypatch):
@@ -148,6 +157,6 @@ def test_nothing_is_lost_whatever_the_clock_does(tmp_path_factory, entries):
             book.write()
             book = UsageBook(path)
     book.write()
-    rows = [line.split(",") for line in path.read_text().splitlines()[1:]] if path.exists() else []
+    rows = [line.split(",") for line in path.read_text().splitlines()[1:]]
     assert sum(int(row[2]) for row in rows) == sum(strokes for _, strokes, _ in entries)
     assert len({row[0] for row in rows}) == len(rows) == len({hour for hour, _, _ in entries})

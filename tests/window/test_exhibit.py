@@ -79,7 +79,7 @@ def test_an_exhibit_from_its_start_to_the_operator_s_quit(display, open_exhibit,
 
 def test_a_display_that_is_not_connected_is_named(display, open_exhibit, small_checkpoint):
     code, _, err = open_exhibit(display, "--ckpt", small_checkpoint, "--display", 7).end()
-    assert code == 2
+    assert code == 74
     last = err.strip().splitlines()[-1]
     assert last == (
         f"nca-viewer: error: --display = 7 is not connected; choose one of 0 ({SCREEN[0]} x {SCREEN[1]})"

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import time
 
 import pytest
 
@@ -80,6 +81,15 @@ def supervised(open_viewer, records):
         supervised.supervisor.kill()
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def test_a_viewer_ends_when_its_supervisor_is_killed(supervised):
+    supervised.wait_until_live()
+    os.kill(supervised.supervisor.process.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while supervised.status["state"] != "ended" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert supervised.status["state"] == "ended"
 
 
 def test_a_killed_viewer_and_one_that_hangs_are_started_again(supervised):
