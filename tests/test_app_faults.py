@@ -407,12 +407,13 @@ def test_usage_that_cannot_be_written_is_a_problem_from_the_start(warm_simulatio
     assert [problem for problem in floor.caretaker.problems if "cannot write the usage" in problem]
 
 
-def test_a_kill_costs_a_minute_of_counting_at_most(warm_simulation, tmp_path):
+def test_counts_of_the_running_hour_are_written_while_it_runs(warm_simulation, tmp_path, monkeypatch):
+    monkeypatch.setattr("nca_viewer.operation.caretaker.USAGE_SECONDS", 1.0)
     path = tmp_path / "usage.csv"
     floor = Floor(warm_simulation, tmp_path, usage_csv=path)
     floor.frames(5)
     floor.touch(floor.app._geometry(floor.simulation).cell_centre((5, 6)))
-    floor.frames(60 * 61)
+    floor.frames(90)
     floor.caretaker.flush()
     assert path.read_text().splitlines()[1].endswith(",1,1,0,0")
 
