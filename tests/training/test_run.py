@@ -27,8 +27,10 @@ from nca_viewer.checkpoint import checkpoint_exists, checkpoint_steps, load_chec
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import CheckpointError, ConfigError, OutputError
 from training.config import TrainConfig
+from training.hosts import Hosts
+from training.layout import Layout
 from training.run import DivergenceError, RunFiles, fit, stored_configs
-from training.step import Metrics
+from training.step import Images, Metrics, initial_state
 from training.validation import make_validation
 
 from .test_curves import scalars
@@ -322,3 +324,24 @@ def test_a_finished_run_can_be_made_longer(finished: Path, tmp_path: Path) -> No
     train(tmp_path, dataclasses.replace(TRAIN, train_steps=8))
     train(tmp_path, resume=True)
     assert same(finished / "resume", tmp_path / "resume")
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+def test_hosts_that_drifted_apart_go_on_from_the_first(is_same: bool) -> None:
+    dynamics, parameters = Dynamics.of(AttentionNCA(MODEL, rngs=nnx.Rngs(0)))
+    images = Images(np.zeros((1, *MODEL.image_shape), np.uint8), np.zeros((1, *MODEL.image_shape), np.uint8))
+    state = initial_state(parameters, images, TRAIN, dynamics)
+    digests: list[bytes] = []
+
+    class Second(Hosts):
+        def is_same(self, content: bytes) -> bool:
+            digests.append(content)
+            return is_same
+
+        def share(self, tree):
+            return tree._replace(step=np.int32(7))
+
+    together = run_module._brought_together(state, Layout.over_all_devices(1), Second(count=2, index=1))
+    assert int(together.step) == (0 if is_same else 7)
+    run_module._brought_together(state._replace(step=np.int32(1)), Layout.over_all_devices(1), Second(2, 1))
+    assert digests[0] != digests[1]
