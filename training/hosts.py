@@ -381,19 +381,25 @@ def joined(
         link, service_port = _meet(coordinator, host, port, host_count, host_index, timeout_seconds)
         links = [link]
     hosts = Hosts(host_count, host_index, links, complain)
-    try:
+    with _ending_together(hosts):
         if host_index:
             service_port = _relay(host, service_port, timeout_seconds)
         _join_devices(service_port, host_count, host_index, timeout_seconds)
         _require_reachable_name(links[0].own_address)
         yield hosts
+    hosts.leave()
+
+
+@contextlib.contextmanager
+def _ending_together(hosts: Hosts) -> Iterator[None]:
+    try:
+        yield
     except BaseException as error:
         if hosts.is_agreed_end:
             hosts.leave()
         else:
             hosts.fail(error)
         raise
-    hosts.leave()
 
 
 def _join_devices(service_port: int, host_count: int, host_index: int, timeout_seconds: float) -> None:
@@ -471,6 +477,8 @@ def _gather(
             while len(present) < host_count - 1:
                 server.settimeout(max(0.01, deadline - time.monotonic()))
                 connection, _ = server.accept()
+                for index in [index for index, other in present.items() if _is_closed(other)]:
+                    present.pop(index).close()
                 _greet(connection, host_count, present)
         for connection in present.values():
             _send(connection, _GREETING, json.dumps({"service_port": service_port}).encode())
@@ -506,8 +514,6 @@ def _greet(connection: socket.socket, host_count: int, present: dict[int, socket
         greeting = json.loads(content) if kind == _GREETING else {}
         refusal = _refusal(greeting, host_count, present)
         if not refusal:
-            if stale := present.pop(greeting["host_index"], None):
-                stale.close()
             present[greeting["host_index"]] = connection
             return
         _send(connection, _REFUSAL, refusal.encode())
@@ -523,7 +529,7 @@ def _refusal(greeting: Any, host_count: int, present: Mapping[int, socket.socket
         if greeting["versions"].get(package) != version:
             return f"it has {package} {version}, this host {greeting['versions'].get(package)}"
     index = greeting["host_index"]
-    if index in present and not _is_closed(present[index]):
+    if index in present:
         return f"another host came with --host-index {index}; give each its own"
     return ""
 

@@ -239,15 +239,19 @@ for link in links:
 group = hosts.Hosts(3, index, links, complain)
 group.wait()
 print("met", flush=True)
-if what == "fail" and index == 1:
-    group.fail(hosts.ConfigError("no such file"))
+sys.stdin.readline()
+try:
+    with hosts._ending_together(group):
+        if what == "fail" and index == 1:
+            raise hosts.ConfigError("no such file")
+        if what == "fail unexpectedly" and index == 1:
+            raise ZeroDivisionError("by zero")
+        group.is_same(b"") if index != 2 else sys.stdin.read()
+        group.wait()
+except hosts.ConfigError:
     hosts.end_process(2)
-if what == "fail unexpectedly" and index == 1:
-    hosts._LINGER_SECONDS = 0.5
-    group.fail(ZeroDivisionError("by zero"))
+except ZeroDivisionError:
     hosts.end_process(1)
-group.is_same(b"") if index != 2 else sys.stdin.read()
-group.wait()
 """
 
 
@@ -271,6 +275,10 @@ def fellows(port: int, timeout_seconds: float, what: str = "") -> Iterator[list[
         for process in processes:
             assert process.stdout is not None
             assert process.stdout.readline() == "met\n"
+        for process in (processes[0], processes[2], processes[1]):  # The second may end the others.
+            assert process.stdin is not None
+            process.stdin.write("go on\n")
+            process.stdin.flush()
         yield processes
     finally:
         kill(processes)
