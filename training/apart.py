@@ -68,8 +68,6 @@ class Apart:
 def _serve() -> None:
     requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # What a library prints is no reply.
-    import orbax.checkpoint  # noqa: F401  # While nobody waits.
-
     while True:
         try:
             function, arguments = pickle.load(requests)
