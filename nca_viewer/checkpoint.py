@@ -190,7 +190,8 @@ def _parse_manifest(path: Path, content: bytes) -> dict[str, dict[str, Any]]:
             )
         files = manifest["files"]
         for name, entry in files.items():
-            if Path(name).is_absolute() or ".." in Path(name).parts:
+            is_path = name.isprintable() and name.encode("utf-8", "replace").decode() == name
+            if not is_path or Path(name).is_absolute() or ".." in Path(name).parts:
                 raise CheckpointError(f"{path / MANIFEST_NAME} is damaged: it lists {name!r}")
             if not isinstance(entry["sha256"], str) or not isinstance(entry["bytes"], int):
                 raise TypeError(name)
@@ -211,7 +212,13 @@ def _verify(path: Path) -> str:
         raise CheckpointError(
             f"{path} is not a complete checkpoint: cannot read {MANIFEST_NAME}: {error.strerror}"
         ) from error
-    for name, entry in _parse_manifest(path, content).items():
+    files = _parse_manifest(path, content)
+    stored = {file.relative_to(path).as_posix() for file in (path / "state").rglob("*") if file.is_file()}
+    if unlisted := sorted(stored - set(files)):
+        raise CheckpointError(
+            f"{path} is damaged: {MANIFEST_NAME} does not list {unlisted[0]}; copy it again"
+        )
+    for name, entry in files.items():
         try:
             size = (path / name).stat().st_size
             if size != entry["bytes"]:

@@ -9,6 +9,7 @@ import re
 import secrets
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import partial
@@ -37,11 +38,15 @@ from nca_viewer.version import version
 from nca_viewer.viewer_config import START_BLANK, START_DIGIT, ViewerConfig
 
 if TYPE_CHECKING:
+    from nca_viewer.app import App
     from nca_viewer.operation.caretaker import Caretaker
     from nca_viewer.operation.doctor import Finding
 
 PROGRAM = "nca-viewer"
-_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_ENDING_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+_INTERRUPTED_CODE = 130
 
 
 class _OneLineErrors(click.Command):
@@ -135,7 +140,7 @@ class _SpeedType(click.ParamType):
         try:
             # Short enough that no exponent can make it a number of a million digits.
             speed = Fraction(value) if len(str(value)) <= 6 and "e" not in str(value).lower() else None
-        except (ValueError, ZeroDivisionError, TypeError):
+        except (ValueError, ZeroDivisionError, TypeError, OverflowError):
             speed = None
         if speed not in SPEEDS:
             self.fail(
@@ -612,6 +617,17 @@ def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: C
     when_connection_is_lost(lambda: _end_without_screen(caretaker))
     from nca_viewer.app import App
 
+    # From the first moment on: once the loader runs, only `os._exit` ends the program in good time.
+    apps: list[App] = []
+    is_told_to_quit = threading.Event()
+
+    def end(*_: object) -> None:
+        is_told_to_quit.set()
+        for app in apps:
+            app.quit()
+
+    for number in _ENDING_SIGNALS:
+        signal.signal(number, end)
     loadings = [BackgroundLoading(load)]
 
     def reload() -> BackgroundLoading:
@@ -629,14 +645,15 @@ def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: C
         caretaker=caretaker,
         reload=reload,
     )
-    for number in _ENDING_SIGNALS:
-        signal.signal(number, lambda *_: app.quit())
+    apps.append(app)
+    if is_told_to_quit.is_set():
+        app.quit()
     end_with_supervisor(app.quit)
     exit_code = 0
     try:
         app.run()
         window.close()
-        recording.write()
+        exit_code = recording.finish(app.frames)
         caretaker.end()
     except UserError as error:
         caretaker.fail(error)
@@ -665,8 +682,11 @@ def _run_headless(config: ViewerConfig, load: Callable[..., Exhibit], caretaker:
     from nca_viewer.app import App
     from nca_viewer.display.window import HeadlessWindow
 
-    exhibit = load(lambda stage: None)
     recording = _Recording(config)
+    try:
+        exhibit = load(lambda stage: None)
+    except KeyboardInterrupt:
+        sys.exit(recording.finish(0))
     app = App(
         HeadlessWindow(config.window_size),
         Loaded(exhibit),
@@ -682,10 +702,10 @@ def _run_headless(config: ViewerConfig, load: Callable[..., Exhibit], caretaker:
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
-    recording.write()
-    if app.frames < (config.frames or 0) and config.save is not None:
-        click.echo(f"{PROGRAM}: ended after {app.frames} of {config.frames} frames: {config.save}", err=True)
+    exit_code = recording.finish(app.frames)
     caretaker.end()
+    if exit_code:
+        sys.exit(exit_code)
 
 
 class _Recording:
@@ -702,10 +722,19 @@ class _Recording:
             self._images.clear()
         self._images.append(image)
 
-    def write(self) -> None:
-        path = self._config.save
-        if path is None or not self._images:
-            return
+    def finish(self, frames: int) -> int:
+        """Write it, after so many frames, and tell where those are too few; returns the exit code."""
+        path, wanted = self._config.save, self._config.frames or 0
+        if path is None:
+            return 0 if frames else _INTERRUPTED_CODE * (wanted > 0)
+        if self._images:
+            self._write(path)
+        if frames < wanted:
+            what = str(path) if self._images else f"{path} was not written"
+            click.echo(f"{PROGRAM}: ended after {frames} of {wanted} frames: {what}", err=True)
+        return 0 if self._images else _INTERRUPTED_CODE
+
+    def _write(self, path: Path) -> None:
         from nca_viewer.display import capture
         from nca_viewer.display.geometry import Geometry
 

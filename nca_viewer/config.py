@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,8 +26,9 @@ def require_range(name: str, value: float, low: float, high: float, *, whole: bo
         raise ConfigError(f"{name} = {value!r} must be a whole number from {low} to {high}")
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ConfigError(f"{name} = {value!r} must be a number from {low} to {high}")
-    if not math.isfinite(value) or not low <= value <= high:
-        raise ConfigError(f"{name} = {value} is out of range; choose a value from {low} to {high}")
+    if not low <= value <= high:  # Neither is what is not a number.
+        shown = value if isinstance(value, float) or abs(value) < 10**20 else "a number of many digits"
+        raise ConfigError(f"{name} = {shown} is out of range; choose a value from {low} to {high}")
 
 
 def require_known(kind: str, fields: Mapping[str, Any], config_class: type[Any]) -> None:

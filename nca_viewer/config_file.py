@@ -93,6 +93,8 @@ def nearest_names(name: str, known: Mapping[str, Any]) -> str:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
+        if path.exists() and not path.is_file():  # A pipe would be waited for.
+            raise ConfigError(f"--config: {str(path)!r} is not a file; give a TOML file")
         with path.open("rb") as file:
             content = file.read(MAX_CONFIG_FILE_BYTES + 1)
     except FileNotFoundError:
@@ -102,11 +104,13 @@ def _parsed(path: Path) -> dict[str, Any]:
     if len(content) > MAX_CONFIG_FILE_BYTES:
         raise ConfigError(f"--config: {str(path)!r} is larger than {MAX_CONFIG_FILE_BYTES:,} bytes")
     try:
-        return tomllib.loads(content.decode("utf-8"))
+        return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: this is not TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # A number of thousands of digits, brackets without end.
+        raise ConfigError(f"{path}: this cannot be read as TOML: {str(error)[:100]}") from None
 
 
 def _shown(value: object) -> str:

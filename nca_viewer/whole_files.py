@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nca_viewer.errors import OutputError
+
+_LONGEST_STEM_BYTES = 200
 
 
 @contextmanager
@@ -34,7 +37,10 @@ def whole_file(
     if path.is_dir():
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
     writer = "" if only_writer else f".{os.getpid()}"
-    temporary = path.with_name(f".{path.stem}{writer}.partial{path.suffix}")
+    stem = path.stem
+    if len(stem.encode()) > _LONGEST_STEM_BYTES:  # The system limits names to 255 bytes.
+        stem = hashlib.sha256(stem.encode()).hexdigest()
+    temporary = path.with_name(f".{stem}{writer}.partial{path.suffix}")
     try:
         yield temporary
         if durable:

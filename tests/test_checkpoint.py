@@ -676,3 +676,25 @@ class TestMisfits:
     def test_other_trees(self, tmp_path: Path, small_config: ModelConfig, tree: dict):
         write_tree(tmp_path / "c", tree, model_metadata(small_config, {}))
         assert "something else than an automaton" in refusal(tmp_path / "c")
+
+
+def test_a_file_that_the_manifest_does_not_list_is_damage(tmp_path: Path):
+    write_tree(tmp_path / "t", {"x": np.ones(3)}, {"value": 1})
+    manifest = json.loads((tmp_path / "t" / "MANIFEST.json").read_text())
+    dropped = max(manifest["files"], key=lambda name: manifest["files"][name]["bytes"])
+    del manifest["files"][dropped]
+    (tmp_path / "t" / "MANIFEST.json").write_text(json.dumps(manifest))
+
+    with pytest.raises(CheckpointError, match=re.escape(f"does not list {dropped}")):
+        read_tree(tmp_path / "t")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "/etc/passwd", "../x"])
+def test_a_manifest_names_no_strange_files(tmp_path: Path, name: str):
+    write_tree(tmp_path / "t", {"x": np.ones(3)}, {"value": 1})
+    manifest = json.loads((tmp_path / "t" / "MANIFEST.json").read_text())
+    manifest["files"][name] = {"sha256": "0", "bytes": 1}
+    (tmp_path / "t" / "MANIFEST.json").write_text(json.dumps(manifest))
+
+    with pytest.raises(CheckpointError, match="is damaged: it lists"):
+        read_tree(tmp_path / "t")

@@ -350,3 +350,17 @@ def test_without_being_asked_nothing_is_recorded(small_checkpoint, tmp_path, mon
         monkeypatch.setenv(variable, str(tmp_path))
     assert invoke("--ckpt", small_checkpoint, *HEADLESS).exit_code == 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("save", [[], ["--save", "life.png"]])
+def test_interrupted_before_it_lives_is_no_success(monkeypatch, tmp_path, save):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "load_exhibit", interrupted)
+    result = invoke("--headless", "--frames", "3", *save)
+    assert result.exit_code == 130
+    told = "nca-viewer: ended after 0 of 3 frames: life.png was not written\n"
+    assert result.stderr == (told if save else "")
+    assert list(tmp_path.iterdir()) == []

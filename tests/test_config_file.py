@@ -1,5 +1,6 @@
 """A configuration file: every option by its name, and each mistake in one line that names it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -175,7 +176,7 @@ def test_a_mistake_on_the_command_line_is_not_blamed_on_the_file(configured):
 def test_a_file_that_is_not_there_or_no_file(tmp_path):
     for path, reason in (
         (tmp_path / "nowhere.toml", "there is no file"),
-        (tmp_path, "cannot be read: Is a directory"),
+        (tmp_path, "is not a file"),
     ):
         result = CliRunner().invoke(cli.main, ["--config", str(path)])
         assert result.exit_code == 2
@@ -198,3 +199,23 @@ def test_every_setting_of_the_example_that_is_commented_out_is_known(configured)
         if line.startswith("# ") and " = " in line:
             code, error, _ = configured("exhibit = true\n" + line.removeprefix("# "))
             assert (code, error) == (0, ""), line
+
+
+@pytest.mark.parametrize("text", ["speed = inf", f"seed = {'9' * 5000}", f"seed = {'[' * 3000}"])
+def test_what_no_reader_was_made_for_is_one_line_too(configured, text):
+    code, error, config = configured(text)
+    assert (code, config) == (2, None)
+    assert error.startswith("FILE: ")
+    assert len(error) < 300
+
+
+def test_a_byte_order_mark_is_passed_over(configured):
+    code, _, config = configured(b"\xef\xbb\xbfseed = 7")
+    assert (code, config.seed) == (0, 7)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.toml")
+    result = CliRunner().invoke(cli.main, ["--config", str(tmp_path / "pipe.toml")])
+    assert result.exit_code == 2
+    assert "is not a file" in result.stderr

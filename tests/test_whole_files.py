@@ -54,3 +54,10 @@ def test_a_person_is_told_in_one_line(tmp_path):
         temporary.write_text("new")
     with pytest.raises(OutputError, match="Is a directory"), output_file(tmp_path):
         pass
+
+
+def test_a_name_as_long_as_the_system_allows(tmp_path):
+    path = tmp_path / f"{'n' * 245}.png"
+    with whole_file(path) as temporary:
+        temporary.write_text("all of it")
+    assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [(path.name, "all of it")]
