@@ -2,6 +2,8 @@
 
 import sys
 
+from nca_viewer.errors import INTERRUPTED_EXIT_CODE
+
 
 def main() -> None:
     """Run the command; Ctrl+C is no traceback even while it is being imported."""
@@ -10,7 +12,7 @@ def main() -> None:
 
         command()
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED_EXIT_CODE)
 
 
 if __name__ == "__main__":

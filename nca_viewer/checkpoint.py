@@ -26,7 +26,7 @@ import shutil
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -190,8 +190,7 @@ def _parse_manifest(path: Path, content: bytes) -> dict[str, dict[str, Any]]:
             )
         files = manifest["files"]
         for name, entry in files.items():
-            is_path = name.isprintable() and name.encode("utf-8", "replace").decode() == name
-            if not is_path or Path(name).is_absolute() or ".." in Path(name).parts:
+            if not name.isprintable() or Path(name).is_absolute() or ".." in Path(name).parts:
                 raise CheckpointError(f"{path / MANIFEST_NAME} is damaged: it lists {name!r}")
             if not isinstance(entry["sha256"], str) or not isinstance(entry["bytes"], int):
                 raise TypeError(name)
@@ -497,10 +496,10 @@ def _line(error: BaseException) -> str:
 # --------------------------------------------------------------------------------------------- models
 
 
-def package_versions() -> dict[str, str]:
-    """Versions of the packages that shape a result, for the provenance."""
+def package_versions(packages: Iterable[str] = _PACKAGES) -> dict[str, str]:
+    """Versions of those packages that are installed; by default of all that shape a result."""
     versions = {}
-    for package in _PACKAGES:
+    for package in packages:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
     return versions

@@ -21,6 +21,7 @@ import click
 from nca_viewer import config_file
 from nca_viewer.errors import (
     DEBUG_VARIABLE,
+    INTERRUPTED_EXIT_CODE,
     ConfigError,
     DisplayError,
     DisplayLostError,
@@ -38,7 +39,6 @@ from nca_viewer.version import version
 from nca_viewer.viewer_config import START_BLANK, START_DIGIT, ViewerConfig
 
 if TYPE_CHECKING:
-    from nca_viewer.app import App
     from nca_viewer.operation.caretaker import Caretaker
     from nca_viewer.operation.doctor import Finding
 
@@ -46,7 +46,6 @@ PROGRAM = "nca-viewer"
 _ENDING_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
-_INTERRUPTED_CODE = 130
 
 
 class _OneLineErrors(click.Command):
@@ -618,16 +617,8 @@ def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: C
     from nca_viewer.app import App
 
     # From the first moment on: once the loader runs, only `os._exit` ends the program in good time.
-    apps: list[App] = []
-    is_told_to_quit = threading.Event()
-
-    def end(*_: object) -> None:
-        is_told_to_quit.set()
-        for app in apps:
-            app.quit()
-
-    for number in _ENDING_SIGNALS:
-        signal.signal(number, end)
+    told_early = threading.Event()
+    _on_ending_signals(told_early.set)
     loadings = [BackgroundLoading(load)]
 
     def reload() -> BackgroundLoading:
@@ -645,8 +636,8 @@ def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: C
         caretaker=caretaker,
         reload=reload,
     )
-    apps.append(app)
-    if is_told_to_quit.is_set():
+    _on_ending_signals(app.quit)
+    if told_early.is_set():
         app.quit()
     end_with_supervisor(app.quit)
     exit_code = 0
@@ -668,6 +659,11 @@ def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: C
         sys.stderr.flush()
         os._exit(exit_code)
     sys.exit(exit_code)
+
+
+def _on_ending_signals(end: Callable[[], None]) -> dict[int, Any]:
+    """Have the signals that would kill the program call a function; returns what they did before."""
+    return {number: signal.signal(number, lambda *_: end()) for number in _ENDING_SIGNALS}
 
 
 def _end_without_screen(caretaker: Caretaker) -> NoReturn:
@@ -696,7 +692,7 @@ def _run_headless(config: ViewerConfig, load: Callable[..., Exhibit], caretaker:
         caretaker=caretaker,
     )
     # What was made until then is kept.
-    earlier = {number: signal.signal(number, lambda *_: app.quit()) for number in _ENDING_SIGNALS}
+    earlier = _on_ending_signals(app.quit)
     try:
         app.run()
     finally:
@@ -726,13 +722,13 @@ class _Recording:
         """Write it, after so many frames, and tell where those are too few; returns the exit code."""
         path, wanted = self._config.save, self._config.frames or 0
         if path is None:
-            return 0 if frames else _INTERRUPTED_CODE * (wanted > 0)
+            return INTERRUPTED_EXIT_CODE if wanted and not frames else 0
         if self._images:
             self._write(path)
         if frames < wanted:
             what = str(path) if self._images else f"{path} was not written"
             click.echo(f"{PROGRAM}: ended after {frames} of {wanted} frames: {what}", err=True)
-        return 0 if self._images else _INTERRUPTED_CODE
+        return 0 if self._images else INTERRUPTED_EXIT_CODE
 
     def _write(self, path: Path) -> None:
         from nca_viewer.display import capture

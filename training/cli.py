@@ -22,8 +22,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nca_viewer.config import ModelConfig, require_range
-from nca_viewer.errors import DEBUG_VARIABLE, ConfigError, UserError, unexpected_message
+from nca_viewer.config import ModelConfig
+from nca_viewer.errors import (
+    DEBUG_VARIABLE,
+    INTERRUPTED_EXIT_CODE,
+    ConfigError,
+    UserError,
+    unexpected_message,
+)
 from training.config import RECIPES, TrainConfig
 
 if TYPE_CHECKING:
@@ -33,7 +39,6 @@ if TYPE_CHECKING:
     from training.hosts import Hosts
 
 PROGRAM = "nca-train"
-INTERRUPTED_EXIT_CODE = 130
 
 
 class Interrupted(Exception):
@@ -268,8 +273,6 @@ def fit(
     **options: Any,
 ) -> None:
     """Train an automaton; every number of the recipe is an option."""
-    if run_dir.exists() and not run_dir.is_dir():
-        raise ConfigError(f"--run-dir {run_dir} is a file; choose a folder, which may be new")
     preset = RECIPES[recipe or "seed-recipe"]
     model_fields = _given(ModelConfig, options)
     config = dataclasses.replace(preset.train, **_given(TrainConfig, options))
@@ -399,16 +402,14 @@ def evaluate(
 
     from training.output import atomic_output, require_writable
 
-    # Better to learn it now than after an hour.
-    require_range("images", num_images, 1, 1_000_000, whole=True)
-    require_range("batch_size", batch_size, 1, 100_000, whole=True)
     if json_path is not None:
-        require_writable(json_path)
+        require_writable(json_path)  # Better to learn it now than after an hour.
     _check_backend()
     from nca_viewer.checkpoint import load_checkpoint
-    from training.evaluate import Report, format_table
+    from training.evaluate import Report, format_table, require_counts
     from training.evaluate import evaluate as measure
 
+    require_counts(num_images, num_long_images, batch_size)
     loaded = [load_checkpoint(name) for name in (checkpoint, against) if name is not None]
     reports: list[Report] = []
     for model, info in loaded:
@@ -464,11 +465,11 @@ def _checkpoint_details(info: Any) -> dict[str, Any]:
 
 
 def _platform() -> dict[str, Any]:
-    import importlib.metadata
-
     import jax
 
-    versions = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax", "numpy")}
+    from nca_viewer.checkpoint import package_versions
+
+    versions = package_versions(("jax", "jaxlib", "flax", "numpy"))
     return {"backend": jax.default_backend(), "versions": versions}
 
 

@@ -193,6 +193,18 @@ def _number(value: float | None) -> str:
     return "not finite" if value is None else f"{value:.3f}" if abs(value) < 1e5 else f"{value:.2e}"
 
 
+def require_counts(num_images: int, num_long_images: int | None, batch_size: int) -> None:
+    """Check the numbers of `evaluate`, before anything is loaded for it.
+
+    Raises:
+        ConfigError: one is out of range.
+    """
+    require_range("images", num_images, 1, 1_000_000, whole=True)
+    require_range("batch_size", batch_size, 1, 100_000, whole=True)
+    if num_long_images is not None:
+        require_range("long_images", num_long_images, 1, 1_000_000, whole=True)
+
+
 def evaluate(
     model: AttentionNCA,
     images: ArrayLike,
@@ -251,13 +263,11 @@ def evaluate(
             raise ConfigError(f"unknown scenario {scenario!r}; the known ones are {', '.join(SCENARIOS)}")
     if "reads-as" in chosen and not can_read:
         raise ConfigError("scenario reads-as needs labelled data and a classifier; choose other scenarios")
-    require_range("images", num_images, 1, 1_000_000, whole=True)
-    require_range("batch_size", batch_size, 1, 100_000, whole=True)
+    require_counts(num_images, num_long_images, batch_size)
     num_blank = num_long_images
     if num_long_images is None:
         num_long_images = min(num_images, LONG_NUM_IMAGES)
         num_blank = min(num_images, BLANK_NUM_AUTOMATA)
-    require_range("long_images", num_long_images, 1, 1_000_000, whole=True)
 
     runner = Runner(model, seed=seed, batch_size=batch_size, progress=progress)
     trial = _Trial(

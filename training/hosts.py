@@ -14,7 +14,6 @@ this is safe at any instant. Importing this module does not import JAX.
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import ipaddress
 import json
 import os
@@ -29,11 +28,11 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from nca_viewer.errors import ConfigError, UserError, unexpected_message
+from nca_viewer.checkpoint import package_versions
+from nca_viewer.errors import INTERRUPTED_EXIT_CODE, ConfigError, UserError, unexpected_message
 from training.apart import Apart
 
 LOST_EXIT_CODE = 1
-INTERRUPTED_EXIT_CODE = 130
 
 _RETRY_SECONDS = 0.2
 _GREETING_SECONDS = 10.0
@@ -242,11 +241,12 @@ class Hosts:
             time.sleep(_LINGER_SECONDS)
         if not self._ending.acquire(blocking=False):
             threading.Event().wait()  # Another thread is ending this process.
-        message, exit_code = f"host {self.index} stopped: {unexpected_message(error)}", 1  # type: ignore[arg-type]
         if isinstance(error, UserError):
             message, exit_code = f"host {self.index} stopped: {error}", error.exit_code
         elif isinstance(error, KeyboardInterrupt):
             message, exit_code = f"host {self.index} was interrupted", INTERRUPTED_EXIT_CODE
+        else:
+            message, exit_code = f"host {self.index} stopped: {unexpected_message(error)}", 1
         self._tell(message, exit_code)
         self._linger()
         self._close()
@@ -552,17 +552,13 @@ def _meet(
 ) -> tuple[_Link, int]:
     """Find host 0, and wait until all are there; also the port of its service."""
     deadline = time.monotonic() + timeout_seconds
-    while True:
-        try:
-            connection = socket.create_connection((host, port), timeout=min(timeout_seconds, 10.0))
-            break
-        except OSError as error:
-            if time.monotonic() > deadline or isinstance(error, socket.gaierror):
-                raise ConfigError(
-                    f"no host 0 at {coordinator} within {timeout_seconds:g} s ({_reason(error)}); start it "
-                    f"there with --host-index 0, or correct the address"
-                ) from None
-            time.sleep(_RETRY_SECONDS)
+    try:
+        connection = _connected((host, port), timeout_seconds)
+    except OSError as error:
+        raise ConfigError(
+            f"no host 0 at {coordinator} within {timeout_seconds:g} s ({_reason(error)}); start it there "
+            f"with --host-index 0, or correct the address"
+        ) from None
     try:
         greeting = {"host_count": host_count, "host_index": host_index, "versions": _versions()}
         _send(connection, _GREETING, json.dumps(greeting).encode())
@@ -583,8 +579,24 @@ def _meet(
     return _Link(connection, 0, timeout_seconds), int(json.loads(content)["service_port"])
 
 
+def _connected(address: tuple[str, int], timeout_seconds: float) -> socket.socket:
+    """A connection, tried for again and again.
+
+    Raises:
+        OSError: nothing answered in time, or the name leads nowhere.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        try:
+            return socket.create_connection(address, timeout=min(timeout_seconds, _GREETING_SECONDS))
+        except OSError as error:
+            if time.monotonic() > deadline or isinstance(error, socket.gaierror):
+                raise
+            time.sleep(_RETRY_SECONDS)
+
+
 def _versions() -> dict[str, str]:
-    return {package: importlib.metadata.version(package) for package in _PACKAGES}
+    return package_versions(_PACKAGES)
 
 
 def _relay(host: str, service_port: int, timeout_seconds: float) -> int:
@@ -593,18 +605,13 @@ def _relay(host: str, service_port: int, timeout_seconds: float) -> int:
     When the service is gone JAX ends the process at once with pages of text. Behind the relay it does not
     see the connection close, and the link has time to tell what happened in one line.
     """
-    deadline = time.monotonic() + timeout_seconds
-    while True:
-        try:
-            first = socket.create_connection((host, service_port), timeout=min(timeout_seconds, 10.0))
-            break
-        except OSError as error:
-            if time.monotonic() > deadline:
-                raise ConfigError(
-                    f"cannot reach port {service_port} of host 0 ({_reason(error)}); let all ports through "
-                    f"between the hosts"
-                ) from None
-            time.sleep(_RETRY_SECONDS)
+    try:
+        first = _connected((host, service_port), timeout_seconds)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot reach port {service_port} of host 0 ({_reason(error)}); let all ports through between "
+            f"the hosts"
+        ) from None
     server = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=_serve_relay, args=(server, first, (host, service_port)), daemon=True).start()
     return int(server.getsockname()[1])

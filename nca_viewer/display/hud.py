@@ -113,7 +113,7 @@ class Hud:
 
         state, colour = ("paused", WARNING) if status.paused else ("running", TEXT)
         left = self._pill(surface, state, colour, left, first, height, leftwards=False)
-        # What does not fit beside the state is left out: the tool, then the radius, then the figures.
+        # Beside the state there is room for the tool first, then for the radius, then for the figures.
         radius = f"radius {status.brush_radius_cells}"
         font = self._font(height)
         if left + font.size(status.tool.value.upper())[0] + height <= right:
@@ -131,14 +131,13 @@ class Hud:
         if status.view != "picture":
             words.insert(2, (status.view, WARNING))
         for word, colour in words:
-            if left + self._font(height).size(word)[0] > right:
+            if left + font.size(word)[0] > right:
                 break
             left = self._word(surface, word, colour, left, first, height)
 
         message = status.message
         text = HINT if message is None else message.text
         colour = MUTED if message is None else ERROR if message.is_error else TEXT
-        font = self._font(height)
         room = geometry.window_width - 2 * padding
         surface.blit(font.render(elided(text, font, room), True, colour), (padding, second))
         told = _healing_text(status.healing)
