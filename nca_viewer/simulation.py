@@ -25,6 +25,7 @@ from jax import Array
 
 from nca_viewer.automaton.edits import corrupt, erase, paint
 from nca_viewer.automaton.episodes import masked_start
+from nca_viewer.automaton.line import CellLine
 from nca_viewer.automaton.rollout import Dynamics
 from nca_viewer.automaton.system import AttentionNCA, render
 from nca_viewer.config import ModelConfig
@@ -144,15 +145,17 @@ class Simulation:
             parameters: object, state: Array, key_data: Array, first_step: Array, steps: Array
         ) -> Array:
             bound = dynamics.bind(parameters)
-            projection = bound.perceive.projection()
+            line = CellLine.of(state)
+            projection = bound.perceive.projection(line)
             key = _key(key_data)
 
-            def one(number: Array, state: Array) -> Array:
+            def one(number: Array, cells: Array) -> Array:
                 step = first_step + number.astype(jnp.uint32)
-                return bound.step(state, jax.random.fold_in(key, step), projection)
+                kept = bound.update.draw(state.shape[:-1], jax.random.fold_in(key, step))
+                return bound.step_in_line(line, cells, line.fold(kept), projection)
 
             # The number of steps is an argument, so that every speed runs the one compiled loop.
-            return jax.lax.fori_loop(0, steps, one, state)
+            return line.unfold(jax.lax.fori_loop(0, steps, one, line.fold(state)))
 
         @jax.jit
         def edit(state: Array, region: Array, tool: Array, ink: Array, key_data: Array, step: Array) -> Array:

@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nca_viewer.automaton import edits
 from nca_viewer.automaton.episodes import masked_start
+from nca_viewer.automaton.line import CellLine
 from nca_viewer.automaton.rollout import Dynamics, Parameters
 from nca_viewer.automaton.system import AttentionNCA, visible
 from nca_viewer.config import ModelConfig, require_range
@@ -334,21 +335,25 @@ def _compiled_advance(config: ModelConfig) -> Callable[[Parameters, Tracked, Arr
     @jax.jit
     def advance(parameters: Parameters, tracked: Tracked, key: Array) -> Tracked:
         model = dynamics.bind(parameters)
-        projection = model.perceive.projection()
 
         def advance_one(tracked: Tracked, key: Array) -> Tracked:
-            def step(tracked: Tracked, key: Array) -> tuple[Tracked, None]:
-                return tracked.next(model.step(tracked.state, key, projection), config), None
+            line = CellLine.of(tracked.state)
+            projection = model.perceive.projection(line)
+
+            def step(carry: tuple[Tracked, Array], kept: Array) -> tuple[tuple[Tracked, Array], None]:
+                tracked, cells = carry
+                cells = model.step_in_line(line, cells, kept, projection)
+                return (tracked.next(line.unfold(cells), config), cells), None
 
             def run(tracked: Tracked) -> Tracked:
-                return jax.lax.scan(step, tracked, jax.random.split(key, CHUNK_STEPS))[0]
+                keys = jax.random.split(key, CHUNK_STEPS)
+                kept = jax.vmap(line.fold)(dynamics.cell_dropout(keys, tracked.state.shape[:-1]))
+                return jax.lax.scan(step, (tracked, line.fold(tracked.state)), kept)[0][0]
 
             if not config.update_deadband:
                 return run(tracked)
             # What rests stays as it is for ever: the same figures for less work.
-            return jax.lax.cond(
-                model.is_at_rest(tracked.state, projection), lambda tracked: tracked, run, tracked
-            )
+            return jax.lax.cond(model.is_at_rest(tracked.state), lambda tracked: tracked, run, tracked)
 
         count = len(tracked.state)
         keys = jax.random.split(key, count)

@@ -1,8 +1,8 @@
 """Where a training's arrays live: parameters and pool on every device, each batch divided among them.
 
-Data-parallel training in JAX's own terms: one mesh with one axis, the batch. The update is written as if
-there were one device; the compiler divides the roll-outs and sums the gradients. The devices may be those of
-several hosts, see `training/hosts.py`.
+Data-parallel training in JAX's own terms: one mesh with one axis, the batch. Each device runs the automata of
+its share and differentiates their loss; the mean of the gradients is every device's. The devices may be those
+of several hosts, see `training/hosts.py`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
-from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from training.hosts import ALONE, Hosts, share_of_batch
@@ -66,10 +66,36 @@ class Layout:
         """The leading axis over the devices."""
         return PartitionSpec(_BATCH_AXIS)
 
-    def divide(self, batch: Array) -> Array:
-        """Inside a jitted function: the leading axis over the devices."""
-        batch = self.gather(batch)
-        return jax.lax.with_sharding_constraint(batch, NamedSharding(self.mesh, self.batch_axis))
+    def divided(
+        self, function: Callable[..., tuple[Any, Any]], batch_axes: Sequence[int | None]
+    ) -> Callable[..., tuple[Any, Any]]:
+        """A function of a whole batch that every device computes for its share.
+
+        Args:
+            function: Returns a pair of trees: means over its batch, and arrays with the batch as first axis.
+            batch_axes: Of each argument the axis that is the batch; None for what every device needs whole.
+
+        Returns:
+            The same function, for use inside a jitted one: the means are those of the whole batch but for
+            rounding.
+        """
+
+        def of_share(*arguments: Any) -> tuple[Any, Any]:
+            means, batch = function(*arguments)
+            return jax.lax.pmean(means, _BATCH_AXIS), batch
+
+        specs = tuple(
+            PartitionSpec() if axis is None else PartitionSpec(*[None] * axis, _BATCH_AXIS)
+            for axis in batch_axes
+        )
+        shared = jax.shard_map(
+            of_share,
+            mesh=self.mesh,
+            in_specs=specs,
+            out_specs=(PartitionSpec(), self.batch_axis),
+            check_vma=False,
+        )
+        return lambda *arguments: self.gather(shared(*self.gather(arguments)))
 
     def gather(self, tree: Any) -> Any:
         """Inside a jitted function: whole on every device, where there are several hosts.

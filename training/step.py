@@ -180,11 +180,10 @@ def make_train_step(
     model_config = dynamics.config
 
     def loss_function(
-        parameters: Parameters, state: Array, clean: Array, key: Array
-    ) -> tuple[Array, tuple[Array, Array, Array, Array]]:
-        keys = jax.random.split(key, config.rollout_steps)
-        final, states = dynamics.rollout(
-            parameters, state, keys, rematerialise=config.rematerialise, history=True
+        parameters: Parameters, state: Array, clean: Array, cell_dropout: Array
+    ) -> tuple[Array, tuple[tuple[Array, Array, Array], Array]]:
+        final, states = dynamics.rollout_with(
+            cell_dropout, parameters, state, rematerialise=config.rematerialise, history=True
         )
         pictures = visible(states[-config.loss_steps :], model_config)
         errors = jnp.mean((pictures - clean) ** 2, axis=(-3, -2, -1))
@@ -194,7 +193,19 @@ def make_train_step(
         motion = jnp.mean(jnp.abs(jnp.diff(last, axis=0)))
         overflow = jnp.mean(jnp.maximum(jnp.abs(states) - config.overflow_limit, 0.0))
         loss = toned + config.motion_weight * motion + config.overflow_weight * overflow
-        return loss, (error, motion, overflow, final)
+        return loss, ((error, motion, overflow), final)
+
+    def descent(
+        parameters: Parameters, state: Array, clean: Array, cell_dropout: Array
+    ) -> tuple[tuple[Parameters, tuple[Array, Array, Array]], Array]:
+        """The gradient and the metrics, means over the batch, and the states at the end."""
+        gradient, (metrics, final) = jax.grad(loss_function, has_aux=True)(
+            parameters, state, clean, cell_dropout
+        )
+        return (gradient, metrics), final
+
+    if layout is not None:
+        descent = layout.divided(descent, batch_axes=(None, 0, 0, 1))
 
     def train_step(train_state: TrainState, images: Images) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(config.seed), train_state.restarts)
@@ -219,13 +230,11 @@ def make_train_step(
             index = index.at[: config.fresh_count].set(fresh_index)
 
         clean = images.clean(index)
-        if layout is not None:
-            state, clean = layout.divide(state), layout.divide(clean)
-        (_, (error, motion, overflow, final)), gradient = jax.value_and_grad(loss_function, has_aux=True)(
-            train_state.parameters, state, clean, rollout_key
+        keys = jax.random.split(rollout_key, config.rollout_steps)
+        cell_dropout = dynamics.cell_dropout(keys, state.shape[:-1])
+        (gradient, (error, motion, overflow)), final = descent(
+            train_state.parameters, state, clean, cell_dropout
         )
-        if layout is not None:
-            gradient, final = layout.gather((gradient, final))
         norm = optax.tree.norm(gradient)
         updates, optimiser_state = optimiser.update(
             gradient, train_state.optimiser_state, train_state.parameters

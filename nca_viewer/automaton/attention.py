@@ -5,178 +5,137 @@ arXiv:2211.01233, and the CAX example of the same name. The example builds all (
 all but nine per cell; here the nine neighbours are gathered instead, so that cost and memory are
 O(H W). The numbers are the same to float32 rounding; the tests hold the two forms against each other.
 
-Everything here, forward and backward, is made of two operations: products with a shifted grid reduced
-over each head (`_products`), and sums of shifted grids weighted per head (`_weighted_sum`). What makes
-them fast on a CPU is the order of the channels. With one head's channels side by side, reducing over a
-head is a reduction over a short trailing axis, which compilers do not vectorise. In the *interleaved*
-order (`interleaved_channels`) the channels fall into groups of a few lanes of every head, so that adding
-the groups up is plain vector arithmetic on a trailing axis of one group, and only a group, a fraction of
-the channels, is left for the matrix product that finishes the reduction.
+Everything here, forward and backward, is made of two operations on a line of cells (`CellLine`): products
+with a shifted line summed over each head (`_products`), and sums of shifted lines weighted per head
+(`_weighted_sum`).
 """
 
 from __future__ import annotations
 
-import math
 from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
-MOORE_OFFSETS: tuple[tuple[int, int], ...] = tuple(
-    (row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)
-)
-"""(row, column) offsets of the nine cells that a cell attends to, itself in the middle."""
+from nca_viewer.automaton.line import CellLine
 
 _MASKED_LOGIT = -1e30
-_GROUP_WIDTH = 16
 
 
-def neighbour_mask(height: int, width: int) -> np.ndarray:
-    """Which of the nine neighbours exist: the grid has borders and does not wrap.
+def _by_head(cells: Array, num_heads: int) -> Array:
+    """[hidden, n] as [heads, hidden / heads, n]."""
+    return cells.reshape(num_heads, -1, cells.shape[-1])
+
+
+def _products(line: CellLine, cells: Array, neighbours: Array, num_heads: int) -> Array:
+    """Products of each cell with its nine neighbours, summed over each head.
+
+    Args:
+        line: How the cells lie.
+        cells: float[hidden, inner_length].
+        neighbours: float[hidden, length].
+        num_heads: Number of attention heads.
 
     Returns:
-        bool[9, height, width], in the order of `MOORE_OFFSETS`.
+        float[9, heads, inner_length].
     """
-    rows, columns = np.mgrid[:height, :width]
-    return np.stack(
+    cells, neighbours = _by_head(cells, num_heads), _by_head(neighbours, num_heads)
+    # Term by term: a reduction over the middle axis would not be fused with the products.
+    return jnp.stack(
         [
-            (rows + row >= 0) & (rows + row < height) & (columns + column >= 0) & (columns + column < width)
-            for row, column in MOORE_OFFSETS
+            sum(
+                cells[:, channel] * line.neighbour(neighbours[:, channel], n)
+                for channel in range(cells.shape[1])
+            )
+            for n in range(9)
         ]
     )
 
 
-def _lanes(head_size: int, num_heads: int) -> int:
-    """Channels of each head in one group."""
-    return math.gcd(head_size, max(1, _GROUP_WIDTH // num_heads))
-
-
-def interleaved_channels(num_heads: int, head_size: int) -> np.ndarray:
-    """The interleaved order of the channels of queries, keys and values.
-
-    Returns:
-        int[num_heads * head_size], a permutation: `array[..., permutation]` is interleaved where `array`
-        has each head's channels side by side.
-    """
-    lanes = _lanes(head_size, num_heads)
-    channels = np.arange(num_heads * head_size).reshape(num_heads, head_size // lanes, lanes)
-    return channels.transpose(1, 0, 2).reshape(-1)
-
-
-def _head_of_lane(num_heads: int, head_size: int) -> np.ndarray:
-    """float32[lanes of a group, num_heads] with a one where the lane belongs to the head."""
-    return np.kron(np.eye(num_heads), np.ones((_lanes(head_size, num_heads), 1))).astype(np.float32)
-
-
-def _pad(grid: Array) -> Array:
-    """Zeros around the last three axes' (row, column, channel) grid."""
-    return jnp.pad(grid, [(0, 0)] * (grid.ndim - 3) + [(1, 1), (1, 1), (0, 0)])
-
-
-def _shifted(padded: Array, neighbour: int, *, opposite: bool = False) -> Array:
-    """The padded grid as each cell's neighbour (or the one opposite) sees it: float[..., H, W, channels]."""
-    row, column = MOORE_OFFSETS[8 - neighbour if opposite else neighbour]
-    height, width = padded.shape[-3] - 2, padded.shape[-2] - 2
-    return padded[..., 1 + row : 1 + row + height, 1 + column : 1 + column + width, :]
-
-
-def _products(grid: Array, neighbours: Array, num_heads: int) -> Array:
-    """Products of each cell with its nine neighbours, summed over each head: float[9, ..., H, W, heads]."""
-    size = grid.shape[-1]
-    head_of_lane = _head_of_lane(num_heads, size // num_heads)
-    group = head_of_lane.shape[0]
-    padded = _pad(neighbours)
-    sums = []
-    for n in range(9):
-        product = grid * _shifted(padded, n)
-        sums.append(sum(product[..., start : start + group] for start in range(0, size, group)))
-    return jnp.stack(sums) @ head_of_lane
-
-
-def _weighted_sum(weights: Array, values: Array, *, from_neighbours: bool = False) -> Array:
+def _weighted_sum(line: CellLine, weights: Array, values: Array, *, from_neighbours: bool = False) -> Array:
     """Sum the nine neighbours' values under weights per head.
 
     Args:
-        weights: float[9, ..., H, W, heads].
-        values: float[..., H, W, heads * head_size], interleaved.
+        line: How the cells lie.
+        weights: float[9, heads, inner_length].
+        values: float[hidden, length].
         from_neighbours: Take each weight from the neighbour instead of the cell, i.e. the transposed map:
             the sum over n of weights[opposite of n] * values, both as seen at neighbour n.
 
     Returns:
-        float[..., H, W, heads * head_size], interleaved.
+        float[hidden, inner_length].
     """
-    num_heads = weights.shape[-1]
-    head_of_lane = _head_of_lane(num_heads, values.shape[-1] // num_heads)
-    group = head_of_lane.shape[0]
-    weights = weights @ head_of_lane.T
+    values = _by_head(values, weights.shape[1])
     if from_neighbours:
-        padded = _pad(weights)
-        terms = [_shifted(padded[n], n, opposite=True) for n in range(9)]
+        weights = line.with_ends(weights)
+        terms = [line.neighbour(weights[n], n, opposite=True) for n in range(9)]
     else:
         terms = [weights[n] for n in range(9)]
-    padded = _pad(values)
-    groups = []
-    for start in range(0, values.shape[-1], group):
-        part = padded[..., start : start + group]
-        groups.append(sum(terms[n] * _shifted(part, n, opposite=from_neighbours) for n in range(9)))
-    return jnp.concatenate(groups, axis=-1)
+    total = sum(
+        terms[n][:, None] * line.neighbour(values, n, opposite=from_neighbours) for n in range(9)
+    )
+    return total.reshape(-1, line.inner_length)
 
 
-def local_attention_weights(query: Array, key: Array, *, num_heads: int) -> Array:
+def local_attention_weights(line: CellLine, query: Array, key: Array, num_heads: int) -> Array:
     """Softmax over the Moore neighbourhood of the products of queries and neighbouring keys.
 
     Args:
-        query: float[..., H, W, heads * head_size], interleaved, already scaled by 1 / sqrt(head_size).
-        key: float[..., H, W, heads * head_size], interleaved.
+        line: How the cells lie.
+        query: float[hidden, length], each head's channels side by side, already scaled by
+            1 / sqrt(hidden / heads).
+        key: float[hidden, length].
         num_heads: Number of attention heads.
 
     Returns:
-        float[9, ..., H, W, heads]; non-negative, summing to one over the first axis, and exactly zero
-        for neighbours beyond the border.
+        float[9, heads, inner_length]; non-negative, summing to one over the first axis, and exactly zero
+        for neighbours beyond the border. Of no meaning in gaps.
     """
-    height, width = query.shape[-3:-1]
-    mask = neighbour_mask(height, width).reshape(9, *(1,) * (query.ndim - 3), height, width, 1)
-    logits = jnp.where(mask, _products(query, key, num_heads), _MASKED_LOGIT)
-    return jax.nn.softmax(logits, axis=0)
+    logits = _products(line, line.inner(query), key, num_heads)
+    return jax.nn.softmax(jnp.where(line.neighbour_mask, logits, _MASKED_LOGIT), axis=0)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(3,))
-def local_attention(query: Array, key: Array, value: Array, num_heads: int) -> Array:
+@partial(jax.custom_vjp, nondiff_argnums=(0, 2))
+def local_attention(line: CellLine, query_key_value: Array, num_heads: int) -> Array:
     """Multi-head attention of every cell over its Moore neighbourhood, in O(H W).
 
     Its gradient is written out below: it gathers the neighbours just as the forward pass does, where
-    automatic differentiation would scatter into nine padded grids and add them up.
+    automatic differentiation would scatter into nine padded lines and add them up.
 
     Args:
-        query: float[..., H, W, heads * head_size], interleaved, already scaled by 1 / sqrt(head_size).
-        key: float[..., H, W, heads * head_size], interleaved.
-        value: float[..., H, W, heads * head_size], interleaved.
+        line: How the cells lie.
+        query_key_value: float[3 * hidden, length]: queries, already scaled by 1 / sqrt(hidden / heads), keys
+            and values, of each first one head's channels, then the next one's.
         num_heads: Number of attention heads.
 
     Returns:
-        float[..., H, W, heads * head_size], interleaved: the weighted sums of neighbouring values.
+        float[hidden, inner_length]: the weighted sums of neighbouring values. Of no meaning in gaps.
     """
-    return _weighted_sum(local_attention_weights(query, key, num_heads=num_heads), value)
+    return _local_attention_forward(line, query_key_value, num_heads)[0]
 
 
-def _local_attention_forward(query: Array, key: Array, value: Array, num_heads: int) -> tuple[Array, tuple]:
-    weights = local_attention_weights(query, key, num_heads=num_heads)
-    return _weighted_sum(weights, value), (query, key, value, weights)
+def _local_attention_forward(
+    line: CellLine, query_key_value: Array, num_heads: int
+) -> tuple[Array, tuple[Array, Array]]:
+    query, key, value = jnp.split(query_key_value, 3)
+    weights = local_attention_weights(line, query, key, num_heads)
+    return _weighted_sum(line, weights, value), (query_key_value, weights)
 
 
 def _local_attention_backward(
-    num_heads: int, saved: tuple[Array, Array, Array, Array], gradient: Array
-) -> tuple[Array, Array, Array]:
-    query, key, value, weights = saved
-    weights_gradient = _products(gradient, value, num_heads)
+    line: CellLine, num_heads: int, saved: tuple[Array, Array], gradient: Array
+) -> tuple[Array]:
+    query_key_value, weights = saved
+    query, key, value = jnp.split(query_key_value, 3)
+    weights_gradient = _products(line, gradient, value, num_heads)
     logits_gradient = weights * (weights_gradient - (weights * weights_gradient).sum(axis=0))
-    return (
-        _weighted_sum(logits_gradient, key),
-        _weighted_sum(logits_gradient, query, from_neighbours=True),
-        _weighted_sum(weights, gradient, from_neighbours=True),
-    )
+    gradients = [
+        _weighted_sum(line, logits_gradient, key),
+        _weighted_sum(line, logits_gradient, query, from_neighbours=True),
+        _weighted_sum(line, weights, line.with_ends(gradient), from_neighbours=True),
+    ]
+    return (line.with_ends(jnp.concatenate(gradients)),)
 
 
 local_attention.defvjp(_local_attention_forward, _local_attention_backward)

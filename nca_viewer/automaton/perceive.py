@@ -10,11 +10,8 @@ from cax.core.perceive import Perceive
 from flax import nnx
 from jax import Array
 
-from nca_viewer.automaton.attention import (
-    interleaved_channels,
-    local_attention,
-    local_attention_weights,
-)
+from nca_viewer.automaton.attention import local_attention, local_attention_weights
+from nca_viewer.automaton.line import CellLine
 from nca_viewer.config import ModelConfig
 
 
@@ -22,18 +19,18 @@ class Projection(NamedTuple):
     """The affine map from a cell's state straight to its queries, keys and values.
 
     Between the state and the queries there is nothing but linear maps and a table of positions, so they
-    fold into one matrix and one bias per cell. The fold is worth 24 kFLOP per cell and step, and is made
-    once per roll-out. Queries come out scaled by 1 / sqrt(head_size).
+    fold into one matrix, from the state's channels and a few that never change. The fold is worth 24 kFLOP
+    per cell and step, and is made once per roll-out. Queries come out scaled by 1 / sqrt(head_size).
 
     Attributes:
-        kernel: float[channel_size, 3 * hidden_size]; queries, keys and values each interleaved, see
-            `attention.interleaved_channels`.
-        bias: float[height, width, 3 * hidden_size].
-        out_kernel: float[hidden_size, perception_size], from interleaved channels.
+        kernel: float[3 * hidden_size, channel_size + 2 * position_embedding_size + 1].
+        position: float[2 * position_embedding_size + 1, length]: each cell's row and column embedding and a
+            one, whose column of the kernel is the bias; zeros in gaps.
+        out_kernel: float[perception_size, hidden_size].
     """
 
     kernel: Array
-    bias: Array
+    position: Array
     out_kernel: Array
 
 
@@ -74,54 +71,63 @@ class LocalAttentionPerceive(Perceive):
             rngs=rngs,
         )
 
-    def projection(self) -> Projection:
-        """Fold projection, positions, queries, keys and values into one affine map."""
+    def projection(self, line: CellLine) -> Projection:
+        """Fold projection, positions, queries, keys and values into one matrix, for the cells of a line."""
         config = self.config
         attention = self.attention
-        order = interleaved_channels(config.num_heads, config.head_size)
         layers = (attention.query, attention.key, attention.value)
+        kernel = jnp.concatenate([layer.kernel[...].reshape(-1, config.hidden_size) for layer in layers], 1)
+        bias = jnp.concatenate([_bias(layer).reshape(-1) for layer in layers])
+        from_projected, from_position = jnp.split(kernel, [config.projection_size])
         kernel = jnp.concatenate(
-            [layer.kernel[...].reshape(-1, config.hidden_size)[:, order] for layer in layers], axis=1
+            [
+                self.linear.kernel[...] @ from_projected,
+                from_position,
+                (bias + _bias(self.linear) @ from_projected)[None],
+            ]
         )
-        bias = jnp.concatenate([_bias(layer).reshape(-1)[order] for layer in layers])
-        from_state, from_row, from_column = jnp.split(
-            kernel,
-            [config.projection_size, config.projection_size + config.position_embedding_size],
-        )
-        table = self.position_embed.embedding[...]
-        rows = table[: config.height] @ from_row
-        columns = table[: config.width] @ from_column
-        bias = bias + _bias(self.linear) @ from_state
         scale = jnp.where(
             jnp.arange(3 * config.hidden_size) < config.hidden_size, 1 / math.sqrt(config.head_size), 1.0
         )
+        table = self.position_embed.embedding[...]
+        grid = (*line.automata, line.height, line.width)
+        rows = jnp.broadcast_to(table[: line.height, None], (*grid, table.shape[1]))
+        columns = jnp.broadcast_to(table[: line.width], (*grid, table.shape[1]))
         return Projection(
-            kernel=(self.linear.kernel[...] @ from_state) * scale,
-            bias=(rows[:, None] + columns[None] + bias) * scale,
-            out_kernel=attention.out.kernel[...].reshape(config.hidden_size, -1)[order],
+            kernel=(kernel * scale).T,
+            position=line.fold(jnp.concatenate([rows, columns, jnp.ones((*grid, 1), table.dtype)], axis=-1)),
+            out_kernel=attention.out.kernel[...].reshape(config.hidden_size, -1).T,
         )
 
     @staticmethod
-    def _query_key_value(state: Array, projection: Projection) -> list[Array]:
-        return jnp.split(state @ projection.kernel + projection.bias, 3, axis=-1)
+    def _query_key_value(cells: Array, projection: Projection) -> Array:
+        return projection.kernel @ jnp.concatenate([cells, projection.position])
 
-    def __call__(self, state: Array, projection: Projection | None = None) -> Array:
+    def in_line(self, line: CellLine, cells: Array, projection: Projection) -> Array:
         """Perceive the neighbourhood.
 
         Args:
-            state: float[..., H, W, channel_size].
-            projection: `self.projection()`, where the caller has made it already.
+            line: How the cells lie.
+            cells: float[channel_size, length].
+            projection: `self.projection(line)`.
 
         Returns:
-            float[..., H, W, perception_size].
+            float[perception_size, inner_length]. Of no meaning in gaps.
         """
-        if projection is None:
-            projection = self.projection()
-        query, key, value = self._query_key_value(state, projection)
-        attended = local_attention(query, key, value, self.config.num_heads)
-        return attended @ projection.out_kernel + _bias(self.attention.out)
+        query_key_value = self._query_key_value(cells, projection)
+        attended = local_attention(line, query_key_value, self.config.num_heads)
+        return projection.out_kernel @ attended + _bias(self.attention.out)[:, None]
+
+    def __call__(self, state: Array) -> Array:
+        """As `in_line`, for grids: float[..., H, W, channel_size] -> float[..., H, W, perception_size]."""
+        line = CellLine.of(state)
+        perception = self.in_line(line, line.fold(state), self.projection(line))
+        return line.unfold(line.with_ends(perception))
 
     def attention_weights(self, state: Array) -> Array:
         """What each cell looks at: float[9, ..., H, W, heads], summing to one over the neighbours."""
-        query, key, _ = self._query_key_value(state, self.projection())
-        return local_attention_weights(query, key, num_heads=self.config.num_heads)
+        line = CellLine.of(state)
+        query_key_value = self._query_key_value(line.fold(state), self.projection(line))
+        query, key, _ = jnp.split(query_key_value, 3)
+        weights = local_attention_weights(line, query, key, self.config.num_heads)
+        return line.unfold(line.with_ends(weights))

@@ -5,6 +5,7 @@ The viewer's jitted step and the training's differentiated roll-out are these sa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,9 @@ import jax
 from flax import nnx
 from jax import Array
 
+from nca_viewer.automaton.line import CellLine
 from nca_viewer.automaton.system import AttentionNCA
+from nca_viewer.automaton.update import cell_dropout
 from nca_viewer.config import ModelConfig
 
 Parameters = Any
@@ -41,21 +44,48 @@ class Dynamics:
         """The automaton with these parameters; also inside traced functions."""
         return nnx.merge(self._graphdef, parameters, self._rest)
 
-    def rollout(
-        self,
-        parameters: Parameters,
-        state: Array,
-        keys: Array,
-        *,
-        rematerialise: bool = False,
-        history: bool = False,
-    ) -> Any:
+    def cell_dropout(self, keys: Array, grid_shape: Sequence[int]) -> Array:
+        """The draws of a roll-out's cell dropout.
+
+        Args:
+            keys: PRNG keys [num_steps], one for each step.
+            grid_shape: [..., H, W].
+
+        Returns:
+            float[num_steps, ..., H, W, 1], the factors of the cells' updates, 0 for those that are dropped.
+        """
+        # Not vmap: generators other than JAX's default draw otherwise under it than one by one.
+        return jax.lax.map(lambda key: cell_dropout(self.config, grid_shape, key), keys)
+
+    def rollout(self, parameters: Parameters, state: Array, keys: Array, **options: bool) -> Any:
         """Run one step per key.
 
         Args:
             parameters: As returned by `of`.
             state: float[..., H, W, channel_size].
             keys: PRNG keys [num_steps], one for each step's cell dropout.
+            options: See `rollout_with`.
+
+        Returns:
+            See `rollout_with`.
+        """
+        return self.rollout_with(self.cell_dropout(keys, state.shape[:-1]), parameters, state, **options)
+
+    def rollout_with(
+        self,
+        cell_dropout: Array,
+        parameters: Parameters,
+        state: Array,
+        *,
+        rematerialise: bool = False,
+        history: bool = False,
+    ) -> Any:
+        """Run one step per draw of the cell dropout.
+
+        Args:
+            cell_dropout: float[num_steps, ..., H, W, 1], see `cell_dropout`.
+            parameters: As returned by `of`.
+            state: float[..., H, W, channel_size].
             rematerialise: Recompute each step in the backward pass instead of storing its inside: memory
                 for one step plus one state per step.
             history: Also return the state after each step.
@@ -64,13 +94,14 @@ class Dynamics:
             The final state; with `history` a pair of it and the states float[num_steps, ..., H, W, C].
         """
         model = self.bind(parameters)
-        projection = model.perceive.projection()
+        line = CellLine.of(state)
+        projection = model.perceive.projection(line)
 
-        def step(state: Array, key: Array) -> tuple[Array, Array | None]:
-            state = model.step(state, key, projection)
-            return state, state if history else None
+        def step(cells: Array, kept: Array) -> tuple[Array, Array | None]:
+            cells = model.step_in_line(line, cells, kept, projection)
+            return cells, cells if history else None
 
         if rematerialise:
             step = jax.checkpoint(step)
-        final, states = jax.lax.scan(step, state, keys)
-        return (final, states) if history else final
+        final, states = jax.lax.scan(step, line.fold(state), jax.vmap(line.fold)(cell_dropout))
+        return (line.unfold(final), line.unfold(states)) if history else line.unfold(final)

@@ -7,6 +7,7 @@ from cax.core import ComplexSystem
 from flax import nnx
 from jax import Array
 
+from nca_viewer.automaton.line import CellLine
 from nca_viewer.automaton.perceive import LocalAttentionPerceive, Projection
 from nca_viewer.automaton.update import StochasticResidualUpdate
 from nca_viewer.config import ModelConfig
@@ -40,31 +41,53 @@ class AttentionNCA(ComplexSystem):
     def _step(self, state: Array, input: None = None, *, sow: bool = False) -> Array:
         return self.step(state)
 
-    def step(self, state: Array, key: Array | None = None, projection: Projection | None = None) -> Array:
+    def step(self, state: Array, key: Array | None = None) -> Array:
         """One step of every cell.
 
         Args:
             state: float[..., H, W, channel_size].
             key: PRNG key of the cell dropout; the module's own stream without it.
-            projection: `self.perceive.projection()`, where the caller has made it already.
 
         Returns:
             The next state, of the same shape.
         """
-        return self._limit(self.update(state, self.perceive(state, projection), key=key))
+        line = CellLine.of(state)
+        projection = self.perceive.projection(line)
+        kept = self.update.draw(state.shape[:-1], key)
+        cells = self.step_in_line(line, line.fold(state), line.fold(kept), projection)
+        return line.unfold(cells)
 
-    def is_at_rest(self, state: Array, projection: Projection | None = None) -> Array:
+    def step_in_line(self, line: CellLine, cells: Array, kept: Array, projection: Projection) -> Array:
+        """As `step`, of cells in a line: the form for many steps, with what they share made once.
+
+        Args:
+            line: How the cells lie.
+            cells: float[channel_size, length].
+            kept: float[1, length], this step's draw of the cell dropout, `self.update.draw`; zeros in gaps.
+            projection: `self.perceive.projection(line)`.
+
+        Returns:
+            The next cells, of the same shape.
+        """
+        perception = self.perceive.in_line(line, cells, projection)
+        moved = self.update.in_line(line.inner(cells), perception, line.inner(kept))
+        return line.with_ends(self._limit(moved))
+
+    def is_at_rest(self, state: Array) -> Array:
         """Whether no cell will ever change again, whichever cells the dropout keeps: bool[...].
 
         True of a state that every kept cell's update leaves exactly as it is. Only an automaton with an
         `update_deadband` gets there.
         """
-        still = self._limit(self.update.undropped(state, self.perceive(state, projection))) == state
-        return jnp.all(still, axis=(-3, -2, -1))
+        line = CellLine.of(state)
+        everyone = jnp.full((1, line.length), 1 / (1 - self.config.cell_dropout_rate))
+        projection = self.perceive.projection(line)
+        moved = line.unfold(self.step_in_line(line, line.fold(state), everyone, projection))
+        return jnp.all(moved == state, axis=(-3, -2, -1))
 
-    def _limit(self, state: Array) -> Array:
+    def _limit(self, cells: Array) -> Array:
         limit = self.config.state_limit
-        return state if limit is None else jnp.clip(state, -limit, limit)
+        return cells if limit is None else jnp.clip(cells, -limit, limit)
 
     @nnx.jit
     def render(self, state: Array) -> Array:

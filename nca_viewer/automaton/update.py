@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 from cax.core.update import ResidualUpdate
 from flax import nnx
 from jax import Array
 
+from nca_viewer.automaton.line import CellLine
 from nca_viewer.config import ModelConfig
+
+
+def cell_dropout(config: ModelConfig, grid_shape: Sequence[int], key: Array | nnx.RngStream) -> Array:
+    """One draw of the cell dropout: the factor of each cell's update.
+
+    Args:
+        config: The automaton's hyperparameters.
+        grid_shape: [..., H, W].
+        key: PRNG key of the draw, or a stream of them.
+
+    Returns:
+        float[..., H, W, 1], either 0 or 1 / (1 - cell_dropout_rate).
+    """
+    return nnx.Dropout(config.cell_dropout_rate)(jnp.ones((*grid_shape, 1), jnp.float32), rngs=key)
 
 
 class StochasticResidualUpdate(ResidualUpdate):
@@ -41,12 +58,36 @@ class StochasticResidualUpdate(ResidualUpdate):
             zeros_init=True,
             rngs=rngs,
         )
-        self.deadband = config.update_deadband
+        self.config = config
+
+    def draw(self, grid_shape: Sequence[int], key: Array | None = None) -> Array:
+        """As `cell_dropout`; from the module's own stream without a key."""
+        return cell_dropout(self.config, grid_shape, self.dropout.rngs if key is None else key)
+
+    def in_line(self, cells: Array, perception: Array, kept: Array) -> Array:
+        """Add the update to the cells that the dropout keeps.
+
+        Args:
+            cells: float[channel_size, inner_length].
+            perception: float[perception_size, inner_length].
+            kept: float[1, inner_length], a draw of the cell dropout in a line; zeros in gaps.
+
+        Returns:
+            float[channel_size, inner_length].
+        """
+        first, last = self.layers
+        hidden = jax.nn.relu(first.kernel[0, 0].T @ perception + first.bias[...][:, None])
+        update = last.kernel[0, 0].T @ hidden + last.bias[...][:, None]
+        deadband = self.config.update_deadband
+        if deadband:
+            update = update - jnp.clip(update, -deadband, deadband)
+        # Selected, not multiplied by zero: what a cell does not take does it no harm, be it a number or not.
+        return jnp.where(kept > 0, cells + self.step_size * (kept * update), cells)
 
     def __call__(
         self, state: Array, perception: Array, input: None = None, *, key: Array | None = None
     ) -> Array:
-        """Add the update to the cells that the dropout keeps.
+        """As `in_line`, for grids, with a draw of its own.
 
         Args:
             state: float[..., H, W, channel_size].
@@ -57,17 +98,7 @@ class StochasticResidualUpdate(ResidualUpdate):
         Returns:
             float[..., H, W, channel_size].
         """
-        return state + self.step_size * self.dropout(self.increment(perception), rngs=key)
-
-    def increment(self, perception: Array) -> Array:
-        """What a cell that is kept adds to its state, before the scaling: float[..., H, W, channel_size]."""
-        first, last = self.layers
-        hidden = jax.nn.relu(perception @ first.kernel[0, 0] + first.bias[...])
-        update = hidden @ last.kernel[0, 0] + last.bias[...]
-        if self.deadband:
-            update = update - jnp.clip(update, -self.deadband, self.deadband)
-        return update
-
-    def undropped(self, state: Array, perception: Array) -> Array:
-        """The next state of every cell if it is kept, scaled as kept updates are."""
-        return state + self.step_size * self.increment(perception) / (1.0 - self.dropout.rate)
+        line = CellLine.of(state)
+        kept = self.draw(state.shape[:-1], key)
+        folded = (line.inner(line.fold(grid)) for grid in (state, perception, kept))
+        return line.unfold(line.with_ends(self.in_line(*folded)))

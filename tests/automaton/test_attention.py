@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,12 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.test_util import check_grads
 
-from nca_viewer.automaton.attention import (
-    interleaved_channels,
-    local_attention,
-    local_attention_weights,
-    neighbour_mask,
-)
+from nca_viewer.automaton.attention import local_attention, local_attention_weights
+from nca_viewer.automaton.line import MOORE_OFFSETS, CellLine, neighbour_mask
 from nca_viewer.automaton.perceive import LocalAttentionPerceive
 from nca_viewer.config import ModelConfig
 
@@ -120,8 +118,9 @@ def test_weights_are_a_distribution_over_the_cells_that_exist(perceive: LocalAtt
 
 
 def test_huge_logits_do_not_overflow() -> None:
-    query = jnp.full((8, 9, 6), 1e6)
-    weights = local_attention_weights(query, query, num_heads=2)
+    line = CellLine((), 8, 9)
+    query = line.fold(jnp.full((8, 9, 6), 1e6))
+    weights = local_attention_weights(line, query, query, num_heads=2)
     assert bool(jnp.isfinite(weights).all())
 
 
@@ -133,21 +132,60 @@ def test_huge_logits_do_not_overflow() -> None:
 )
 def test_any_heads_and_head_size(num_heads: int, head_size: int, seed: int) -> None:
     height, width, size = 3, 4, num_heads * head_size
-    order = interleaved_channels(num_heads, head_size)
-    assert sorted(order) == list(range(size))
+    line = CellLine((), height, width)
     query, key, value = jax.random.normal(jax.random.key(seed), (3, height, width, size))
-    fast = local_attention(query[..., order], key[..., order], value[..., order], num_heads)
+    cells = line.fold(jnp.concatenate([query, key, value], axis=-1))
+    fast = line.unfold(line.with_ends(local_attention(line, cells, num_heads)))
 
     heads = (height * width, num_heads, head_size)
     logits = jnp.einsum("qhd,khd->hqk", query.reshape(heads), key.reshape(heads))
     logits = jnp.where(dense_moore_mask(height, width), logits, -jnp.inf)
     dense = jnp.einsum("hqk,khd->qhd", jax.nn.softmax(logits, axis=-1), value.reshape(heads))
-    np.testing.assert_allclose(fast, dense.reshape(height, width, size)[..., order], rtol=2e-4, atol=2e-5)
+    np.testing.assert_allclose(fast, dense.reshape(height, width, size), rtol=2e-4, atol=2e-5)
 
 
 def test_written_out_gradient_equals_finite_differences() -> None:
+    line = CellLine((2,), 3, 5)
+
+    def attention(grids: jax.Array) -> jax.Array:
+        return line.unfold(line.with_ends(local_attention(line, line.fold(grids), 3)))
+
     with jax.enable_x64(True):
-        arrays = jax.random.normal(jax.random.key(12), (3, 3, 5, 6), jnp.float64)
-        check_grads(
-            lambda *arrays: local_attention(*arrays, 3), tuple(arrays), order=1, modes=["rev"], rtol=1e-5
+        grids = jax.random.normal(jax.random.key(12), (2, 3, 5, 18), jnp.float64)
+        check_grads(attention, (grids,), order=1, modes=["rev"], rtol=1e-5)
+
+
+def test_what_is_not_a_number_stays_in_its_automaton() -> None:
+    model = LocalAttentionPerceive(CONFIG, rngs=nnx.Rngs(13))
+    states = jax.random.normal(jax.random.key(14), (3, *CONFIG.state_shape))
+    corners = states.at[1, ::10, ::12, 2].set(jnp.nan)
+    wrong = np.isnan(np.asarray(model(corners))).any(axis=(1, 2, 3))
+    assert wrong.tolist() == [False, True, False]
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    automata=st.lists(st.integers(1, 3), max_size=2).map(tuple),
+    height=st.integers(1, 7),
+    width=st.integers(1, 7),
+    channels=st.integers(1, 3),
+)
+def test_a_line_holds_every_cell_once_and_shows_its_neighbours(
+    automata: tuple[int, ...], height: int, width: int, channels: int
+) -> None:
+    grid = np.arange(1.0, 1 + math.prod((*automata, height, width, channels)), dtype=np.float32)
+    grid = grid.reshape(*automata, height, width, channels)
+    line = CellLine.of(jnp.asarray(grid))
+    cells = line.fold(jnp.asarray(grid))
+    assert cells.shape == (channels, line.length)
+    assert np.count_nonzero(cells) == grid.size
+    np.testing.assert_array_equal(line.unfold(cells), grid)
+    np.testing.assert_array_equal(line.with_ends(line.inner(cells)), cells)
+    surrounded = np.pad(grid, [*[(0, 0)] * len(automata), (1, 1), (1, 1), (0, 0)])
+    for number, (row, column) in enumerate(MOORE_OFFSETS):
+        seen = jnp.where(line.neighbour_mask[number], line.neighbour(cells, number), 0.0)
+        expected = surrounded[..., 1 + row : 1 + row + height, 1 + column : 1 + column + width, :]
+        np.testing.assert_array_equal(line.unfold(line.with_ends(seen)), expected)
+        np.testing.assert_array_equal(
+            line.neighbour(cells, number, opposite=True), line.neighbour(cells, 8 - number)
         )

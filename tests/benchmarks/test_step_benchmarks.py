@@ -22,6 +22,7 @@ import pytest
 from flax import nnx
 from jax import Array
 
+from nca_viewer.automaton.line import CellLine
 from nca_viewer.automaton.perceive import LocalAttentionPerceive
 from nca_viewer.automaton.rollout import Dynamics, Parameters
 from nca_viewer.automaton.system import AttentionNCA
@@ -36,7 +37,10 @@ BATCH_SIZE = 4
 class DensePerceive(LocalAttentionPerceive):
     """The original example's form: flax's attention over all pairs of cells, under a boolean mask."""
 
-    def __call__(self, state: Array, projection: object = None) -> Array:
+    def in_line(self, line: CellLine, cells: Array, projection: object) -> Array:
+        return line.inner(line.fold(self(line.unfold(cells))))
+
+    def __call__(self, state: Array) -> Array:
         height, width = state.shape[-3:-1]
         rows, columns = np.divmod(np.arange(height * width), width)
         mask = (abs(rows[:, None] - rows) <= 1) & (abs(columns[:, None] - columns) <= 1)
@@ -80,15 +84,23 @@ def train(form: str) -> Callable[[], Array]:
     state = jax.random.uniform(jax.random.key(2), (BATCH_SIZE, *CONFIG.state_shape))
     keys = jax.random.split(jax.random.key(3), ROLLOUT_STEPS)
 
-    # The state and the keys are arguments: as constants, XLA would fold them at great cost.
-    def loss(parameters: Parameters, state: Array, keys: Array) -> Array:
-        state = layout.divide(state)
-        final = dynamics.rollout(parameters, state, keys, rematerialise=form == "local")
+    # The state and the draws are arguments: as constants, XLA would fold them at great cost.
+    def loss(parameters: Parameters, state: Array, cell_dropout: Array) -> Array:
+        final = dynamics.rollout_with(cell_dropout, parameters, state, rematerialise=form == "local")
         return jnp.mean((final[..., -1] - 0.5) ** 2)
 
-    gradient = jax.jit(jax.value_and_grad(loss))
+    def descent(*arguments: Any) -> tuple[Any, Array]:
+        value, gradient = jax.value_and_grad(loss)(*arguments)
+        return gradient, value[None]
+
+    train_step = layout.divided(descent, batch_axes=(None, 0, 1))
+
+    @jax.jit
+    def run(parameters: Parameters, state: Array, keys: Array) -> Array:
+        return train_step(parameters, state, dynamics.cell_dropout(keys, state.shape[:-1]))
+
     state, keys = layout.replicate(state), jax.device_put(keys, layout.replicated)
-    return lambda: gradient(parameters, state, keys)
+    return lambda: run(parameters, state, keys)
 
 
 def in_own_process(workload: str, form: str, rounds: int) -> dict[str, Any]:
