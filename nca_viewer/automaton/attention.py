@@ -12,7 +12,8 @@ with a shifted line summed over each head (`_products`), and sums of shifted lin
 
 from __future__ import annotations
 
-from functools import partial
+from functools import partial, reduce
+from operator import add
 
 import jax
 import jax.numpy as jnp
@@ -72,8 +73,8 @@ def _weighted_sum(line: CellLine, weights: Array, values: Array, *, from_neighbo
         terms = [line.neighbour(weights[n], n, opposite=True) for n in range(9)]
     else:
         terms = [weights[n] for n in range(9)]
-    total = sum(
-        terms[n][:, None] * line.neighbour(values, n, opposite=from_neighbours) for n in range(9)
+    total = reduce(
+        add, [terms[n][:, None] * line.neighbour(values, n, opposite=from_neighbours) for n in range(9)]
     )
     return total.reshape(-1, line.inner_length)
 

@@ -97,7 +97,7 @@ class Dynamics:
         line = CellLine.of(state)
         projection = model.perceive.projection(line)
 
-        def step(cells: Array, kept: Array) -> tuple[Array, Array | None]:
+        def step(cells: Array, kept: Array) -> tuple[Array, Any]:
             cells = model.step_in_line(line, cells, kept, projection)
             return cells, cells if history else None
 
