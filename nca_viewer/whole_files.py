@@ -56,12 +56,18 @@ def whole_file(
 def output_file(path: str | os.PathLike[str], *, make_parents: bool = False) -> Iterator[Path]:
     """As `whole_file`, for a file that a person asked for.
 
+    As if it were written in place, it takes the place of what a link leads to, and a file that may not be
+    written stays as it is, where a renaming would ask neither.
+
     Raises:
         OutputError: it could not be written.
     """
     target = Path(path).expanduser()
     try:
-        with whole_file(target, make_parents=make_parents) as temporary:
+        end = Path(os.path.realpath(target))
+        if end.exists() and not os.access(end, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        with whole_file(end, make_parents=make_parents) as temporary:
             yield temporary
     except OSError as error:
         raise output_error(target, error) from error

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from nca_viewer.errors import OutputError
@@ -54,6 +56,29 @@ def test_a_person_is_told_in_one_line(tmp_path):
         temporary.write_text("new")
     with pytest.raises(OutputError, match="Is a directory"), output_file(tmp_path):
         pass
+
+
+def test_a_link_stays_a_link_and_what_it_leads_to_is_written(tmp_path):
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "a.txt"
+    link.symlink_to(tmp_path / "there" / "b.txt")
+    for text in ("new", "newer"):
+        with output_file(link) as temporary:
+            temporary.write_text(text)
+        assert link.is_symlink()
+        assert (tmp_path / "there" / "b.txt").read_text() == text
+        assert names(tmp_path / "there") == ["b.txt"]
+
+
+def test_a_file_that_may_not_be_written_stays_as_it_is(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    path.chmod(0o444)
+    if os.access(path, os.W_OK):  # Who runs the tests may write anything; others may not.
+        monkeypatch.setattr(os, "access", lambda asked, mode: (asked, mode) != (path.resolve(), os.W_OK))
+    with pytest.raises(OutputError, match="Permission denied"), output_file(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "old"
 
 
 def test_a_name_as_long_as_the_system_allows(tmp_path):

@@ -259,7 +259,8 @@ class Night:
         if self.wait_for(self.is_live) is None:
             sys.exit(f"the exhibit did not start; see {self.folder}")
         self.sample("start")
-        pause = self.options.minutes * 60 / (len(FAULTS) + 1)
+        # The last fault, SIGTERM, ends the night.
+        pause = self.options.minutes * 60 / len(FAULTS)
         for fault in FAULTS:
             due = self.began + pause * (len(self.story) + 1)
             self.wait(max(5.0, due - time.monotonic()))
