@@ -18,6 +18,7 @@ from nca_viewer.exhibit.director import Phase
 from nca_viewer.exhibit.host import ExhibitFacts
 from nca_viewer.operation.diagnostics import save_diagnostic
 from nca_viewer.operation.files import Clerk
+from nca_viewer.operation.handover import Handover
 from nca_viewer.operation.health import (
     Facts,
     Fault,
@@ -55,10 +56,6 @@ USAGE_SECONDS = 60.0
 
 MEMORY_SECONDS = 60.0
 """Whether memory grows is looked at so often."""
-
-RESTARTS_VARIABLE = "NCA_VIEWER_RESTARTS"
-LAST_END_VARIABLE = "NCA_VIEWER_LAST_END"
-"""Environment variables in which a supervisor tells how often and why it started the program anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +352,7 @@ class Caretaker:
         self._clerk.submit("the status", partial(write_status, self._folder, status))
 
     def _status(self, now_seconds: float, state: str, mode: str) -> Status:
+        handover = Handover.read()
         status = Status(
             state=state,
             time=utc(self._now()),
@@ -369,8 +367,8 @@ class Caretaker:
             recoveries=self._recoveries,
             last_fault=self._last_fault,
             last_error=self._last_error,
-            restarts=_whole(os.environ.get(RESTARTS_VARIABLE, "")),
-            last_end=os.environ.get(LAST_END_VARIABLE, ""),
+            restarts=handover.restarts,
+            last_end=handover.last_end,
             problems=self.problems,
             memory_megabytes=memory_megabytes(),
         )
@@ -422,7 +420,3 @@ def open_caretaker(config: ViewerConfig, *, version: str, seed: int) -> Caretake
         checkpoint=CheckpointStatus(config.checkpoint),
         usage_csv=config.usage_csv,
     )
-
-
-def _whole(text: str) -> int:
-    return int(text) if text.isdecimal() and len(text) < 10 else 0

@@ -7,20 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
+from nca_viewer.operation.handover import Handover
 from nca_viewer.operation.journal import Event, tell
-
-SUPERVISOR_VARIABLE = "NCA_VIEWER_SUPERVISOR"
-"""Environment variable in which a supervisor tells its process number."""
 
 LOOK_SECONDS = 0.5
 GRACE_SECONDS = 5.0
 """An orphan that has not ended after so long, since its device or its screen hangs, is ended at once."""
-
-
-def supervisor_process(environment: Mapping[str, str] = os.environ) -> int | None:
-    """The process number of this program's supervisor; None where it has none."""
-    text = environment.get(SUPERVISOR_VARIABLE, "")
-    return int(text) if text.isdecimal() and len(text) < 12 else None
 
 
 def is_orphan(supervisor: int | None, parent: int) -> bool:
@@ -50,7 +42,7 @@ def end_with_supervisor(
     Returns:
         The thread that looks; None where there is no supervisor.
     """
-    supervisor = supervisor_process(environment)
+    supervisor = Handover.read(environment).supervisor
     if supervisor is None:
         return None
 

@@ -21,11 +21,10 @@ from typing import Any
 
 from nca_viewer.errors import ConfigError
 from nca_viewer.operation.backoff import Backoff, BackoffRules, after_failure
-from nca_viewer.operation.caretaker import LAST_END_VARIABLE, RESTARTS_VARIABLE
 from nca_viewer.operation.files import replace_file
+from nca_viewer.operation.handover import Handover
 from nca_viewer.operation.heartbeat import ADDRESS_VARIABLE, Notifier
 from nca_viewer.operation.journal import Event, tell, utc
-from nca_viewer.operation.orphan import SUPERVISOR_VARIABLE
 
 fcntl: ModuleType | None
 try:
@@ -239,12 +238,9 @@ class Supervisor:
 
     def _run_once(self) -> tuple[str, int]:
         """Run the viewer until it ends or must be ended; returns why it is a failure, and its exit code."""
-        environment = self._environment | {
-            ADDRESS_VARIABLE: self._ear.address,
-            RESTARTS_VARIABLE: str(self._restarts),
-            SUPERVISOR_VARIABLE: str(os.getpid()),
-            LAST_END_VARIABLE: self._failures[-1]["reason"] if self._failures else "",
-        }
+        last_end = self._failures[-1]["reason"] if self._failures else ""
+        handover = Handover(os.getpid(), self._restarts, last_end)
+        environment = self._environment | handover.environment() | {ADDRESS_VARIABLE: self._ear.address}
         for name in ("WATCHDOG_USEC", "WATCHDOG_PID"):
             environment.pop(name, None)
         self._ear.listen(0)  # The last words of the one before.

@@ -2,12 +2,23 @@
 
 import threading
 
-from nca_viewer.operation.orphan import SUPERVISOR_VARIABLE, end_with_supervisor, supervisor_process
+from nca_viewer.operation.handover import Handover
+from nca_viewer.operation.orphan import end_with_supervisor
 
 
 def test_without_a_supervisor_nobody_looks():
     assert end_with_supervisor(lambda: None, environment={}) is None
-    assert supervisor_process({SUPERVISOR_VARIABLE: "none"}) is None
+
+
+def test_a_handover_arrives_as_it_was_told():
+    for told in (Handover(7, 12, "killed by SIGKILL"), Handover(), Handover(10**9)):
+        assert Handover.read(told.environment()) == told
+
+
+def test_a_handover_that_is_no_number_counts_as_untold():
+    for wrong in ("none", "-1", "1.5", " ", "9" * 40):
+        told = dict.fromkeys(Handover(1).environment(), wrong)
+        assert Handover.read(told) == Handover(None, 0, wrong)
 
 
 def test_it_ends_when_its_supervisor_has_died_and_not_before():
@@ -15,7 +26,7 @@ def test_it_ends_when_its_supervisor_has_died_and_not_before():
     parents = [7]
     thread = end_with_supervisor(
         ended.set,
-        environment={SUPERVISOR_VARIABLE: "7"},
+        environment=Handover(7).environment(),
         parent=lambda: parents[0],
         end_at_once=gone.set,
         look_seconds=0.01,
