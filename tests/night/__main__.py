@@ -184,6 +184,7 @@ class Night:
         before, began = self.status(), time.monotonic()
         minute = round((began - self.began) / 60, 1)
         entry = {"fault": name, "time": f"{datetime.now(UTC):%H:%M:%S}", "minute": minute, "tries": 1}
+        entry["load"] = round(os.getloadavg()[0], 1)  # On a machine with other work, all takes longer.
         self.story.append(entry)
         match name:
             case "killed":
