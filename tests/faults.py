@@ -10,6 +10,7 @@ class FaultySimulation:
         stalls: No snapshot comes while this is set.
         is_frozen: No step is taken until the next start.
         is_deaf: No stroke acts until the next start.
+        freezes: Of each freeze that has ended how many steps it withheld.
     """
 
     def __init__(self, simulation):
@@ -18,6 +19,8 @@ class FaultySimulation:
         self.stalls = False
         self.is_frozen = False
         self.is_deaf = False
+        self.freezes = []
+        self._withheld_steps = 0
 
     def __getattr__(self, name):
         return getattr(self.real, name)
@@ -26,7 +29,9 @@ class FaultySimulation:
         if self.step_error is not None:
             error, self.step_error = self.step_error, None
             raise error
-        if not self.is_frozen:
+        if self.is_frozen:
+            self._withheld_steps += steps
+        else:
             self.real.advance(steps)
 
     def apply(self, *arguments):
@@ -34,6 +39,9 @@ class FaultySimulation:
             self.real.apply(*arguments)
 
     def begin(self, image, mask_ratio):
+        if self.is_frozen:
+            self.freezes.append(self._withheld_steps)
+        self._withheld_steps = 0
         self.is_frozen = self.is_deaf = False
         self.real.begin(image, mask_ratio)
 

@@ -38,6 +38,7 @@ SIZE = (800, 600)
 RATE = 60
 SAMPLE_FRAMES = 500
 FAULT_FRAMES = 10_000
+FROZEN_STEPS = int(Limits().frozen_seconds * RATE)
 WARM_UP_PART = 0.25
 SLOPE_LIMIT_MEGABYTES = 1.0
 """For 100,000 frames, after warming up."""
@@ -108,6 +109,7 @@ def test_soak(tmp_path, record_property):
         "megabytes_per_100000_frames": round(float(slope), 3),
         "compilations_after_a_minute": len(compilations) - (compilations_when_warm or 0),
         "injected": faults,
+        "freezes_steps": simulation.freezes,
         "faults": status["faults"],
         "recoveries": status["recoveries"],
     }
@@ -117,7 +119,12 @@ def test_soak(tmp_path, record_property):
     assert figures["compilations_after_a_minute"] == 0
     # In a short run a single page more would look like a slope.
     assert slope < SLOPE_LIMIT_MEGABYTES or grown < SLOPE_LIMIT_MEGABYTES
-    assert status["recoveries"] >= faults
+    # A visitor who asks for a new digit ends a freeze before it can be noticed.
+    noticed = [steps for steps in simulation.freezes if steps > FROZEN_STEPS - 3]
+    assert all(steps < FROZEN_STEPS + 3 for steps in noticed)
+    assert status["faults"].get("frozen", 0) == len(noticed)
+    assert len(simulation.freezes) == faults // 3 - simulation.is_frozen
+    assert status["recoveries"] >= faults - len(simulation.freezes) + len(noticed)
     assert log.count(" fault: ") == sum(status["faults"].values())
     assert log.count("remedy: fresh digit") == status["recoveries"]
     assert status["problems"] == []
