@@ -13,7 +13,7 @@ with a shifted line summed over each head (`_products`), and sums of shifted lin
 from __future__ import annotations
 
 from functools import partial, reduce
-from operator import add
+from operator import add, mul
 
 import jax
 import jax.numpy as jnp
@@ -42,16 +42,13 @@ def _products(line: CellLine, cells: Array, neighbours: Array, num_heads: int) -
         float[9, heads, inner_length].
     """
     cells, neighbours = _by_head(cells, num_heads), _by_head(neighbours, num_heads)
+    terms = jnp.unstack(cells, axis=1)
+
     # Term by term: a reduction over the middle axis would not be fused with the products.
-    return jnp.stack(
-        [
-            sum(
-                cells[:, channel] * line.neighbour(neighbours[:, channel], n)
-                for channel in range(cells.shape[1])
-            )
-            for n in range(9)
-        ]
-    )
+    def with_neighbour(n: int) -> Array:
+        return reduce(add, map(mul, terms, jnp.unstack(line.neighbour(neighbours, n), axis=1)))
+
+    return jnp.stack([with_neighbour(n) for n in range(9)])
 
 
 def _weighted_sum(line: CellLine, weights: Array, values: Array, *, from_neighbours: bool = False) -> Array:
