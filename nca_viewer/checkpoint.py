@@ -212,7 +212,10 @@ def _verify(path: Path) -> str:
             f"{path} is not a complete checkpoint: cannot read {MANIFEST_NAME}: {error.strerror}"
         ) from error
     files = _parse_manifest(path, content)
-    stored = {file.relative_to(path).as_posix() for file in (path / "state").rglob("*") if file.is_file()}
+    try:
+        stored = {file.relative_to(path).as_posix() for file in (path / "state").rglob("*") if file.is_file()}
+    except OSError as error:  # A folder in it may vanish while it is listed.
+        raise CheckpointError(f"{path} is damaged: cannot list its files: {error.strerror}") from error
     if unlisted := sorted(stored - set(files)):
         raise CheckpointError(
             f"{path} is damaged: {MANIFEST_NAME} does not list {unlisted[0]}; copy it again"

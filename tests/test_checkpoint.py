@@ -1,5 +1,6 @@
 """Checkpoints that are whole, and those that are not."""
 
+import errno
 import json
 import os
 import re
@@ -314,6 +315,18 @@ assert read_tree(sys.argv[1])[1] == {"value": 1}
                     np.testing.assert_array_equal(tree["x"], metadata["value"])
             finally:
                 process.kill()
+
+    def test_a_folder_that_vanishes_while_it_is_listed_is_told_in_one_line(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        write_tree(tmp_path / "t", {"x": np.full(9, 0)}, {})
+
+        def vanish(path: Path, pattern: str):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+
+        monkeypatch.setattr(Path, "rglob", vanish)
+        with pytest.raises(CheckpointError, match=r"cannot list its files: No such file or directory$"):
+            read_tree(tmp_path / "t")
 
     def test_threads_may_read_and_write_at_once(self, tmp_path: Path):
         target = tmp_path / "t"
