@@ -1,4 +1,4 @@
-"""The command `nca-viewer`: options to a running viewer; every expected failure is one line."""
+"""The command `nca-viewer`: options to a configuration; every expected failure is one line."""
 
 from __future__ import annotations
 
@@ -6,46 +6,26 @@ import dataclasses
 import json
 import os
 import re
-import secrets
 import signal
 import sys
-import threading
-from collections.abc import Callable, Sequence
-from fractions import Fraction
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from nca_viewer import config_file
-from nca_viewer.errors import (
-    DEBUG_VARIABLE,
-    INTERRUPTED_EXIT_CODE,
-    ConfigError,
-    DisplayError,
-    DisplayLostError,
-    RestartNeededError,
-    UserError,
-    unexpected_message,
-)
+from nca_viewer.errors import DEBUG_VARIABLE, ConfigError, UserError, unexpected_message
 from nca_viewer.exhibit.director import OperatorExit, OperatorHold
-from nca_viewer.exhibit.night import NightHours
 from nca_viewer.exhibit.texts import LANGUAGES
-from nca_viewer.interaction.controls import SPEEDS
 from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping
-from nca_viewer.loading import BackgroundLoading, Exhibit, Loaded, load_exhibit
-from nca_viewer.version import version
-from nca_viewer.viewer_config import START_BLANK, START_DIGIT, ViewerConfig
+from nca_viewer.launch import run, say_error
+from nca_viewer.option_types import USER_PATH, NightType, SizeType, SpeedType, UserPathType
+from nca_viewer.version import PROGRAM, version
+from nca_viewer.viewer_config import START_DIGIT, ViewerConfig
 
 if TYPE_CHECKING:
-    from nca_viewer.operation.caretaker import Caretaker
     from nca_viewer.operation.doctor import Finding
-
-PROGRAM = "nca-viewer"
-_ENDING_SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
 
 
 class _OneLineErrors(click.Command):
@@ -108,74 +88,16 @@ def _tasks() -> dict[str, click.Command]:
     return {"supervise": supervise, "doctor": doctor}
 
 
-def _say_error(message: str) -> None:
-    click.echo(f"{PROGRAM}: error: {' '.join(message.split())}", err=True)
-
-
 def _fail(message: str, exit_code: int) -> NoReturn:
-    _say_error(message)
+    say_error(message)
     sys.exit(exit_code)
-
-
-class _UserPathType(click.ParamType):
-    """A path in which the shell left a `~` as it was, as it does after an equals sign."""
-
-    name = "path"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        try:
-            return Path(value).expanduser()
-        except RuntimeError:
-            self.fail(f"{value!r} names a home folder that does not exist", param, ctx)
-
-
-_USER_PATH = _UserPathType()
-
-
-class _SpeedType(click.ParamType):
-    name = "steps per frame"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
-        try:
-            # Short enough that no exponent can make it a number of a million digits.
-            speed = Fraction(value) if len(str(value)) <= 6 and "e" not in str(value).lower() else None
-        except (ValueError, ZeroDivisionError, TypeError, OverflowError):
-            speed = None
-        if speed not in SPEEDS:
-            self.fail(
-                f"{str(value)[:40]!r} is not a known speed; choose one of {', '.join(map(str, SPEEDS))}",
-                param,
-                ctx,
-            )
-        return speed
-
-
-class _SizeType(click.ParamType):
-    name = "WIDTHxHEIGHT"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        if isinstance(value, tuple):
-            return value
-        match = re.fullmatch(r"([0-9]{1,6})[xX]([0-9]{1,6})", str(value))
-        if not match:
-            self.fail(f"{str(value)[:40]!r} is not a size; write it as 900x960", param, ctx)
-        return int(match[1]), int(match[2])
-
-
-class _NightType(click.ParamType):
-    name = "HH:MM-HH:MM"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> NightHours:
-        return value if isinstance(value, NightHours) else NightHours.parse(str(value))
 
 
 _KINDS: dict[type[click.ParamType], config_file.Kind] = {
     click.types.BoolParamType: config_file.FLAG,
     click.types.IntParamType: config_file.WHOLE_NUMBER,
     click.types.FloatParamType: config_file.NUMBER,
-    _SpeedType: config_file.NUMBER_OR_TEXT,
+    SpeedType: config_file.NUMBER_OR_TEXT,
 }
 """What a configuration file's value must be for an option; a text for every other type."""
 
@@ -227,7 +149,7 @@ def _configurable(command: click.Command) -> list[click.Option]:
 
 def _beside(path: Path, option: click.Option, value: Any) -> Any:
     """A value; a relative path is meant from the configuration file's folder, wherever the program starts."""
-    is_path = isinstance(option.type, _UserPathType)
+    is_path = isinstance(option.type, UserPathType)
     may_be_path = option.name in ("checkpoint", "start") and ("/" in value or "\\" in value)
     if (is_path or may_be_path) and not value.startswith("~"):
         return str(path.parent / value)
@@ -273,7 +195,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.option(
     "--speed",
-    type=_SpeedType(),
+    type=SpeedType(),
     default="1",
     show_default=True,
     metavar="1/8...64",
@@ -289,7 +211,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.option(
     "--window-size",
-    type=_SizeType(),
+    type=SizeType(),
     default="900x960",
     show_default=True,
     metavar="WIDTHxHEIGHT",
@@ -300,14 +222,14 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 @click.option("--frames", type=int, metavar="N", help="End after this many frames.")
 @click.option(
     "--save",
-    type=_USER_PATH,
+    type=USER_PATH,
     metavar="FILE.png|FILE.gif",
     help="Write the last frame (.png), or the start and all frames (.gif); needs --frames.",
 )
 @click.option(
     "--output-dir",
     "output_directory",
-    type=_USER_PATH,
+    type=USER_PATH,
     help="Where screenshots (F2) go.  [default: your pictures folder]",
 )
 @click.option(
@@ -350,7 +272,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.option(
     "--attract-script",
-    type=_USER_PATH,
+    type=USER_PATH,
     metavar="FILE",
     help="What it shows then: a text file.  [default: the bundled one]",
 )
@@ -371,18 +293,18 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 @click.option(
     "--state-dir",
     "state_directory",
-    type=_USER_PATH,
+    type=USER_PATH,
     help="Where status.json and the records of faults go.  [default in an exhibit: your state folder]",
 )
 @click.option(
     "--log-dir",
     "log_directory",
-    type=_USER_PATH,
+    type=USER_PATH,
     help="Where the log goes, a few bounded files.  [default in an exhibit: your log folder]",
 )
 @click.option(
     "--usage-csv",
-    type=_USER_PATH,
+    type=USER_PATH,
     metavar="FILE.csv",
     help="Count visits, strokes, heals and resets by the hour; nothing else is kept of anybody.",
 )
@@ -404,7 +326,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.option(
     "--night",
-    type=_NightType(),
+    type=NightType(),
     metavar="HH:MM-HH:MM",
     help="Hours, by the local clock, at which the screen is dim or black, such as 22:00-07:00.",
 )
@@ -424,7 +346,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.option(
     "--config",
-    type=_USER_PATH,
+    type=USER_PATH,
     is_eager=True,
     callback=_read_config,
     metavar="FILE.toml",
@@ -546,211 +468,6 @@ def doctor(as_json: bool, arguments: tuple[str, ...]) -> None:
 
 def _as_json(findings: Sequence[Finding]) -> str:
     return json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1)
-
-
-def run(config: ViewerConfig) -> None:
-    """Run the viewer to its end.
-
-    Raises:
-        UserError: it could not start, or could not write what it should.
-    """
-    # Whatever is cheap to find out is found out before a window opens.
-    from nca_viewer.checkpoint import resolve_checkpoint
-    from nca_viewer.display import capture
-
-    if not config.exhibit:
-        resolve_checkpoint(config.checkpoint)
-    picture = None
-    if config.start not in (START_DIGIT, START_BLANK):
-        from nca_viewer.start_images import open_start_image
-
-        picture = open_start_image(Path(config.start))
-    if config.attract_script is not None:
-        from nca_viewer.exhibit.attract_script import read_script
-
-        read_script(config.attract_script)
-    if config.save is not None:
-        capture.require_writable(config.save)
-    if config.output_directory is not None:
-        capture.require_folder(config.output_directory)
-    seed = secrets.randbits(32) if config.seed is None else config.seed
-    from nca_viewer.operation.caretaker import open_caretaker
-
-    caretaker = open_caretaker(config, version=version(), seed=seed)
-
-    def load(report: Callable[[str], None], *, may_stand_in: bool = True) -> Exhibit:
-        return load_exhibit(config, seed, picture, report, caretaker, may_stand_in=may_stand_in)
-
-    try:
-        if config.headless:
-            _run_headless(config, load, caretaker)
-        else:
-            _run_window(config, load, caretaker)
-    except UserError as error:
-        caretaker.fail(error)
-        raise
-    except BaseException as error:
-        if not isinstance(error, SystemExit):
-            caretaker.fail(error)
-        raise
-
-
-def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: Caretaker) -> None:
-    from nca_viewer.display.window import PygameWindow
-    from nca_viewer.operation.orphan import end_with_supervisor
-
-    try:
-        window = PygameWindow(
-            PROGRAM,
-            config.window_size,
-            fullscreen=config.fullscreen,
-            display=config.display,
-            is_exhibit=config.exhibit,
-        )
-    except DisplayError as error:
-        if config.exhibit:  # Its screen may only be late; a supervisor tries again.
-            raise DisplayLostError(str(error)) from error
-        raise
-    from nca_viewer.display.x11 import when_connection_is_lost
-
-    when_connection_is_lost(lambda: _end_without_screen(caretaker))
-    from nca_viewer.app import App
-
-    # From the first moment on: once the loader runs, only `os._exit` ends the program in good time.
-    told_early = threading.Event()
-    _on_ending_signals(told_early.set)
-    loadings = [BackgroundLoading(load)]
-
-    def reload() -> BackgroundLoading:
-        # Where it fails, the automaton that runs goes on.
-        loadings[:] = [BackgroundLoading(partial(load, may_stand_in=False))]
-        return loadings[0]
-
-    recording = _Recording(config)
-    app = App(
-        window,
-        loadings[0],
-        config,
-        screenshot_folder=_screenshot_folder(config),
-        on_snapshot=recording.add if config.save else None,
-        caretaker=caretaker,
-        reload=reload,
-    )
-    _on_ending_signals(app.quit)
-    if told_early.is_set():
-        app.quit()
-    end_with_supervisor(app.quit)
-    exit_code = 0
-    try:
-        app.run()
-        window.close()
-        exit_code = recording.finish(app.frames)
-        caretaker.end()
-    except UserError as error:
-        caretaker.fail(error)
-        window.close()
-        _say_error(str(error))
-        exit_code = error.exit_code
-    finally:
-        window.close()
-    if loadings[0].is_running or exit_code == RestartNeededError.exit_code:
-        # Neither a compilation nor a device that hangs can be stopped, and an orderly end would wait for it.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(exit_code)
-    sys.exit(exit_code)
-
-
-def _on_ending_signals(end: Callable[[], None]) -> dict[int, Any]:
-    """Have the signals that would kill the program call a function; returns what they did before."""
-    return {number: signal.signal(number, lambda *_: end()) for number in _ENDING_SIGNALS}
-
-
-def _end_without_screen(caretaker: Caretaker) -> NoReturn:
-    error = DisplayLostError("the screen went away: its X server has ended; check it, and start again")
-    caretaker.fail(error)
-    _say_error(str(error))
-    sys.stderr.flush()
-    os._exit(error.exit_code)
-
-
-def _run_headless(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: Caretaker) -> None:
-    from nca_viewer.app import App
-    from nca_viewer.display.window import HeadlessWindow
-
-    recording = _Recording(config)
-    try:
-        exhibit = load(lambda stage: None)
-    except KeyboardInterrupt:
-        sys.exit(recording.finish(0))
-    app = App(
-        HeadlessWindow(config.window_size),
-        Loaded(exhibit),
-        config,
-        screenshot_folder=_screenshot_folder(config),
-        on_snapshot=recording.add,
-        caretaker=caretaker,
-    )
-    # What was made until then is kept.
-    earlier = _on_ending_signals(app.quit)
-    try:
-        app.run()
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
-    exit_code = recording.finish(app.frames)
-    caretaker.end()
-    if exit_code:
-        sys.exit(exit_code)
-
-
-class _Recording:
-    """Collects what `--save` asks for: all images for an animation, else the last one."""
-
-    def __init__(self, config: ViewerConfig) -> None:
-        self._config = config
-        self._images: list[Any] = []
-
-    def add(self, snapshot: Any, image: Any) -> None:
-        if self._config.save is None:
-            return
-        if self._config.save.suffix.lower() == ".png":
-            self._images.clear()
-        self._images.append(image)
-
-    def finish(self, frames: int) -> int:
-        """Write it, after so many frames, and tell where those are too few; returns the exit code."""
-        path, wanted = self._config.save, self._config.frames or 0
-        if path is None:
-            return INTERRUPTED_EXIT_CODE if wanted and not frames else 0
-        if self._images:
-            self._write(path)
-        if frames < wanted:
-            what = str(path) if self._images else f"{path} was not written"
-            click.echo(f"{PROGRAM}: ended after {frames} of {wanted} frames: {what}", err=True)
-        return 0 if self._images else INTERRUPTED_EXIT_CODE
-
-    def _write(self, path: Path) -> None:
-        from nca_viewer.display import capture
-        from nca_viewer.display.geometry import Geometry
-
-        last = self._images[-1]
-        cell_pixels = Geometry.fit(
-            self._config.window_size, last.shape[:2], bar_visible=False, margin_pixels=0
-        ).cell_pixels
-        if path.suffix.lower() == ".png":
-            capture.write_png(path, capture.enlarge(last, cell_pixels))
-        else:
-            capture.write_gif(path, self._images, cell_pixels, self._config.frames_per_second)
-
-
-def _screenshot_folder(config: ViewerConfig) -> Path:
-    if config.output_directory is not None:
-        return config.output_directory
-    import platformdirs
-
-    pictures = platformdirs.user_pictures_path()
-    return pictures if pictures.is_dir() else Path.cwd()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from nca_viewer import cli
+from nca_viewer import cli, launch
 from nca_viewer.app import App
 from nca_viewer.errors import ConfigError
 from nca_viewer.viewer_config import ViewerConfig
@@ -213,7 +213,7 @@ def test_what_should_not_happen_is_one_line_too(small_checkpoint, monkeypatch):
     def broken(*arguments, **options):
         raise KeyError("a\nb")
 
-    monkeypatch.setattr(cli, "load_exhibit", broken)
+    monkeypatch.setattr(launch, "load_exhibit", broken)
     result = invoke("--ckpt", small_checkpoint, *HEADLESS)
     assert result.exit_code == 1
     assert result.stderr == (
@@ -300,6 +300,7 @@ def test_config_is_validated_wherever_it_is_made():
     "arguments",
     [
         ("--speed", "1e99999999"),
+        ("--speed", "1_6"),
         ("--window-size", "9" * 5000 + "x64"),
         ("--start", "a" * 300),
         ("--start", "~nobody-of-that-name/x.png"),
@@ -358,7 +359,7 @@ def test_interrupted_before_it_lives_is_no_success(monkeypatch, tmp_path, save):
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "load_exhibit", interrupted)
+    monkeypatch.setattr(launch, "load_exhibit", interrupted)
     result = invoke("--headless", "--frames", "3", *save)
     assert result.exit_code == 130
     told = "nca-viewer: ended after 0 of 3 frames: life.png was not written\n"

@@ -41,9 +41,8 @@ from nca_viewer.operation.status import (
 )
 from nca_viewer.operation.usage import Counts, UsageBook, Wound, follow_wound
 from nca_viewer.snapshot import Snapshot
+from nca_viewer.version import PROGRAM
 from nca_viewer.viewer_config import ViewerConfig
-
-PROGRAM = "nca-viewer"
 
 DIAGNOSTIC_SECONDS = 10.0
 """Of faults of one kind that follow each other faster than this, only the first is kept in full."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pygame
 
-from nca_viewer import cli
+from nca_viewer import cli, launch
 from nca_viewer.display.window import PygameWindow
 from nca_viewer.errors import BackendError
 from nca_viewer.interaction.actions import Tool
@@ -93,7 +93,7 @@ def thousandth(number):
 
 def main():
     stage = Stage()
-    real_events, real_open, real_load = PygameWindow.events, Path.open, cli.load_exhibit
+    real_events, real_open, real_load = PygameWindow.events, Path.open, launch.load_exhibit
 
     def events(window):
         return [*real_events(window), *stage.frame(window)]
@@ -113,7 +113,7 @@ def main():
         def now(cls, zone=None):
             return super().now(zone) + stage.clock_jump
 
-    PygameWindow.events, Path.open, cli.load_exhibit = events, open_file, load
+    PygameWindow.events, Path.open, launch.load_exhibit = events, open_file, load
     caretaker.datetime = JumpingClock
     cli.main(prog_name="nca-viewer")
 
