@@ -399,6 +399,18 @@ def test_diagnostics_are_bounded(tmp_path):
     assert not list((tmp_path / FOLDER).glob("*huge.npz"))
 
 
+def test_diagnostics_of_a_clock_that_was_wrong_and_halves_of_them_make_room(tmp_path):
+    for year in (2099, 2026):
+        for second in range(MAX_FAULTS):
+            save_diagnostic(
+                tmp_path, "blank", {"year": year}, None, datetime(year, 1, 1, 0, 0, second, tzinfo=UTC)
+            )
+    (tmp_path / FOLDER / ".fault-20260101T000000000000-blank.partial.npz").write_bytes(b"half")
+    save_diagnostic(tmp_path, "blank", {"year": 2026}, None, datetime(2026, 1, 2, tzinfo=UTC))
+    kept = list((tmp_path / FOLDER).iterdir())
+    assert [json.loads(path.read_text())["year"] for path in kept] == [2026] * MAX_FAULTS
+
+
 def test_usage_that_cannot_be_written_is_a_problem_from_the_start(warm_simulation, tmp_path):
     (tmp_path / "file").write_text("in the way")
     floor = Floor(warm_simulation, tmp_path, usage_csv=tmp_path / "file" / "usage.csv")

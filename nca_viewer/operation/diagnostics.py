@@ -43,8 +43,9 @@ def save_diagnostic(
     """
     folder = state_folder / FOLDER
     # Room is made first: at most so many files are there, whenever the program is killed.
-    _forget_oldest(folder, MAX_FAULTS - 1)
-    stem = f"{_PREFIX}{moment.astimezone(UTC):%Y%m%dT%H%M%S%f}-{name}"
+    stamp = f"{_PREFIX}{moment.astimezone(UTC):%Y%m%dT%H%M%S%f}"
+    _forget_oldest(folder, MAX_FAULTS - 1, stamp)
+    stem = f"{stamp}-{name}"
     if state is not None and state.nbytes <= MAX_STATE_BYTES:
         content = io.BytesIO()
         np.savez_compressed(content, state=state)
@@ -54,12 +55,16 @@ def save_diagnostic(
     return path
 
 
-def _forget_oldest(folder: Path, kept: int) -> None:
+def _forget_oldest(folder: Path, kept: int, stamp: str) -> None:
+    """Keep so many; what a clock that was wrong has dated later than now goes first."""
     if not folder.is_dir():
         return
-    for leftover in folder.glob(f".{_PREFIX}*.partial"):
+    for leftover in folder.glob(f".{_PREFIX}*.partial*"):
         leftover.unlink(missing_ok=True)
-    stems = sorted({path.stem for path in folder.glob(f"{_PREFIX}*") if path.suffix in (".json", ".npz")})
+    stems = sorted(
+        {path.stem for path in folder.glob(f"{_PREFIX}*") if path.suffix in (".json", ".npz")},
+        key=lambda stem: (stem <= stamp, stem),
+    )
     for stem in stems[: max(0, len(stems) - kept)]:
         for suffix in (".json", ".npz"):
             (folder / f"{stem}{suffix}").unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import logging.handlers
+import os
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -86,6 +87,13 @@ class Event(Enum):
         "frames that would have flashed too often were held back; told once a minute at most",
         "nothing: hundreds in a minute are normal under many hands, and show that the limiter works",
     )
+    USAGE = (
+        "usage",
+        logging.WARNING,
+        "the file of counts held other lines, perhaps since a spreadsheet had saved it in another form; it "
+        "was put aside under the name that the line says, and a new one begun",
+        "keep the old file; join the two by hand if you need one",
+    )
     DISK = (
         "disk",
         logging.WARNING,
@@ -120,7 +128,26 @@ class _FileHandler(logging.handlers.RotatingFileHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.problem = ""
+        try:
+            self._follow_file()
+        except OSError:
+            self.handleError(record)
+            return
         super().emit(record)
+
+    def _follow_file(self) -> None:
+        """Begin the file anew where somebody has deleted or moved it."""
+        path = Path(self.baseFilename)
+        if self.stream is not None:
+            try:
+                if os.path.samestat(path.stat(), os.fstat(self.stream.fileno())):
+                    return
+            except FileNotFoundError:
+                pass
+            stream, self.stream = self.stream, None  # type: ignore[assignment]
+            with contextlib.suppress(OSError):
+                stream.close()
+        path.parent.mkdir(parents=True, exist_ok=True)
 
     def handleError(self, record: logging.LogRecord) -> None:
         import sys

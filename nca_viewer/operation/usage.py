@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import threading
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from nca_viewer.operation.files import replace_file
+from nca_viewer.operation.journal import Event, tell
 
 HEADER = ("hour", "visits", "strokes", "heals", "resets")
 MAX_ROWS = 100_000
@@ -132,6 +134,9 @@ class UsageBook:
     def write(self) -> None:
         """Add what was counted to the file, whole or not at all.
 
+        A file that holds anything else, since somebody saved it in another form or named the wrong one, is
+        put aside under another name, and a new one is begun.
+
         Raises:
             OSError: it could not be written; it is tried again with the next call.
         """
@@ -140,6 +145,12 @@ class UsageBook:
                 return
             pending = dict(self._pending)
         rows = _read_rows(self._path)
+        if rows is None:
+            aside = _put_aside(self._path)
+            tell(
+                Event.USAGE, f"{self._path} held lines that are no counts of this program; it is {aside} now"
+            )
+            rows = {}
         for hour, counts in pending.items():
             rows[hour] = rows.get(hour, Counts()) + counts
         replace_file(self._path, _as_csv(rows), durable=True)
@@ -158,17 +169,33 @@ class UsageBook:
                     )
 
 
-def _read_rows(path: Path) -> dict[str, Counts]:
+def _read_rows(path: Path) -> dict[str, Counts] | None:
+    """The counts by their hour; None where the file holds anything else, which must not be lost."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return {}
+    except UnicodeDecodeError:
+        return None
     rows: dict[str, Counts] = {}
-    for line in csv.reader(io.StringIO(text)):
-        if line[:1] == ["hour"] or len(line) != len(HEADER) or not all(part.isdecimal() for part in line[1:]):
+    try:
+        lines = list(csv.reader(io.StringIO(text)))
+    except csv.Error:
+        return None
+    for line in lines:
+        if not line or tuple(line) == HEADER:
             continue
+        if len(line) != len(HEADER) or not all(re.fullmatch("[0-9]{1,12}", part) for part in line[1:]):
+            return None
         rows[line[0]] = rows.get(line[0], Counts()) + Counts(*map(int, line[1:]))
     return rows
+
+
+def _put_aside(path: Path) -> Path:
+    """Give a file a name of its own beside its old one."""
+    stem = f"{path.stem}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    places = (path.with_name(f"{stem}{repeat}{path.suffix}") for repeat in ("", *range(-1, -1000, -1)))
+    return path.rename(next(place for place in places if not place.exists()))
 
 
 def _as_csv(rows: dict[str, Counts]) -> bytes:

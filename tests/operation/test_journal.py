@@ -1,6 +1,7 @@
 """The log: bounded, silent where nobody opened it, and no obstacle where it cannot be written."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,21 @@ def test_a_disk_that_fills_up_is_a_problem_that_passes(open_journal, tmp_path, c
     tell(Event.LIVE, "it lives")
     assert other.problems == ()
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_log_that_was_deleted_or_moved_is_begun_anew(open_journal, tmp_path):
+    log = open_journal(tmp_path / "log")
+    tell(Event.LIVE, "one")
+    (tmp_path / "log" / "nca-viewer.log").rename(tmp_path / "old.log")
+    tell(Event.LIVE, "two")
+    assert "two" in (tmp_path / "log" / "nca-viewer.log").read_text()
+    shutil.rmtree(tmp_path / "log")
+    tell(Event.LIVE, "three")
+    tell(Event.LIVE, "four")
+    lines = (tmp_path / "log" / "nca-viewer.log").read_text().splitlines()
+    assert [line.split()[-1] for line in lines] == ["three", "four"]
+    assert log.problems == ()
+    assert "one" in (tmp_path / "old.log").read_text()
 
 
 def test_every_event_has_a_word_of_its_own():

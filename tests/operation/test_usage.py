@@ -1,5 +1,6 @@
 """Counting by the hour: what counts as a heal, and a file that loses nothing."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -127,11 +128,38 @@ def test_what_could_not_be_written_is_kept(tmp_path, monkeypatch):
     assert (tmp_path / "usage.csv").read_text().splitlines()[1:] == ["2026-11-24T12:00+00:00,3,0,0,0"]
 
 
-def test_lines_that_are_no_counts_are_no_obstacle(tmp_path):
+HEADER = b"hour,visits,strokes,heals,resets\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        HEADER + b"noon,1,2\n",
+        HEADER.replace(b",", b";") + b"2026-11-24T12:00+00:00;1;2;3;4\n",
+        HEADER + b"2026-11-24T12:00+00:00,5.0,2,3,4\n",
+        HEADER + b"2026-11-24T12:00+00:00,1,2,3,4,a school class\n",
+        HEADER + b"2026-11-24T12:00+00:00,1,2,3," + b"9" * 5000,
+        HEADER.decode().encode("utf-16"),
+        b"name,mail\nAlice,a@b\n",
+        b"\x00\n",
+    ],
+)
+def test_a_file_that_holds_anything_else_is_put_aside_and_lost_never(tmp_path, content):
     path = tmp_path / "usage.csv"
-    path.write_text(
-        "hour,visits,strokes,heals,resets\nnoon,1,2\n,,,,\n2026-11-24T12:00+00:00,1,2,3,4\n\n\x00\n"
-    )
+    for round_number in (1, 2):
+        path.write_bytes(content)
+        book = UsageBook(path)
+        book.add(Counts(visits=1), NOON)
+        book.write()
+        assert path.read_text().splitlines()[1:] == ["2026-11-24T12:00+00:00,1,0,0,0"]
+        aside = [other for other in tmp_path.iterdir() if other != path]
+        assert [other.read_bytes() for other in aside] == [content] * round_number
+        assert all(re.fullmatch(r"usage-\d{8}T\d{6}Z(-\d+)?\.csv", other.name) for other in aside)
+
+
+def test_empty_lines_and_a_byte_order_mark_are_no_obstacle(tmp_path):
+    path = tmp_path / "usage.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + HEADER + b"\n2026-11-24T12:00+00:00,1,2,3,4\n\n")
     book = UsageBook(path)
     book.add(Counts(visits=1), NOON)
     book.write()
