@@ -11,21 +11,53 @@ Pixel = tuple[int, int]
 JITTER_PIXELS = 16
 """A pointer that stays within this distance for `_ANCHOR_SECONDS` is at rest, however it trembles."""
 
-MAX_IDENTICAL_PRESSES = 40
-"""After so many presses of the same thing in the same place, with nothing else between, it is taken for a
-contact that chatters or a drop of water on the screen, until something else is pressed or it was quiet."""
+MAX_RAPID_PRESSES = 40
+"""So many presses of the same thing in the same place, faster than `RAPID_PER_SECOND`, are a contact that
+chatters."""
+
+RAPID_PER_SECOND = 12.0
+"""Faster than a person presses for long."""
+
+MAX_RUN_SECONDS = 180.0
+"""Whoever presses the same thing in the same place for longer than this is taken for a drop of water on the
+screen, whatever else is pressed meanwhile."""
 
 QUIET_SECONDS = 30.0
-"""Whatever is pressed after so long without a press is a person's."""
+"""What was not pressed for so long and now is, a person presses."""
 
 _ANCHOR_SECONDS = 1.0
 _MOST_POINTERS = 64
+
+
+_MOST_RUNS = 64
 
 
 @dataclass(slots=True)
 class _Anchor:
     pixel: Pixel
     seconds: float
+
+
+@dataclass(slots=True)
+class _Run:
+    """Presses of one device in one place that follow each other."""
+
+    device: Hashable
+    pixel: Pixel | None
+    begin_seconds: float
+    last_seconds: float
+    presses: int = 0
+
+    def is_of(self, device: Hashable, pixel: Pixel | None) -> bool:
+        if device != self.device or (pixel is None) != (self.pixel is None):
+            return False
+        return pixel is None or self.pixel is None or math.dist(pixel, self.pixel) <= JITTER_PIXELS
+
+    @property
+    def is_chatter(self) -> bool:
+        seconds = self.last_seconds - self.begin_seconds
+        is_rapid = self.presses > MAX_RAPID_PRESSES and self.presses > RAPID_PER_SECOND * seconds
+        return is_rapid or seconds > MAX_RUN_SECONDS
 
 
 class Presence:
@@ -40,9 +72,7 @@ class Presence:
         self.is_acting = False
         self._now_seconds = 0.0
         self._anchors: dict[Hashable, _Anchor] = {}
-        self._last_press: tuple[Hashable, Pixel | None] = (None, None)
-        self._identical_presses = 0
-        self._press_seconds = 0.0
+        self._runs: list[_Run] = []
 
     def begin_frame(self, now_seconds: float) -> None:
         """A frame begins, and nobody has done anything in it."""
@@ -56,17 +86,15 @@ class Presence:
             device: Which; two fingers are the same device.
             pixel: Where, if it has a place.
         """
-        last_device, last_pixel = self._last_press
-        is_identical = device == last_device and (
-            pixel is None or (last_pixel is not None and math.dist(pixel, last_pixel) <= JITTER_PIXELS)
-        )
-        quiet = self._now_seconds - self._press_seconds
-        self._press_seconds = self._now_seconds
-        if not is_identical or not 0 <= quiet < QUIET_SECONDS:
-            self._last_press = (device, pixel)
-            self._identical_presses = 0
-        self._identical_presses += 1
-        if self._identical_presses <= MAX_IDENTICAL_PRESSES:
+        now = self._now_seconds
+        self._runs = [run for run in self._runs if 0 <= now - run.last_seconds < QUIET_SECONDS]
+        run = next((run for run in self._runs if run.is_of(device, pixel)), None)
+        if run is None:
+            run = _Run(device, pixel, begin_seconds=now, last_seconds=now)
+            self._runs = [*self._runs[-_MOST_RUNS + 1 :], run]
+        run.last_seconds = now
+        run.presses += 1
+        if not run.is_chatter:
             self.is_acting = True
 
     def move(self, pointer: Hashable, pixel: Pixel) -> None:

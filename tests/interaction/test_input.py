@@ -17,7 +17,7 @@ from nca_viewer.interaction.actions import (
 )
 from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping
 from nca_viewer.interaction.input import Input, Target
-from nca_viewer.interaction.presence import MAX_IDENTICAL_PRESSES, QUIET_SECONDS
+from nca_viewer.interaction.presence import MAX_RAPID_PRESSES, MAX_RUN_SECONDS, QUIET_SECONDS
 
 GEOMETRY = Geometry.fit((430, 390), (11, 13), bar_visible=True)
 
@@ -418,7 +418,7 @@ def test_a_key_that_is_stuck_speaks_for_a_visitor_once(hand):
         assert not is_acting(hand, key(pygame.K_7, "7"), now=2.0 + frame)
 
 
-@pytest.mark.parametrize(
+CHATTER = pytest.mark.parametrize(
     "chatter",
     [
         lambda: [key(pygame.K_7, "7"), key(pygame.K_7, kind=pygame.KEYUP)],
@@ -431,15 +431,32 @@ def test_a_key_that_is_stuck_speaks_for_a_visitor_once(hand):
     ],
     ids=["key", "drop of water", "mouse button", "arcade button"],
 )
+
+
+@CHATTER
 def test_a_contact_that_chatters_stops_speaking_for_a_visitor(hand, chatter):
-    seen = [is_acting(hand, *chatter(), now=1.0 + second) for second in range(99)]
-    assert seen == [True] * MAX_IDENTICAL_PRESSES + [False] * (99 - MAX_IDENTICAL_PRESSES)
-    assert is_acting(hand, down((9, 9)), now=101.0)
-    for second in range(99):
-        hand.read(chatter(), GEOMETRY, 200.0 + second)
-    assert not hand.is_visitor_acting
-    # Somebody may well come and touch just there.
-    assert is_acting(hand, *chatter(), now=299.0 + QUIET_SECONDS)
+    seen = [is_acting(hand, *chatter(), now=1.0 + frame / 20) for frame in range(99)]
+    assert seen == [True] * MAX_RAPID_PRESSES + [False] * (99 - MAX_RAPID_PRESSES)
+
+
+@CHATTER
+def test_whoever_presses_the_same_thing_again_and_again_is_a_person_for_minutes(hand, chatter):
+    seen = [is_acting(hand, *chatter(), now=1.0 + 0.4 * press) for press in range(1000)]
+    minutes = round(MAX_RUN_SECONDS / 0.4)
+    assert all(seen[:minutes])
+    assert not any(seen[minutes + 1 :])
+    # Somebody else may touch another place meanwhile, and after a pause just there.
+    assert is_acting(hand, down((9, 9)), *chatter(), now=402.0)
+    assert not is_acting(hand, *chatter(), now=402.5)
+    assert is_acting(hand, *chatter(), now=402.5 + QUIET_SECONDS)
+
+
+def test_drops_of_water_in_two_places_are_no_visitor_for_ever(hand):
+    drops = [
+        [finger(pygame.FINGERDOWN, cell, 1), finger(pygame.FINGERUP, cell, 1)] for cell in ((2, 3), (9, 9))
+    ]
+    seen = [is_acting(hand, *drops[second % 2], now=1.0 + second) for second in range(600)]
+    assert not any(seen[round(MAX_RUN_SECONDS) + 4 :])
 
 
 def test_axes_in_the_dead_zone_and_devices_that_come_and_go_speak_for_nobody(hand):
