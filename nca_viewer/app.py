@@ -71,6 +71,9 @@ MAX_FAILURES = 5
 """After so many frames in a row that nobody expected to fail, the program ends; in an exhibit the caretaker
 decides."""
 
+_OPERATOR_LIGHT_SECONDS = 5.0
+"""So long after the operator's page is closed at night, the screen stays lit."""
+
 _MAX_HELD_ACTIONS = 256
 _DEVICE_POLL_SECONDS = 0.0005
 
@@ -123,7 +126,7 @@ class App:
         if face is not None:
             tell(Event.START, face.policy)
         self.flash_log = FlashLog()
-        self.window: Window = GentleWindow(
+        self.window = GentleWindow(
             window,
             limits_flashes=config.limits_flashes,
             shifts_pixels=config.shifts_pixels,
@@ -316,10 +319,17 @@ class App:
         size = self.window.surface.get_size()
         if self._face is not None:
             grid = None if simulation is None else (simulation.config.height, simulation.config.width)
-            return self._face.read(self._input, events, size, now_seconds, grid)
-        if simulation is None:
-            return self._input.read(events, Geometry.fit(size, (1, 1), bar_visible=False), now_seconds)
-        return self._input.read(events, self._geometry(simulation), now_seconds)
+            actions = self._face.read(self._input, events, size, now_seconds, grid)
+        elif simulation is None:
+            geometry = Geometry.fit(size, (1, 1), bar_visible=False)
+            actions = self._input.read(events, geometry, now_seconds)
+        else:
+            actions = self._input.read(events, self._geometry(simulation), now_seconds)
+        if self._input.is_visitor_acting:
+            self.window.wake()
+        if self._face is not None and self._face.facts.phase is Phase.OPERATOR:
+            self.window.wake(_OPERATOR_LIGHT_SECONDS)
+        return actions
 
     def _ask(self, simulation: Simulation, began_seconds: float) -> None:
         """Ask for this frame's snapshot, and have the next frame's steps begun."""
@@ -541,6 +551,10 @@ class App:
         if exhibit is not None:
             self._reloading = None
             self._steps_under_way = 0
+            # Its grid may be another: nothing that was seen or held of the one before has a place in it.
+            self.snapshot = None
+            self._held_actions.clear()
+            self._input.release()
             self._face.tell_reloaded()
         return exhibit
 

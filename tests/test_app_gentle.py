@@ -164,6 +164,20 @@ def test_at_night_the_automaton_sleeps_and_in_the_morning_it_goes_on(start, simu
     assert sum(taken) > 5 * FRAMES_PER_SECOND
 
 
+def test_at_night_a_drag_keeps_the_screen_lit_and_a_stuck_key_does_not(start):
+    clock, night = time(23), NightHours.parse("22:00-07:00")
+    app, window = start(night=night, night_wake_seconds=30.0, local_time=clock)
+    for frame in range(60 * FRAMES_PER_SECOND):
+        kind = pygame.FINGERMOTION if frame else pygame.FINGERDOWN
+        window.post(Event(kind, x=0.3 + frame % 40 / 100, y=0.5, finger_id=1, touch_id=1, dx=0, dy=0))
+        app.frame()
+    assert window.pixels().max() > 200
+    for _ in range(45 * FRAMES_PER_SECOND):
+        window.post(Event(pygame.KEYDOWN, key=pygame.K_b, unicode="b", mod=0))
+        app.frame()
+    assert not window.pixels().any()
+
+
 def test_in_an_exhibit_it_is_gentle_by_default():
     exhibit, plain = ViewerConfig(exhibit=True), ViewerConfig()
     assert (exhibit.limits_flashes, exhibit.shifts_pixels) == (True, True)

@@ -1,5 +1,6 @@
 """An exhibit through the real loop, with the window in memory: exact cells; nothing visitors could break."""
 
+import dataclasses
 import itertools
 import time
 
@@ -9,12 +10,14 @@ import pytest
 from pygame.event import Event
 
 from nca_viewer.app import App
+from nca_viewer.checkpoint import build_model
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import CheckpointError, ConfigError
 from nca_viewer.exhibit.director import Phase
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.interaction.strokes import disc_region, stroke_region
 from nca_viewer.loading import BackgroundLoading, Exhibit, Loaded
+from nca_viewer.selftest import fixed_parameters
 from nca_viewer.simulation import Simulation
 from nca_viewer.start_images import StartImages
 from nca_viewer.viewer_config import ViewerConfig
@@ -397,6 +400,23 @@ def test_the_page_reloads_the_checkpoint_while_the_exhibit_goes_on(open_hall, sm
     assert hall.app._exhibit is loaded[0]
     assert hall.app._face.note == ("Loaded", False)
     assert hall.app.snapshot.step > 0
+
+
+def test_another_grid_may_be_reloaded_under_a_hand(open_hall, small_config):
+    config = dataclasses.replace(small_config, height=small_config.width + 2, width=small_config.height)
+    simulation = Simulation(build_model(config, fixed_parameters(config)), seed=12)
+    simulation.warm_up()
+    starts = StartImages(config, 12)
+    simulation.begin(starts.digit(5, 1), 0.0)
+    other = Exhibit(simulation, starts, 0.5, "another")
+    hall = open_hall(reload=lambda: Loaded(other)).frames()
+    hall.tap(hall.cell((2, 2)))
+    hall.down(hall.cell((4, 4))).frames()
+    hall.app._begin_reload()
+    hall.frames(3)
+    assert hall.app._exhibit is other
+    assert hall.app.snapshot.state.shape[:2] == (config.height, config.width)
+    assert hall.app._failures == 0
 
 
 def test_a_checkpoint_that_cannot_be_reloaded_is_told_to_the_operator_only(open_hall, monkeypatch):

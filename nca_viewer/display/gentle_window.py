@@ -14,10 +14,11 @@ from nca_viewer.display.pixel_shift import REACH_PIXELS, pixel_shift
 from nca_viewer.display.window import Window
 from nca_viewer.exhibit.night import Light, NightRule
 
-_TOUCHES = frozenset(
-    {pygame.MOUSEBUTTONDOWN, pygame.FINGERDOWN, pygame.KEYDOWN, pygame.JOYBUTTONDOWN, pygame.MOUSEWHEEL}
-)
 _FINGERS = frozenset({pygame.FINGERDOWN, pygame.FINGERMOTION, pygame.FINGERUP})
+_UNSEEN = frozenset(
+    {pygame.FINGERDOWN, pygame.FINGERMOTION, pygame.MOUSEBUTTONDOWN, pygame.MOUSEMOTION, pygame.MOUSEWHEEL}
+)
+"""What does nothing on a dark screen; what is let go there is let go."""
 _MICE = frozenset({pygame.MOUSEBUTTONDOWN, pygame.MOUSEBUTTONUP, pygame.MOUSEMOTION})
 
 
@@ -81,20 +82,28 @@ class GentleWindow:
     def events(self) -> list[Event]:
         """What happened since the last call, oldest first.
 
-        Of a dark screen that no touch wakes, touches are not reported.
+        Of a dark screen that no touch wakes, no new touches are reported.
         """
         events = self._window.events()
         if self._night is not None:
             now = self._window.now_seconds()
-            if any(event.type in _TOUCHES for event in events):
-                self._light = self._light.touched(self._night, now)
             self._light = self._light.at(self._night, self._local_time(), now)
             if self._light.is_dark and self._night.wake_seconds <= 0:
-                events = [event for event in events if event.type not in _FINGERS | _MICE]
+                events = [event for event in events if event.type not in _UNSEEN]
         # The old place holds for events that were meant for what is still on the screen.
         events = [self._moved(event) for event in events] if self._shifts_pixels else events
         self._place()
         return events
+
+    def wake(self, seconds: float | None = None) -> None:
+        """Somebody is here: at night the screen lights up for a while.
+
+        Args:
+            seconds: How long; None for a visitor, who gets as long as the operator grants.
+        """
+        if self._night is not None:
+            granted = self._night.wake_seconds if seconds is None else seconds
+            self._light = self._light.woken(granted, self._window.now_seconds())
 
     def present(self) -> None:
         """Show what was drawn."""

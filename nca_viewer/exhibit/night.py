@@ -34,14 +34,13 @@ class NightHours:
         Raises:
             ConfigError: that is not what it is.
         """
-        match = re.fullmatch(r"\s*(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})\s*", text)
+        match = re.fullmatch(r"\s*([0-9]{1,2}:[0-9]{2})\s*-\s*([0-9]{1,2}:[0-9]{2})\s*", text)
         try:
             if match is None:
                 raise ValueError
-            hours = [int(number) for number in match.groups()]
-            begin, end = time(hours[0] % 24, hours[1]), time(hours[2] % 24, hours[3])
-            if max(hours[0], hours[2]) > 24:
-                raise ValueError
+            begin, end = (
+                time() if at == "24:00" else time.fromisoformat(at.zfill(5)) for at in match.groups()
+            )
         except ValueError:
             raise ConfigError(f"--night = {text[:40]!r} is not two times; write it as 22:00-07:00") from None
         if begin == end:
@@ -92,9 +91,9 @@ class Light:
         """Whether nothing can be seen."""
         return self.brightness <= 0.0
 
-    def touched(self, rule: NightRule, now_seconds: float) -> Light:
-        """After a touch."""
-        return replace(self, awake_until_seconds=now_seconds + rule.wake_seconds)
+    def woken(self, seconds: float, now_seconds: float) -> Light:
+        """Lit for so long from now on, if not for longer already."""
+        return replace(self, awake_until_seconds=max(self.awake_until_seconds, now_seconds + seconds))
 
     def at(self, rule: NightRule, local: time, now_seconds: float) -> Light:
         """A moment later; the light never jumps.
@@ -104,7 +103,7 @@ class Light:
             local: The local time of day.
             now_seconds: The time from any zero, never going back.
         """
-        is_awake = rule.wake_seconds > 0 and now_seconds < self.awake_until_seconds
+        is_awake = now_seconds < self.awake_until_seconds
         goal = rule.brightness if rule.hours.contains(local) and not is_awake else 1.0
         if self.seconds is None:  # What starts at night starts dark.
             return replace(self, brightness=goal, seconds=now_seconds)

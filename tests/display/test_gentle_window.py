@@ -110,17 +110,21 @@ def test_the_night_dims_all_of_it_and_keeps_it_so():
 
 def test_a_black_night_takes_no_touches_unless_they_wake():
     touch = Event(pygame.FINGERDOWN, x=0.5, y=0.5, finger_id=1, touch_id=1)
+    lifted = Event(pygame.FINGERUP, x=0.5, y=0.5, finger_id=1, touch_id=1)
     key = Event(pygame.KEYDOWN, key=pygame.K_q, mod=pygame.KMOD_CTRL, unicode="")
     inner, window = make(night=NightRule(NIGHT), local=time(23))
     assert not shown(inner, window, (200, 100, 50)).any()
     assert window.is_dark
-    inner.post(touch, key)
-    assert window.events() == [key]
+    inner.post(touch, key, lifted)
+    assert window.events() == [key, lifted]
+    window.wake()
     assert not shown(inner, window, (200, 100, 50)).any()
 
     inner, window = make(night=NightRule(NIGHT, 0.0, 30.0), local=time(23))
     shown(inner, window, (200, 100, 50))
     inner.post(touch)
+    assert window.events() == [touch]
+    window.wake()
     for _ in range(60):
         pixels = shown(inner, window, (200, 100, 50))
     assert (pixels == (200, 100, 50)).all()

@@ -24,7 +24,7 @@ def test_hours_are_read(text, expected):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "22-7", "22:00", "25:00-07:00", "22:60-07:00", "22:00-07:00h", "ten to six"]
+    "text", ["", "22-7", "22:00", "25:00-07:00", "24:30-07:00", "22:60-07:00", "22:00-07:00h", "ten to six"]
 )
 def test_what_is_no_pair_of_times_is_refused(text):
     with pytest.raises(ConfigError, match=r"--night = .* write it as 22:00-07:00"):
@@ -60,7 +60,7 @@ def test_the_light_never_jumps_whatever_the_clock_on_the_wall_does(moments, brig
     for elapsed, local, is_touched in moments:
         now += elapsed
         if is_touched:
-            light = light.touched(rule, now)
+            light = light.woken(wake_seconds, now)
         before, light = light, light.at(rule, local, now)
         assert min(brightness, before.brightness) <= light.brightness <= 1.0
         assert abs(light.brightness - before.brightness) <= elapsed / WAKING_SECONDS + 1e-9
@@ -85,9 +85,9 @@ def test_what_starts_at_night_starts_dark():
 
 def test_a_touch_wakes_for_a_while_only_where_it_should():
     light = Light().at(NightRule(HOURS), time(3), 0.0)
-    assert light.touched(NightRule(HOURS), 1.0).at(NightRule(HOURS), time(3), 5.0).is_dark
+    assert light.woken(0.0, 1.0).at(NightRule(HOURS), time(3), 5.0).is_dark
     rule = NightRule(HOURS, 0.0, 60.0)
-    light = light.touched(rule, 1.0).at(rule, time(3), 1.0 + WAKING_SECONDS)
+    light = light.woken(60.0, 1.0).woken(5.0, 1.0).at(rule, time(3), 1.0 + WAKING_SECONDS)
     assert light.brightness == 1.0
     assert light.at(rule, time(3), 60.0).brightness == 1.0
     assert light.at(rule, time(3), 62.0 + DUSK_SECONDS).is_dark
