@@ -56,9 +56,9 @@ def run(config: ViewerConfig) -> None:
 
         picture = open_start_image(Path(config.start))
     if config.attract_script is not None:
-        from nca_viewer.exhibit.attract_script import read_script
+        from nca_viewer.display.captions import read_shown_script
 
-        read_script(config.attract_script)
+        read_shown_script(config.attract_script)
     if config.save is not None:
         capture.require_writable(config.save)
     if config.output_directory is not None:
@@ -108,7 +108,7 @@ def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: C
 
     # From the first moment on: once the loader runs, only `os._exit` ends the program in good time.
     told_early = threading.Event()
-    _on_ending_signals(told_early.set)
+    on_ending_signals(told_early.set)
     loadings = [BackgroundLoading(load)]
 
     def reload() -> BackgroundLoading:
@@ -126,7 +126,7 @@ def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: C
         caretaker=caretaker,
         reload=reload,
     )
-    _on_ending_signals(app.quit)
+    on_ending_signals(app.quit)
     if told_early.is_set():
         app.quit()
     end_with_supervisor(app.quit)
@@ -151,9 +151,15 @@ def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: C
     sys.exit(exit_code)
 
 
-def _on_ending_signals(end: Callable[[], None]) -> dict[int, Any]:
-    """Have the signals that would kill the program call a function; returns what they did before."""
-    return {number: signal.signal(number, lambda *_: end()) for number in _ENDING_SIGNALS}
+def on_ending_signals(end: Callable[[], None]) -> dict[int, Any]:
+    """Have the signals that would kill the program call a function; returns what they did before.
+
+    A hang-up that whoever started the program lets it ignore, as `nohup` does, stays ignored.
+    """
+    ignored = {number for number in _ENDING_SIGNALS[2:] if signal.getsignal(number) is signal.SIG_IGN}
+    return {
+        number: signal.signal(number, lambda *_: end()) for number in _ENDING_SIGNALS if number not in ignored
+    }
 
 
 def _end_without_screen(caretaker: Caretaker) -> NoReturn:
@@ -182,7 +188,7 @@ def _run_headless(config: ViewerConfig, load: Callable[..., Exhibit], caretaker:
         caretaker=caretaker,
     )
     # What was made until then is kept.
-    earlier = _on_ending_signals(app.quit)
+    earlier = on_ending_signals(app.quit)
     try:
         app.run()
     finally:

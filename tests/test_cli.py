@@ -365,3 +365,22 @@ def test_interrupted_before_it_lives_is_no_success(monkeypatch, tmp_path, save):
     told = "nca-viewer: ended after 0 of 3 frames: life.png was not written\n"
     assert result.stderr == (told if save else "")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a signal of POSIX")
+def test_a_hang_up_ends_the_program_unless_it_was_started_to_ignore_it(monkeypatch):
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    told = []
+    try:
+        launch.on_ending_signals(lambda: told.append("end"))
+        signal.raise_signal(signal.SIGHUP)
+        assert told == ["end"]
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        launch.on_ending_signals(lambda: told.append("again"))
+        signal.raise_signal(signal.SIGHUP)
+        assert told == ["end"]
+        signal.raise_signal(signal.SIGTERM)
+        assert told == ["end", "again"]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

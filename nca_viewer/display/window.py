@@ -198,7 +198,7 @@ class PygameWindow:
             elif event.type in (pygame.JOYDEVICEADDED, pygame.JOYDEVICEREMOVED):
                 self._follow_gamepads(event)
         if self._is_exhibit:
-            self._hold_the_display({event.type for event in events})
+            self._hold_the_display([event.type for event in events])
         return events
 
     def _follow_gamepads(self, event: Event) -> None:
@@ -211,7 +211,7 @@ class PygameWindow:
             gamepad = pygame.joystick.Joystick(event.device_index)
             self._gamepads[gamepad.get_instance_id()] = gamepad
 
-    def _hold_the_display(self, kinds: set[int]) -> None:
+    def _hold_the_display(self, kinds: list[int]) -> None:
         """Fill the display at whatever size it has now, without a cursor, and with the focus."""
         desktops = pygame.display.get_desktop_sizes()
         # Where its display is gone, what is left has to do until it is back.
@@ -224,10 +224,11 @@ class PygameWindow:
                 raise _display_lost(error) from error
         if pygame.WINDOWENTER in kinds or pygame.WINDOWFOCUSGAINED in kinds:
             self._set_cursor()
-        if pygame.WINDOWFOCUSGAINED in kinds:
-            self._wants_focus_seconds = None
-        elif pygame.WINDOWFOCUSLOST in kinds or pygame.WINDOWMINIMIZED in kinds:
-            self._wants_focus_seconds = self.now_seconds() + _FOCUS_SECONDS
+        for kind in kinds:
+            if kind == pygame.WINDOWFOCUSGAINED:
+                self._wants_focus_seconds = None
+            elif kind in (pygame.WINDOWFOCUSLOST, pygame.WINDOWMINIMIZED):
+                self._wants_focus_seconds = self.now_seconds() + _FOCUS_SECONDS
         if self._wants_focus_seconds is not None and self.now_seconds() >= self._wants_focus_seconds:
             self._wants_focus_seconds = self.now_seconds() + _FOCUS_SECONDS
             with contextlib.suppress(pygame.error):

@@ -175,6 +175,8 @@ class Supervisor:
         self._live_since_seconds: float | None = None
         self._report_seconds: float | None = None
         self._status = "starting"
+        self._state = "running"
+        self._is_recorded = True
         self._restarts = 0
         self._started = datetime.now(UTC)
         self._failures: list[dict[str, str]] = []
@@ -293,6 +295,8 @@ class Supervisor:
         if self._report_seconds is None or now_seconds - self._report_seconds >= _REPORT_SECONDS:
             self._report_seconds = now_seconds
             self._notifier.send(WATCHDOG=1, STATUS=self._status)
+            if not self._is_recorded:
+                self._write(self._state)
 
     def _wait(self, seconds: float) -> None:
         until = self._monotonic() + seconds
@@ -339,6 +343,8 @@ class Supervisor:
             process.wait()
 
     def _write(self, state: str) -> None:
+        """Record how it stands; where the disk is full, `_report` tries again."""
+        self._state = state
         if self._folder is None:
             return
         content: dict[str, Any] = {
@@ -350,5 +356,7 @@ class Supervisor:
             "restarts": self._restarts,
             "failures": self._failures,
         }
+        self._is_recorded = False
         with contextlib.suppress(OSError):
             replace_file(self._folder / NAME, (json.dumps(content, indent=1) + "\n").encode())
+            self._is_recorded = True

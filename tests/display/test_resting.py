@@ -1,14 +1,17 @@
 """The picture that is seen while the viewer is down."""
 
+import os
 import subprocess
 import sys
+from datetime import time
 
 import numpy as np
 import pygame
 import pytest
 
+from nca_viewer.display import resting
 from nca_viewer.display.hud import BACKGROUND
-from nca_viewer.display.resting import draw
+from nca_viewer.display.resting import _Words, draw
 from nca_viewer.exhibit.texts import LANGUAGES
 
 
@@ -38,6 +41,54 @@ def test_it_stands_by_shows_hides_and_goes_with_the_one_who_asked():
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(("brightness", "brightest"), [(0.0, 0), (0.5, 128), (1.0, 255)])
+def test_it_is_as_bright_as_the_exhibit(brightness, brightest):
+    pygame.font.init()
+    surface = pygame.Surface((320, 240), depth=32)
+    draw(surface, "en")
+    by_day = int(pygame.surfarray.array3d(surface).max())
+    draw(surface, "en", brightness)
+    assert abs(int(pygame.surfarray.array3d(surface).max()) - by_day * brightest / 255) <= 1
+
+
+def test_of_words_that_come_together_the_last_one_holds():
+    reading, writing = os.pipe()
+    words = _Words(reading)
+    os.write(writing, b"show\nhide\n")
+    assert [words.last(0), words.last(0)] == ["hide", None]
+    os.write(writing, b"sh")
+    assert words.last(0) is None
+    os.write(writing, b"ow\n")
+    assert words.last(0) == "show"
+    os.close(writing)
+    assert words.last(None) == ""
+    os.close(reading)
+
+
+@pytest.mark.parametrize(("hour", "is_dark"), [(23, True), (12, False)])
+def test_at_night_it_is_dark(monkeypatch, hour, is_dark):
+    seen = []
+
+    class Window:
+        surface = pygame.Surface((320, 240), depth=32)
+
+        def events(self):
+            pass
+
+        def present(self):
+            seen.append(not pygame.surfarray.array3d(self.surface).any())
+
+        def close(self):
+            pass
+
+    words = iter(["show", None, None, ""])
+    monkeypatch.setattr(_Words, "last", lambda self, seconds: next(words))
+    monkeypatch.setattr(resting, "_opened", lambda display: Window())
+    monkeypatch.setattr(resting.signal, "signal", lambda *_: None)
+    assert resting.main("en", "0", "22:00-07:00", "0", local_time=lambda: time(hour)) == 0
+    assert seen == [is_dark] * 3
 
 
 def test_it_needs_no_jax():

@@ -206,6 +206,27 @@ def test_a_full_disk_does_not_end_the_supervision(tmp_path, monkeypatch):
     assert len(watch.starts) == 2
 
 
+def test_what_a_full_disk_did_not_take_is_recorded_once_it_does(tmp_path, monkeypatch):
+    from nca_viewer.operation import supervise
+
+    refusals = []
+
+    def full_at_first(path, content):
+        if len(refusals) < 4:  # Up to the second start, and a second beyond.
+            refusals.append(json.loads(content))
+            raise OSError(28, "No space left on device")
+        replace(path, content)
+
+    replace = supervise.replace_file
+    monkeypatch.setattr(supervise, "replace_file", full_at_first)
+    monkeypatch.setattr(supervise.Supervisor, "_end", lambda self, why: 0)
+    watch = Watch(tmp_path, "live(0.1 if number == 0 else 3)\nif number == 0: sys.exit(3)").run()
+    assert len(refusals) == 4
+    record = json.loads((tmp_path / "supervisor.json").read_text())
+    assert (record["state"], record["restarts"]) == ("running", 1)
+    assert watch.code == 0
+
+
 def test_a_supervisor_s_own_environment_keeps_its_place(tmp_path):
     """What systemd tells the supervisor about itself must not reach the viewer."""
     program = """
