@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import re
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,14 +14,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from nca_viewer import config_file
+from nca_viewer.assets import bundled_checkpoint_names
 from nca_viewer.errors import DEBUG_VARIABLE, ConfigError, UserError, unexpected_message
 from nca_viewer.exhibit.director import OperatorExit, OperatorHold
 from nca_viewer.exhibit.texts import LANGUAGES
 from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping
-from nca_viewer.launch import run, say_error
+from nca_viewer.launch import on_ending_signals, run, say_error
 from nca_viewer.option_types import USER_PATH, NightType, SizeType, SpeedType, UserPathType
 from nca_viewer.version import PROGRAM, version
-from nca_viewer.viewer_config import START_DIGIT, ViewerConfig
+from nca_viewer.viewer_config import START_BLANK, START_DIGIT, ViewerConfig
 
 if TYPE_CHECKING:
     from nca_viewer.operation.doctor import Finding
@@ -133,6 +133,8 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
             option.type_cast_value(ctx, value)
         except click.BadParameter as error:
             raise ConfigError(f"{path}: {name}: {error.message}") from None
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from None
         defaults[str(option.name)] = _beside(path, option, value)
     ctx.default_map = defaults
     return path
@@ -150,10 +152,13 @@ def _configurable(command: click.Command) -> list[click.Option]:
 def _beside(path: Path, option: click.Option, value: Any) -> Any:
     """A value; a relative path is meant from the configuration file's folder, wherever the program starts."""
     is_path = isinstance(option.type, UserPathType)
-    may_be_path = option.name in ("checkpoint", "start") and ("/" in value or "\\" in value)
-    if (is_path or may_be_path) and not value.startswith("~"):
-        return str(path.parent / value)
-    return value
+    if option.name == "start":
+        is_path = value not in (START_DIGIT, START_BLANK)
+    elif option.name == "checkpoint":
+        is_path = value not in bundled_checkpoint_names()
+    if is_path and not value:
+        raise ConfigError(f"{path}: {option.opts[0][2:]} is empty; name a place, or leave the line out")
+    return str(path.parent / value) if is_path and not value.startswith("~") else value
 
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -418,14 +423,15 @@ def supervise(arguments: tuple[str, ...]) -> None:
     journal.open(log_folder, "supervisor.log", console=True)
     tell(Event.START, f"version {version()}, supervising: {PROGRAM} {' '.join(arguments)}")
     picture = [sys.executable, "-m", "nca_viewer.display.resting", config.languages[0], str(config.display)]
+    if config.night is not None:
+        picture += [str(config.night), str(config.night_brightness)]
     supervisor = Supervisor(
         [sys.executable, "-m", "nca_viewer", *arguments],
         picture_command=None if config.headless else picture,
         notifier=Notifier.from_environment(),
         state_folder=state_folder,
     )
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: supervisor.end())
+    on_ending_signals(supervisor.end)
     sys.exit(supervisor.run())
 
 
@@ -439,8 +445,8 @@ def supervise(arguments: tuple[str, ...]) -> None:
 def doctor(as_json: bool, arguments: tuple[str, ...]) -> None:
     """Test this machine for the viewer, and say what to mend.
 
-    Tests the screen, touch, the disk, the checkpoint, the backend and its speed, and the compile cache, with
-    the options that the viewer would have. Ends with exit code 1 where something must be mended. Opens no
+    Tests the screen, touch, the files and folders that are named, the last records, the checkpoint, the
+    backend and its speed, and the compile cache, with the options that the viewer would have. Ends with exit code 1 where something must be mended. Opens no
     window, and may run while the viewer does.
     """
     from nca_viewer.operation.doctor import BAD, Finding, as_lines, examine, is_well

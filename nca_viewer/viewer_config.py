@@ -147,7 +147,9 @@ class ViewerConfig:
                 raise ConfigError(
                     f"{option} = {str(path)[:60]!r}... has too long a name; choose a shorter one"
                 )
-        if not self.languages or len(set(self.languages)) < len(self.languages):
+        if not self.languages:
+            raise ConfigError(f"--language: give at least one of {', '.join(LANGUAGES)}")
+        if len(set(self.languages)) < len(self.languages):
             raise ConfigError(f"--language: give each once, of {', '.join(LANGUAGES)}")
         require_range("--night-brightness", self.night_brightness, 0.0, 1.0)
         require_range("--night-wake-seconds", self.night_wake_seconds, 0.0, MAX_NIGHT_WAKE_SECONDS)

@@ -116,6 +116,13 @@ def test_a_checkpoint_s_name_stays_a_name_and_its_relative_path_is_meant_from_th
     assert configured('ckpt = "model"')[2].checkpoint == "model"
     assert configured('ckpt = "runs/mine"')[2].checkpoint == str(tmp_path / "runs/mine")
     assert configured('ckpt = "/runs/mine"')[2].checkpoint == "/runs/mine"
+    assert configured('ckpt = "mine"')[2].checkpoint == str(tmp_path / "mine")
+
+
+def test_a_picture_to_start_from_is_meant_from_the_file_whatever_its_name_looks_like(configured, tmp_path):
+    assert configured('start = "picture.png"')[2].start == str(tmp_path / "picture.png")
+    assert configured('start = "blank"')[2].start == "blank"
+    assert configured('start = "~/picture.png"')[2].start == "~/picture.png"
 
 
 MISTAKES = [
@@ -138,8 +145,12 @@ MISTAKES = [
     ("idle-seconds = inf", "FILE: --idle-seconds = inf is out of range; choose a value from 5.0 to 3600.0"),
     ("operator-exit = 'x'", "FILE: --operator-exit = 'x' is unknown; choose one of quit, menu, none"),
     ("language = 'tlh'", "FILE: --language = 'tlh' is unknown; choose one of en, de, fr, es, it, nl"),
-    ("language = []", "FILE: --language: give each once, of en, de, fr, es, it, nl"),
+    ("language = []", "FILE: --language: give at least one of en, de, fr, es, it, nl"),
     ("language = ['de', 'de']", "FILE: --language: give each once, of en, de, fr, es, it, nl"),
+    ("state-dir = ''", "FILE: state-dir is empty; name a place, or leave the line out"),
+    ("usage-csv = ''", "FILE: usage-csv is empty; name a place, or leave the line out"),
+    ("start = ''", "FILE: start is empty; name a place, or leave the line out"),
+    ("night = '22:00-22:00'", "FILE: --night = '22:00-22:00' begins when it ends"),
     ("speed = 3", "FILE: speed: '3' is not a known speed; choose one of "),
     ("window-size = 'big'", "FILE: window-size: 'big' is not a size; write it as 900x960"),
     ("gamepad = 3", "FILE: gamepad = 3 must be a table"),
@@ -150,6 +161,7 @@ MISTAKES = [
     ("[gamepad]\npaint = [1]", "FILE: gamepad button 1 is both paint and erase; choose one"),
     ("[gamepad]\nx-axis = 1", "FILE: gamepad x-axis and y-axis are both 1; give each its own"),
     ("[gamepad]\npaint = ['A']", "FILE: gamepad paint = 'A' must be a whole number from 0 to 63"),
+    ("[gamepad]\nx-axis = 2\nx_axis = 3", "FILE: gamepad setting 'x_axis' stands there twice"),
     ("[gamepad]\npant = 1", "FILE: unknown gamepad setting 'pant'; did you mean paint?"),
     ("[keys]\nleft = 3", "FILE: keys left = 3 must be the name of a key in quotation marks"),
     ("[keys]\nleft = 'lctl'", "FILE: keys left = 'lctl' is no key; did you mean lctrl"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from nca_viewer.display.captions import read_shown_script
 from nca_viewer.display.exhibit_layout import ExhibitLayout
 from nca_viewer.display.exhibit_screen import ExhibitScreen, ExhibitView
 from nca_viewer.display.frame import Brush
-from nca_viewer.exhibit.attract_script import bundled_script_path, read_script
 from nca_viewer.exhibit.director import HOLD_SECONDS, OperatorExit, OperatorHold, Phase, Rules
 from nca_viewer.exhibit.host import ExhibitFacts, Host
 from nca_viewer.interaction.actions import Action
@@ -39,7 +39,7 @@ class PublicFace:
             ConfigError: it cannot be read, or a line of it is not understood.
         """
         rules = Rules(config.idle_seconds, OperatorExit(config.operator_exit))
-        script = read_script(config.attract_script or bundled_script_path())
+        script = read_shown_script(config.attract_script)
         self.note: tuple[str, bool] | None = None
         self._host = Host(rules, script, config.languages)
         self._hold = OperatorHold(config.operator_hold)

@@ -104,6 +104,8 @@ def read_script(path: Path) -> AttractScript:
         ConfigError: it cannot be read, or a line of it is not understood; names the line.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"--attract-script: {str(path)[:200]!r} is no file; give a text file")
         with path.open("rb") as file:
             content = file.read(MAX_SCRIPT_BYTES + 1)
     except OSError as error:

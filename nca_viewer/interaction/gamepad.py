@@ -153,6 +153,8 @@ def _from_table(mapping_class: type[Any], kind: str, table: Mapping[str, Any]) -
         field_ = known.get(key.replace("_", "-"))
         if field_ is None:
             raise ConfigError(f"unknown {kind} setting {key!r}; {nearest_names(key, known)}")
+        if field_.name in values:
+            raise ConfigError(f"{kind} setting {key!r} stands there twice, with - and with _; keep one")
         if isinstance(field_.default, tuple):
             value = tuple(value) if isinstance(value, list) else (value,)
         values[field_.name] = value

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import re
 import shutil
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nca_viewer.errors import UserError
+from nca_viewer.operation import status, supervise
 from nca_viewer.operation.caretaker import record_folders
 from nca_viewer.operation.status import read_status
-from nca_viewer.viewer_config import ViewerConfig
+from nca_viewer.viewer_config import START_BLANK, START_DIGIT, ViewerConfig
 
 if TYPE_CHECKING:
     from nca_viewer.automaton.system import AttentionNCA
@@ -76,8 +79,10 @@ def examine(config: ViewerConfig) -> Iterator[Finding]:
     screen = _guarded("screen", lambda: _screen(config))
     yield screen
     yield _guarded("touch", lambda: _touch(config, has_screen=screen.level == OK))
+    yield from _given_files(config)
     yield from _folders(config)
     yield _guarded("record", lambda: _record(config))
+    yield _guarded("supervisor", lambda: _supervisor(config))
     model: list[AttentionNCA] = []
     yield _guarded("checkpoint", lambda: _checkpoint(config, model))
     yield _guarded("backend", lambda: _backend(config))
@@ -170,19 +175,44 @@ def touch_screens(devices: str) -> list[str]:
 # ------------------------------------------------------------------------------------ what is kept
 
 
+def _given_files(config: ViewerConfig) -> Iterator[Finding]:
+    """The files without which the viewer does not start."""
+    if config.start not in (START_DIGIT, START_BLANK):
+        from nca_viewer.start_images import open_start_image
+
+        yield _guarded("start picture", lambda: _read("start picture", Path(config.start), open_start_image))
+    if config.attract_script is not None:
+        from nca_viewer.display.captions import read_shown_script
+
+        script = config.attract_script
+        yield _guarded("attract script", lambda: _read("attract script", script, read_shown_script))
+
+
+def _read(check: str, path: Path, read: Callable[[Path], object]) -> Finding:
+    read(path)
+    return Finding(check, OK, str(path))
+
+
 def _folders(config: ViewerConfig) -> Iterator[Finding]:
     state_folder, log_folder = record_folders(config)
-    usage_folder = config.usage_csv.parent if config.usage_csv is not None else None
-    for check, folder in (
-        ("state folder", state_folder),
-        ("log folder", log_folder),
-        ("usage", usage_folder),
+    usage = config.usage_csv
+    for check, folder, names in (
+        ("state folder", state_folder, (status.NAME, supervise.NAME)),
+        ("log folder", log_folder, ("nca-viewer.log", "supervisor.log")),
+        ("usage", usage and usage.parent, (usage and usage.name,)),
+        ("pictures", config.output_directory, ()),
     ):
         if folder is not None:
-            yield _guarded(check, lambda check=check, folder=folder: _folder(check, folder))  # type: ignore[misc]
+            look = partial(_folder, check, folder, [folder / name for name in names if name])
+            yield _guarded(check, look)
 
 
-def _folder(check: str, folder: Path) -> Finding:
+def _folder(check: str, folder: Path, files: Sequence[Path]) -> Finding:
+    for path in files:
+        if path.exists() and not path.is_file():
+            return Finding(
+                check, BAD, f"{path} is no file, and keeps the viewer from writing it", "remove it"
+            )
     standing = folder
     while not os.path.lexists(standing) and standing != standing.parent:
         standing = standing.parent
@@ -212,43 +242,92 @@ def user_name() -> str:
         return f"user {os.getuid()}"
 
 
-def is_alive(process: int) -> bool:
-    """Whether there is a process of that number; not where the system does not tell."""
+def is_alive(process: int, seen_seconds: float) -> bool:
+    """Whether a process lives on; not where the system does not tell.
+
+    Args:
+        process: Its number, which may be another one's by now.
+        seen_seconds: When it lived, by the wall clock.
+    """
     if os.name != "posix" or process <= 0:
         return False
     try:
         os.kill(process, 0)
     except PermissionError:
-        return True
+        pass
     except (OSError, OverflowError):
         return False
-    return True
+    return _began_seconds(process) <= seen_seconds + STALE_SECONDS
+
+
+def _began_seconds(process: int) -> float:
+    """When a process began, by the wall clock; long ago where the system does not tell."""
+    try:
+        boot = re.search(r"^btime ([0-9]+)$", Path("/proc/stat").read_text(), re.MULTILINE)
+        ticks = int(Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()[19])
+        return int(boot[1]) + ticks / os.sysconf("SC_CLK_TCK") if boot else 0.0
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def _record(config: ViewerConfig) -> Finding:
     """What the viewer last told about itself."""
     folder, _ = record_folders(config)
-    status = read_status(folder) if folder is not None else None
-    if status is None:
+    record = read_status(folder) if folder is not None else None
+    if record is None:
         return Finding("record", NOTE, "no status.json yet" if folder else "no status is kept (--state-dir)")
-    when = datetime.fromisoformat(str(status["time"]).replace("Z", "+00:00"))
+    try:
+        return _judged_record(record)
+    except (KeyError, TypeError, ValueError):
+        return Finding("record", BAD, f"{folder}/{status.NAME} is not what the viewer writes", "remove it")
+
+
+def _judged_record(record: Mapping[str, Any]) -> Finding:
+    when = _moment(record)
     age = (datetime.now(UTC) - when).total_seconds()
-    text = f"{status['state']}, {max(age, 0):.0f} s ago; {status['recoveries']} recoveries, " + (
-        f"{status['restarts']} restarts"
-    )
-    trouble = "; ".join([*status["problems"], *filter(None, [status["checkpoint"]["trouble"]])])
+    ago = f"{age:.0f} s ago" if age > -STALE_SECONDS else f"{-age:.0f} s in the future, so a clock was wrong"
+    text = f"{record['state']}, {ago}; {record['recoveries']} recoveries, {record['restarts']} restarts"
+    trouble = "; ".join([*record["problems"], *filter(None, [record["checkpoint"]["trouble"]])])
     if trouble:
         return Finding("record", BAD, f"{text}; {trouble}", "mend what it names")
-    if age > STALE_SECONDS and status["state"] not in ("ended", "failed"):
-        if is_alive(int(status["pid"])):
+    if abs(age) > STALE_SECONDS and record["state"] not in ("ended", "failed"):
+        if is_alive(int(record["pid"]), when.timestamp()):
             remedy = "make room on the disk; else restart the program"
-            text += f"; but process {status['pid']} lives, and should write it every second"
+            text += f"; but process {record['pid']} lives, and should write it every second"
             return Finding("record", BAD, text, remedy)
         remedy = "start it, if it should run: systemctl start nca-viewer"
         return Finding("record", NOTE, f"{text}; the program does not run any more", remedy)
-    if status["state"] == "failed":
-        return Finding("record", NOTE, f"{text}; {status['last_error']}", "read the log of that time")
+    if record["state"] == "failed":
+        return Finding("record", NOTE, f"{text}; {record['last_error']}", "read the log of that time")
     return Finding("record", OK, text)
+
+
+def _moment(record: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(str(record["time"]).replace("Z", "+00:00"))
+
+
+def _supervisor(config: ViewerConfig) -> Finding:
+    """What the supervisor last told."""
+    folder, _ = record_folders(config)
+    try:
+        record = json.loads((folder / supervise.NAME).read_bytes()) if folder is not None else None
+        if record is None:
+            return Finding("supervisor", NOTE, "no record is kept (--state-dir)")
+        text = f"{record['state']} since {record['time']}, {record['restarts']} restarts"
+        last = record["failures"][-1:]
+        text += "".join(f", the last after: {failure['reason']}" for failure in last)
+        viewer = read_status(folder) if folder is not None else None
+        is_newest = viewer is None or _moment(viewer) <= _moment(record) + timedelta(seconds=STALE_SECONDS)
+        if record["state"] == "given up" and is_newest:
+            remedy = "mend what the other lines name, and start the exhibit again"
+            return Finding("supervisor", BAD, text, remedy)
+        return Finding("supervisor", OK, text)
+    except FileNotFoundError:
+        return Finding("supervisor", NOTE, "none has run yet")
+    except (KeyError, TypeError, ValueError):
+        return Finding(
+            "supervisor", BAD, f"{folder}/{supervise.NAME} is not what the supervisor writes", "remove it"
+        )
 
 
 # ------------------------------------------------------------------------------------ what computes

@@ -1,10 +1,13 @@
 """What the doctor finds, and what it says to do."""
 
+import dataclasses
 import json
 import os
 import shutil
+import subprocess
 import sys
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
@@ -155,7 +158,7 @@ def test_a_machine_that_is_too_slow(config, monkeypatch):
     assert finding.text.startswith("20.0 ms per step")
 
 
-def test_what_the_viewer_last_told(config):
+def test_what_the_viewer_last_told(config, monkeypatch):
     folder = config.state_directory
     folder.mkdir(parents=True)
     status = {
@@ -169,15 +172,76 @@ def test_what_the_viewer_last_told(config):
     assert found(config)["record"].level == BAD
     (folder / "status.json").write_text("{")
     assert found(config)["record"].level == NOTE
-    old = status | {"time": "2026-11-24T03:00:00Z"}
+    (folder / "status.json").write_text(json.dumps({"time": "yesterday"}))
+    assert found(config)["record"].text.endswith("status.json is not what the viewer writes")
+    old = status | {"time": utc(datetime.now(UTC) - timedelta(seconds=2 * doctor.STALE_SECONDS))}
+    monkeypatch.setattr(doctor, "_began_seconds", lambda process: time.time() - 3600)
     (folder / "status.json").write_text(json.dumps(old))
     assert found(config)["record"].level == BAD
     assert f"process {os.getpid()} lives" in found(config)["record"].text
+    # The number is another process's by now, or nobody's; or a clock was wrong.
+    (folder / "status.json").write_text(json.dumps(old | {"time": "2026-11-24T03:00:00Z"}))
+    assert found(config)["record"].level == NOTE
+    (folder / "status.json").write_text(json.dumps(old | {"pid": 2**30, "time": "2099-01-01T00:00:00Z"}))
+    assert found(config)["record"].level == NOTE
+    assert "in the future, so a clock was wrong" in found(config)["record"].text
     (folder / "status.json").write_text(json.dumps(old | {"pid": 2**30}))
     assert found(config)["record"].level == NOTE
     assert "does not run any more" in found(config)["record"].text
     (folder / "status.json").write_text(json.dumps(old | {"state": "ended"}))
     assert found(config)["record"].level == OK
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
+def test_since_when_a_process_lives():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        assert abs(doctor._began_seconds(child.pid) - time.time()) < 5
+        assert doctor.is_alive(child.pid, time.time())
+        assert not doctor.is_alive(child.pid, time.time() - 60)
+    finally:
+        child.communicate(b"\n")
+    assert not doctor.is_alive(child.pid, time.time())
+
+
+def test_what_the_supervisor_last_told(config):
+    folder = config.state_directory
+    assert found(config)["supervisor"].level == NOTE
+    folder.mkdir(parents=True)
+    record = {
+        "state": "running", "time": utc(datetime.now(UTC) - timedelta(seconds=60)), "restarts": 8,
+        "failures": [{"reason": "killed by SIGSEGV"}],
+    }  # fmt: skip
+    (folder / "supervisor.json").write_text(json.dumps(record))
+    assert found(config)["supervisor"].level == OK
+    (folder / "supervisor.json").write_text(json.dumps(record | {"state": "given up"}))
+    finding = found(config)["supervisor"]
+    assert finding.level == BAD
+    assert "8 restarts, the last after: killed by SIGSEGV" in finding.text
+    # Somebody has started the viewer by hand since.
+    (folder / "status.json").write_text(json.dumps({"time": utc(datetime.now(UTC))}))
+    assert found(config)["supervisor"].level == OK
+    (folder / "supervisor.json").write_text("[]")
+    assert found(config)["supervisor"].level == BAD
+
+
+def test_files_without_which_it_does_not_start_or_keeps_no_records(config, tmp_path):
+    (tmp_path / "state" / "status.json").mkdir(parents=True)
+    (tmp_path / "usage.csv").mkdir()
+    (tmp_path / "log" / "nca-viewer.log").mkdir(parents=True)
+    (tmp_path / "attract.txt").write_text("caption 日本\nwait 9\n")
+    options = {
+        "start": str(tmp_path / "nowhere.png"), "attract_script": tmp_path / "attract.txt", "exhibit": True,
+        "state_directory": tmp_path / "state", "usage_csv": tmp_path / "usage.csv",
+        "log_directory": tmp_path / "log", "output_directory": tmp_path / "usage.csv" / "pictures",
+    }  # fmt: skip
+    findings = found(dataclasses.replace(config, **options))
+    checks = {"state folder", "log folder", "usage", "start picture", "attract script"}
+    assert {name for name, finding in findings.items() if finding.level == BAD} == checks
+    assert "nowhere.png" in findings["start picture"].text
+    assert "'日'" in findings["attract script"].text
+    options["attract_script"] = tmp_path / "usage.csv"
+    assert "is no file" in found(dataclasses.replace(config, **options))["attract script"].text
 
 
 def test_the_command(small_checkpoint, tmp_path):
