@@ -446,8 +446,8 @@ def doctor(as_json: bool, arguments: tuple[str, ...]) -> None:
     """Test this machine for the viewer, and say what to mend.
 
     Tests the screen, touch, the files and folders that are named, the last records, the checkpoint, the
-    backend and its speed, and the compile cache, with the options that the viewer would have. Ends with exit code 1 where something must be mended. Opens no
-    window, and may run while the viewer does.
+    backend and its speed, and the compile cache, with the options that the viewer would have. Ends with exit
+    code 1 where something must be mended. Opens no window, and may run while the viewer does.
     """
     from nca_viewer.operation.doctor import BAD, Finding, as_lines, examine, is_well
 
