@@ -22,11 +22,13 @@ MAX_ROWS = 100_000
 HEAL_SECONDS = 4.0
 """So long after the last hand it is judged whether a wound has healed."""
 
-WOUND_SHARE = 0.01
-"""Mean change of the picture, in [0, 1], from which strokes count as a wound."""
+WOUND_ERROR = 0.002
+"""Mean squared change of the picture, values in [0, 1], from which strokes count as a wound: a cell and a
+half of a small grid, from black to white."""
 
-HEALED_PART = 0.3
-"""A wound has healed when no more than this part of the largest change is left."""
+HEALED_FRACTION = 0.5
+"""A wound has healed when so much of the largest error is gone: mean squared errors, as `nca-train evaluate`
+has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +58,13 @@ class Wound:
         before: uint8[H, W, 3], the picture before the first stroke.
         episode: Number of the digit that it was.
         hand_seconds: When the last hand was on it.
-        largest_change: Mean change since then, in [0, 1], at its largest.
+        largest_error: Mean squared change since then, values in [0, 1], at its largest.
     """
 
     before: np.ndarray
     episode: int
     hand_seconds: float
-    largest_change: float = 0.0
+    largest_error: float = 0.0
 
 
 def follow_wound(
@@ -93,15 +95,16 @@ def follow_wound(
         if not hands_on or before.shape != image.shape:
             return None, False
         wound = Wound(before, episode, now_seconds)
-    change = float(np.abs(image.astype(np.int16) - wound.before).mean()) / 255.0
+    error = float(np.mean(np.square((image.astype(np.float32) - wound.before) / 255.0)))
     wound = replace(
         wound,
         hand_seconds=now_seconds if hands_on else wound.hand_seconds,
-        largest_change=max(change, wound.largest_change),
+        largest_error=max(error, wound.largest_error),
     )
     if now_seconds - wound.hand_seconds < HEAL_SECONDS:
         return wound, False
-    is_healed = wound.largest_change >= WOUND_SHARE and change <= HEALED_PART * wound.largest_change
+    left = (1.0 - HEALED_FRACTION) * wound.largest_error
+    is_healed = wound.largest_error >= WOUND_ERROR and error <= left
     return None, is_healed
 
 

@@ -9,8 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nca_viewer.checkpoint import load_checkpoint
+from nca_viewer.interaction.actions import Tool
+from nca_viewer.interaction.strokes import stroke_region
 from nca_viewer.operation import usage
 from nca_viewer.operation.usage import HEAL_SECONDS, Counts, UsageBook, follow_wound
+from nca_viewer.simulation import Simulation
+from nca_viewer.start_images import StartImages
 
 NOON = datetime(2026, 11, 24, 12, 34, 56, tzinfo=UTC)
 DIGIT = np.zeros((28, 28, 3), np.uint8)
@@ -54,6 +59,30 @@ def test_a_wound_that_mostly_closes_is_one():
     mostly = DIGIT.copy()
     mostly[10] = 0
     assert heals(story(mostly)) == 1
+
+
+@pytest.mark.parametrize(("rows_left", "is_healed"), [(2, True), (3, False)])
+def test_half_of_it_is_enough(rows_left, is_healed):
+    partly = DIGIT.copy()
+    partly[10 : 10 + rows_left] = 0
+    assert heals(story(partly)) == is_healed
+
+
+@pytest.mark.parametrize(("checkpoint", "is_healed"), [("model", True), ("seed-recipe", False)])
+def test_what_the_bundled_automata_make_of_a_stroke(checkpoint, is_healed):
+    model, _ = load_checkpoint(checkpoint)
+    simulation = Simulation(model, seed=5)
+    simulation.begin(StartImages(simulation.config, 5).digit(3, 1), 0.5)
+    simulation.advance(64)
+
+    def picture():
+        return simulation.request_snapshot().result().image
+
+    frames = [(0.0, False, picture(), 1)]
+    simulation.apply(Tool.ERASE, stroke_region((12, 14), (15, 17), 1, 28, 28))
+    frames += [(0.1, True, picture(), 1)]
+    simulation.advance(round(60 * HEAL_SECONDS))
+    assert heals([*frames, (0.2 + HEAL_SECONDS, False, picture(), 1)]) == is_healed
 
 
 def test_a_fresh_digit_heals_nothing():
