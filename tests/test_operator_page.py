@@ -8,7 +8,8 @@ import assets
 from nca_viewer import cli
 from nca_viewer.errors import DisplayLostError, RestartNeededError
 from nca_viewer.exhibit.director import OPERATOR_PAGE_SECONDS
-from nca_viewer.operation import health, journal
+from nca_viewer.interaction import presence
+from nca_viewer.operation import health, journal, usage
 from nca_viewer.operation.backoff import BackoffRules
 from nca_viewer.operation.caretaker import USAGE_SECONDS
 from nca_viewer.operation.diagnostics import MAX_FAULTS
@@ -33,14 +34,20 @@ def test_every_entry_of_the_status_file_is_explained():
 
 
 def test_numbers_are_those_of_the_program():
-    assert f"{DisplayLostError.exit_code}: the screen went away" in PAGE
-    assert f"{RestartNeededError.exit_code}: the program wants to be" in PAGE
+    text = " ".join(PAGE.split())
+    assert f"{DisplayLostError.exit_code}: the screen went away" in text
+    assert f"{RestartNeededError.exit_code}: the program wants to be" in text
     assert (BackoffRules().most_failures, BackoffRules().window_seconds) == (8, 1800)
-    assert f"the last {MAX_FAULTS} faults" in PAGE
+    assert f"the last {MAX_FAULTS} faults" in text
     assert OPERATOR_PAGE_SECONDS == 120
-    assert "closes by itself two minutes after" in PAGE
+    assert "closes by itself two minutes after" in text
+    assert (presence.MAX_RUN_SECONDS, presence.QUIET_SECONDS) == (180, 30)
+    assert "for more than three minutes" in text
+    assert "left alone for half a minute" in text
+    assert (usage.HEALED_FRACTION, usage.HEAL_SECONDS) == (0.5, 4)
+    assert "by half at least, four seconds after the last hand" in text
     assert USAGE_SECONDS == 60
-    assert "a power cut costs a\nminute of counts at most" in PAGE
+    assert "a power cut costs a minute of counts at most" in text
     assert (journal.FILE_BYTES, journal.KEPT_FILES) == (1_000_000, 5)
 
 
