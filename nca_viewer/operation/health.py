@@ -198,7 +198,9 @@ def _remembered(guard: Guard, facts: Facts, limits: Limits) -> Guard:
     moment = (facts.episode, facts.step)
     is_waiting = facts.waiting_seconds > 0.0
     advanced = guard.advanced_seconds
-    if advanced is None or moment != guard.moment or is_waiting or not facts.is_running:
+    # A visitor who goes back to the start again and again makes no step.
+    is_back = guard.moment is not None and moment[0] == guard.moment[0] and moment[1] <= guard.moment[1]
+    if advanced is None or not is_back or is_waiting or not facts.is_running:
         advanced = now
     since, strokes = guard.ignored_since_seconds, guard.ignored_strokes
     if facts.has_changed or is_waiting:

@@ -72,6 +72,14 @@ def test_no_step_although_it_runs():
     assert "3.0 s" in verdict.reason
 
 
+def test_a_visitor_who_goes_back_to_the_start_hides_no_freeze():
+    """Seen once among a million frames of simulated visitors."""
+    seconds, verdict = only(play(5, step=lambda frame: min(frame, 60) if frame < 150 else 0)[0])
+    assert verdict.fault is Fault.FROZEN
+    assert seconds == pytest.approx(1.0 + LIMITS.frozen_seconds, abs=2 * FRAME)
+    assert play(20, step=lambda frame: frame % 30)[0] == []
+
+
 def test_no_step_while_paused_or_slow_is_no_fault():
     assert play(60, step=7, is_running=False)[0] == []
     assert play(60, step=lambda number: number // 120, step_interval_seconds=2.0)[0] == []
