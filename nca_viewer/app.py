@@ -52,6 +52,7 @@ from nca_viewer.operation.journal import Event, tell
 from nca_viewer.pacing import Beat, Pace, RateMeter, due_steps, measured
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.viewer_config import ViewerConfig
+from nca_viewer.whole_files import free_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -631,7 +632,7 @@ class App:
         stem = f"nca-viewer-{datetime.now():%Y%m%d-%H%M%S}-step{self.snapshot.step:06d}"
         try:
             capture.require_folder(self._folder)
-            path = capture.free_path(self._folder, stem, ".png")
+            path = free_path(self._folder, stem, ".png")
             image = view_number(self.controls.view).image(self.snapshot)
             capture.write_png(path, capture.enlarge(image, self._geometry(simulation).cell_pixels))
         except UserError as error:

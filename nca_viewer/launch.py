@@ -156,9 +156,10 @@ def on_ending_signals(end: Callable[[], None]) -> dict[int, Any]:
 
     A hang-up that whoever started the program lets it ignore, as `nohup` does, stays ignored.
     """
-    ignored = {number for number in _ENDING_SIGNALS[2:] if signal.getsignal(number) is signal.SIG_IGN}
     return {
-        number: signal.signal(number, lambda *_: end()) for number in _ENDING_SIGNALS if number not in ignored
+        number: signal.signal(number, lambda *_: end())
+        for number in _ENDING_SIGNALS
+        if number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN
     }
 
 

@@ -77,3 +77,13 @@ def output_error(target: Path, error: OSError) -> OutputError:
     """What a person is told of a file that cannot be written."""
     reason = error.strerror or str(error)
     return OutputError(f"cannot write {str(target)!r}: {reason}; choose another place or make room")
+
+
+def free_path(folder: Path, stem: str, suffix: str) -> Path:
+    """A name in the folder that no file has yet."""
+    path = folder / f"{stem}{suffix}"
+    number = 2
+    while path.exists():
+        path = folder / f"{stem}-{number}{suffix}"
+        number += 1
+    return path

@@ -26,7 +26,7 @@ def read_shown_script(path: Path | None) -> AttractScript:
     script = read_script(path)
     for instruction in script.instructions:
         if isinstance(instruction, Caption):
-            for words in (instruction.words, *dict(instruction.translations).values()):
+            for words in filter(None, (instruction.words, *dict(instruction.translations).values())):
                 if letter := missing_letter(words):
                     raise ConfigError(
                         f"{path}: the caption {words[:40]!r} has the letter {letter!r}, which the screen's "

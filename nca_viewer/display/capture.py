@@ -113,13 +113,3 @@ def write_gif(path: Path, images: Sequence[np.ndarray], cell_pixels: int, frames
             duration=delay,
             loop=0,
         )
-
-
-def free_path(folder: Path, stem: str, suffix: str) -> Path:
-    """A name in the folder that no file has yet."""
-    path = folder / f"{stem}{suffix}"
-    number = 2
-    while path.exists():
-        path = folder / f"{stem}-{number}{suffix}"
-        number += 1
-    return path

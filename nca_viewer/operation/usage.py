@@ -14,6 +14,7 @@ import numpy as np
 
 from nca_viewer.operation.files import replace_file
 from nca_viewer.operation.journal import Event, tell
+from nca_viewer.whole_files import free_path
 
 HEADER = ("hour", "visits", "strokes", "heals", "resets")
 MAX_ROWS = 100_000
@@ -197,8 +198,7 @@ def _read_rows(path: Path) -> dict[str, Counts] | None:
 def _put_aside(path: Path) -> Path:
     """Give a file a name of its own beside its old one."""
     stem = f"{path.stem}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    places = (path.with_name(f"{stem}{repeat}{path.suffix}") for repeat in ("", *range(-1, -1000, -1)))
-    return path.rename(next(place for place in places if not place.exists()))
+    return path.rename(free_path(path.parent, stem, path.suffix))
 
 
 def _as_csv(rows: dict[str, Counts]) -> bytes:

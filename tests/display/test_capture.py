@@ -7,6 +7,7 @@ from PIL import Image
 
 from nca_viewer.display import capture
 from nca_viewer.errors import OutputError
+from nca_viewer.whole_files import free_path
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, images, monk
 
 
 def test_free_names(tmp_path):
-    assert capture.free_path(tmp_path, "a", ".png") == tmp_path / "a.png"
+    assert free_path(tmp_path, "a", ".png") == tmp_path / "a.png"
     (tmp_path / "a.png").touch()
     (tmp_path / "a-2.png").touch()
-    assert capture.free_path(tmp_path, "a", ".png") == tmp_path / "a-3.png"
+    assert free_path(tmp_path, "a", ".png") == tmp_path / "a-3.png"
