@@ -26,9 +26,13 @@ class TrainConfig:
         train_steps: Parameter updates.
         batch_size: Automata per update.
         rollout_steps: Automaton steps per update.
-        loss_steps: How many of the last states the loss is averaged over.
+        loss_steps: How many of the last states the loss is averaged over; to that of an automaton that is
+            wounded at a `wound_step` is added the loss of as many states before.
         pool_size: States in the pool.
-        fresh_count: How many of a batch, worst first, start afresh.
+        fresh_count: How many of a batch start afresh.
+        replace_worst: Whether those are the worst of the batch, as in the published recipe, or random ones.
+            The worst are those that were wounded last; where they are replaced, no automaton sees how it
+            looks when healing takes its time.
         elder_fraction: Fraction of the pool's slots whose states are left to grow old, without wounds.
         elder_error_limit: Mean squared error above which an old state starts afresh all the same.
         mask_ratio_min: Smallest ratio of forgotten pixels of a fresh episode.
@@ -36,6 +40,9 @@ class TrainConfig:
         blank_fraction: Fraction of the pool's slots that hold empty pages that are to stay empty.
         painted_fraction: Fraction of the slots that hold drawings by the viewer's brush that are to stay.
         wound_probability: Probability that a state taken from the pool, no elder, is wounded.
+        wound_step: Steps of the roll-out before the wounds are made. 0 makes them at its start; later ones
+            let the gradient flow from the healing back to before the wound, so that automata learn to
+            remember in the cells around what the wound will take.
         scramble_probability: Probability that a wound scrambles its cells instead of erasing them.
         half_plane_probability: Probability that a wound is a half plane instead of a disc.
         wound_radius_min_cells: Smallest radius of a wounded disc.
@@ -72,6 +79,7 @@ class TrainConfig:
     loss_steps: int = 1
     pool_size: int = 1024
     fresh_count: int = 1
+    replace_worst: bool = True
     elder_fraction: float = 0.0
     elder_error_limit: float = 0.06
     mask_ratio_min: float = 0.5
@@ -79,6 +87,7 @@ class TrainConfig:
     blank_fraction: float = 0.0
     painted_fraction: float = 0.0
     wound_probability: float = 0.0
+    wound_step: int = 0
     scramble_probability: float = 0.5
     half_plane_probability: float = 0.1
     wound_radius_min_cells: float = 2.0
@@ -115,6 +124,7 @@ class TrainConfig:
             require_range(name, getattr(self, name), low, high, whole=True)
         require_range("fresh_count", self.fresh_count, 0, self.batch_size, whole=True)
         require_range("loss_steps", self.loss_steps, 1, self.rollout_steps, whole=True)
+        require_range("wound_step", self.wound_step, 0, self.rollout_steps - self.loss_steps, whole=True)
         for name in (
             "mask_ratio_min",
             "mask_ratio_max",

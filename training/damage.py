@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -48,31 +50,42 @@ def half_plane(point: Array, angle_radians: Array, height: int, width: int) -> A
     return across > 0
 
 
-def wound(
-    state: Array,
+class Wounds(NamedTuple):
+    """What happens to a batch of automata, drawn beforehand.
+
+    Attributes:
+        region: bool[B, H, W], the cells that are touched.
+        content: float[B, H, W, C], what is in them afterwards.
+    """
+
+    region: Array
+    content: Array
+
+    def applied_to(self, state: Array) -> Array:
+        """The states float[B, H, W, C] after the wounds."""
+        return jnp.where(self.region[..., None], self.content, state)
+
+
+def draw_wounds(
     clean: Array,
     probability: Array | float,
     key: Array,
     config: TrainConfig,
     model_config: ModelConfig,
-) -> Array:
-    """Wound each automaton of a batch with a probability of its own.
+) -> Wounds:
+    """Wounds for the automata of a batch, for each with a probability of its own.
 
     Discs lie around a random cell of ink (anywhere on an empty page), half planes leave the centre of the
     grid unharmed; both erase, or scramble all channels.
 
     Args:
-        state: float[B, H, W, C].
         clean: float[B, H, W, V], the pictures that the automata are to show.
         probability: float[B] or one for all, in [0, 1].
         key: PRNG key.
         config: Kinds and sizes of the wounds.
         model_config: The automaton's hyperparameters.
-
-    Returns:
-        float[B, H, W, C].
     """
-    batch, height, width = state.shape[:3]
+    batch, height, width = clean.shape[:3]
     keys = iter(jax.random.split(key, 8))
     ink = clean.mean(axis=-1).reshape(batch, -1)
     centre = jax.random.categorical(next(keys), jnp.log(jnp.maximum(ink, 1e-4)), axis=-1)
@@ -90,5 +103,6 @@ def wound(
     is_wounded = jax.random.bernoulli(next(keys), probability, (batch,))
     region &= is_wounded[:, None, None]
     is_scramble = jax.random.bernoulli(next(keys), config.scramble_probability, (batch, 1, 1))
-    state = corrupt(state, region & is_scramble, next(keys), model_config)
-    return erase(state, region & ~is_scramble)
+    empty = jnp.zeros((*region.shape, model_config.channel_size), clean.dtype)
+    scrambled = corrupt(empty, region & is_scramble, next(keys), model_config)
+    return Wounds(region, erase(scrambled, region & ~is_scramble))

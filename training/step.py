@@ -16,7 +16,7 @@ from nca_viewer.automaton.episodes import masked_start
 from nca_viewer.automaton.rollout import Dynamics, Parameters
 from nca_viewer.automaton.system import visible
 from training.config import TrainConfig
-from training.damage import wound
+from training.damage import Wounds, draw_wounds
 from training.layout import Layout
 
 _GOLDEN_RATIO = 0.6180339887
@@ -143,11 +143,14 @@ def _is_elder(slots: Array, config: TrainConfig) -> Array:
     return _spread(slots, _PLASTIC_RATIO) < config.elder_fraction
 
 
-def _age_rank(error: Array, slots: Array, config: TrainConfig) -> Array:
-    """What the batch is sorted by, largest first: the error, but elders come last while they are sound."""
-    error = jnp.where(jnp.isfinite(error), error, jnp.inf)
-    is_elder = _is_elder(slots, config)
-    return jnp.where(is_elder & (error <= config.elder_error_limit), error - 1e6, error)
+def _replacement_rank(error: Array, slots: Array, key: Array, config: TrainConfig) -> Array:
+    """What the batch is sorted by, largest first, to find whom fresh episodes replace.
+
+    The error, or a random number; what is not finite goes first, and elders come last while they are sound.
+    """
+    rank = error if config.replace_worst else jax.random.uniform(key, error.shape)
+    is_sound_elder = _is_elder(slots, config) & (error <= config.elder_error_limit)
+    return jnp.where(jnp.isfinite(error), jnp.where(is_sound_elder, rank - 1e6, rank), jnp.inf)
 
 
 def initial_state(
@@ -179,49 +182,61 @@ def make_train_step(
     optimiser = make_optimiser(config)
     model_config = dynamics.config
 
+    def picture_errors(states: Array, clean: Array) -> tuple[Array, Array]:
+        """Of each automaton, over the last `loss_steps` states: the mean error and what the loss makes of it."""
+        errors = jnp.mean((visible(states[-config.loss_steps :], model_config) - clean) ** 2, axis=(2, 3, 4))
+        scale = config.error_scale
+        toned = scale * jnp.log1p(errors / scale) if scale else errors
+        return jnp.mean(errors, axis=0), jnp.mean(toned, axis=0)
+
     def loss_function(
-        parameters: Parameters, state: Array, clean: Array, cell_dropout: Array
+        parameters: Parameters, state: Array, clean: Array, cell_dropout: Array, wounds: Wounds
     ) -> tuple[Array, tuple[tuple[Array, Array, Array], Array]]:
-        final, states = dynamics.rollout_with(
-            cell_dropout, parameters, state, rematerialise=config.rematerialise, history=True
-        )
-        pictures = visible(states[-config.loss_steps :], model_config)
-        errors = jnp.mean((pictures - clean) ** 2, axis=(-3, -2, -1))
-        error, scale = jnp.mean(errors), config.error_scale
-        toned = jnp.mean(scale * jnp.log1p(errors / scale)) if scale else error
+        run = partial(dynamics.rollout_with, rematerialise=config.rematerialise, history=True)
+        early = jnp.zeros((0, *state.shape), state.dtype)
+        if config.wound_step:
+            state, early = run(cell_dropout[: config.wound_step], parameters, state)
+        state = wounds.applied_to(state)
+        final, states = run(cell_dropout[config.wound_step :], parameters, state)
+        error, toned = picture_errors(states, clean)
+        if config.wound_step:
+            is_wounded = jnp.any(wounds.region, axis=(1, 2))
+            toned = toned + jnp.where(is_wounded, picture_errors(early, clean)[1], 0.0)
         last = jnp.concatenate([state[None], states])[-config.loss_steps - 1 :]
         motion = jnp.mean(jnp.abs(jnp.diff(last, axis=0)))
-        overflow = jnp.mean(jnp.maximum(jnp.abs(states) - config.overflow_limit, 0.0))
-        loss = toned + config.motion_weight * motion + config.overflow_weight * overflow
-        return loss, ((error, motion, overflow), final)
+        everything = jnp.concatenate([early, states])
+        overflow = jnp.mean(jnp.maximum(jnp.abs(everything) - config.overflow_limit, 0.0))
+        loss = jnp.mean(toned) + config.motion_weight * motion + config.overflow_weight * overflow
+        return loss, ((jnp.mean(error), motion, overflow), final)
 
     def descent(
-        parameters: Parameters, state: Array, clean: Array, cell_dropout: Array
+        parameters: Parameters, state: Array, clean: Array, cell_dropout: Array, wounds: Wounds
     ) -> tuple[tuple[Parameters, tuple[Array, Array, Array]], Array]:
         """The gradient and the metrics, means over the batch, and the states at the end."""
         gradient, (metrics, final) = jax.grad(loss_function, has_aux=True)(
-            parameters, state, clean, cell_dropout
+            parameters, state, clean, cell_dropout, wounds
         )
         return (gradient, metrics), final
 
     if layout is not None:
-        descent = layout.divided(descent, batch_axes=(None, 0, 0, 1))
+        descent = layout.divided(descent, batch_axes=(None, 0, 0, 1, 0))
 
     def train_step(train_state: TrainState, images: Images) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(config.seed), train_state.restarts)
         key = jax.random.fold_in(key, train_state.step)
         sample_key, fresh_key, wound_key, rollout_key = jax.random.split(key, 4)
+        rank_key = jax.random.fold_in(sample_key, 1)
 
         pool = Pool.create({"state": train_state.pool_state, "index": train_state.pool_index})
         slots, batch = pool.sample(sample_key, batch_size=config.batch_size)
         state, index = batch["state"], batch["index"]
         error = jnp.mean((visible(state, model_config) - images.clean(index)) ** 2, axis=(1, 2, 3))
-        worst_first = jnp.argsort(-_age_rank(error, slots, config))
-        slots, state, index = slots[worst_first], state[worst_first], index[worst_first]
+        order = jnp.argsort(-_replacement_rank(error, slots, rank_key, config))
+        slots, state, index = slots[order], state[order], index[order]
 
-        if config.wound_probability > 0:
-            probability = jnp.where(_is_elder(slots, config), 0.0, config.wound_probability)
-            state = wound(state, images.clean(index), probability, wound_key, config, model_config)
+        is_spared = _is_elder(slots, config) | (jnp.arange(config.batch_size) < config.fresh_count)
+        probability = jnp.where(is_spared, 0.0, config.wound_probability)
+        wounds = draw_wounds(images.clean(index), probability, wound_key, config, model_config)
         if config.fresh_count:
             fresh, fresh_index = _fresh_episodes(
                 images, fresh_key, slots[: config.fresh_count], config, dynamics
@@ -233,7 +248,7 @@ def make_train_step(
         keys = jax.random.split(rollout_key, config.rollout_steps)
         cell_dropout = dynamics.cell_dropout(keys, state.shape[:-1])
         (gradient, (error, motion, overflow)), final = descent(
-            train_state.parameters, state, clean, cell_dropout
+            train_state.parameters, state, clean, cell_dropout, wounds
         )
         norm = optax.tree.norm(gradient)
         updates, optimiser_state = optimiser.update(

@@ -15,7 +15,7 @@ from nca_viewer.automaton.system import AttentionNCA
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import ConfigError
 from training.config import RECIPES, TrainConfig, recipe
-from training.damage import half_plane, wound
+from training.damage import draw_wounds, half_plane
 from training.step import Images, initial_state, learning_rate_schedule, make_train_step
 
 MODEL = ModelConfig(
@@ -84,6 +84,23 @@ def test_the_worst_state_is_replaced(automaton, images: Images) -> None:
             break
     assert changed.tolist() == [4]
     assert float(jnp.abs(after.pool_state[4]).max()) <= 1.0
+
+
+def test_random_states_are_replaced_where_the_worst_are_not_to_be(automaton, images: Images) -> None:
+    """The bad one gives way no more often than the others; where a slot was drawn twice, none does."""
+    dynamics, _ = automaton
+    config = dataclasses.replace(TRAIN, batch_size=7, replace_worst=False)
+    state = start(automaton, images, config)
+    bad = state.pool_state.at[..., -1].set(images.clean(state.pool_index)[..., 0]).at[4, ..., -1].set(50.0)
+    train_step = make_train_step(dynamics, config)
+    replaced = np.zeros(7, int)
+    for restarts in range(60):
+        begun = state._replace(pool_state=jnp.copy(bad), restarts=jnp.asarray(restarts, jnp.int32))
+        after, _ = train_step(jax.tree.map(jnp.copy, begun), images)
+        replaced += np.any(np.asarray(after.pool_state != bad), axis=(1, 2, 3))
+    assert replaced.sum() >= 10
+    assert np.count_nonzero(replaced) >= 4
+    assert replaced[4] <= replaced.sum() / 3
 
 
 def test_updates_repeat_bit_for_bit_and_depend_on_restarts(automaton, images: Images) -> None:
@@ -157,16 +174,16 @@ def test_wounds_happen_at_their_rate_and_leave_the_rest(images: Images) -> None:
     config = dataclasses.replace(TRAIN, scramble_probability=0.0)
     state = jnp.ones((400, *MODEL.state_shape))
     clean = jnp.ones((400, *MODEL.image_shape))
-    wounded = np.asarray(wound(state, clean, 0.25, jax.random.key(0), config, MODEL))
+    wounded = np.asarray(draw_wounds(clean, 0.25, jax.random.key(0), config, MODEL).applied_to(state))
     assert set(np.unique(wounded)) == {0.0, 1.0}
     np.testing.assert_array_equal(wounded.any(axis=-1), wounded.all(axis=-1))
     is_wounded = ~wounded.all(axis=(1, 2, 3))
     assert 0.18 < is_wounded.mean() < 0.32
     scrambling = dataclasses.replace(config, scramble_probability=1.0)
-    scrambled = np.asarray(wound(state, clean, 0.25, jax.random.key(0), scrambling, MODEL))
+    scrambled = np.asarray(draw_wounds(clean, 0.25, jax.random.key(0), scrambling, MODEL).applied_to(state))
     np.testing.assert_array_equal((scrambled != 1).any(axis=-1), ~wounded.any(axis=-1))
     of_its_own = jnp.arange(400) % 2.0
-    half = np.asarray(wound(state, clean, of_its_own, jax.random.key(0), config, MODEL))
+    half = np.asarray(draw_wounds(clean, of_its_own, jax.random.key(0), config, MODEL).applied_to(state))
     np.testing.assert_array_equal(~half.all(axis=(1, 2, 3)), of_its_own == 1)
 
 
@@ -192,6 +209,60 @@ def test_elders_are_left_alone(automaton, images: Images) -> None:
     elders = (np.arange(7) * 0.7548776662) % 1.0 < 0.4
     assert 2 <= elders.sum() <= 4
     np.testing.assert_array_equal(changed, ~elders)
+
+
+def lively() -> tuple[Dynamics, nnx.State]:
+    """An untrained automaton that does not stand still."""
+    model = AttentionNCA(MODEL, rngs=nnx.Rngs(0))
+    kernel = model.update.layers[1].kernel
+    kernel[...] = 0.02 * jax.random.normal(jax.random.key(1), kernel.shape)
+    return Dynamics.of(model)
+
+
+def test_without_wounds_it_does_not_matter_when_they_would_be_made(images: Images) -> None:
+    dynamics, parameters = lively()
+    results = []
+    for wound_step in (0, 3):
+        config = dataclasses.replace(TRAIN, rollout_steps=5, loss_steps=2, wound_step=wound_step)
+        state = start((dynamics, parameters), images, config)
+        state, metrics = make_train_step(dynamics, config)(state, images)
+        results.append(jax.tree.leaves((state.parameters, state.pool_state, metrics)))
+    for at_once, later in zip(*results, strict=True):
+        np.testing.assert_allclose(at_once, later, rtol=1e-5, atol=1e-6)
+
+
+def test_later_wounds_leave_the_steps_before_them_unharmed(images: Images) -> None:
+    """Everything is erased after 3 of 5 steps: the loss is that before, and two steps from nothing."""
+    dynamics, parameters = lively()
+    config = dataclasses.replace(
+        TRAIN,
+        rollout_steps=5,
+        loss_steps=2,
+        wound_step=3,
+        fresh_count=0,
+        wound_probability=1.0,
+        scramble_probability=0.0,
+        half_plane_probability=0.0,
+        wound_radius_min_cells=20.0,
+        wound_radius_max_cells=20.0,
+    )
+    gradients = []
+    for wound_step in (3, 0):
+        state = start((dynamics, parameters), images, dataclasses.replace(config, wound_step=wound_step))
+        train_step = make_train_step(dynamics, dataclasses.replace(config, wound_step=wound_step))
+        before = np.array(state.pool_state)
+        state, metrics = train_step(state, images)
+        gradients.append(float(metrics.gradient_norm))
+        changed = np.any(np.asarray(state.pool_state) != before, axis=(1, 2, 3))
+        assert 1 <= changed.sum() <= 3
+        # What a cell knows two steps after everything was erased is little beside a picture.
+        assert np.abs(np.asarray(state.pool_state)[changed]).max() < 0.5 * np.abs(before[changed]).max()
+    assert gradients[0] != pytest.approx(gradients[1], rel=1e-3)
+
+
+def test_wounds_must_leave_steps_to_be_judged() -> None:
+    with pytest.raises(ConfigError, match="wound_step"):
+        dataclasses.replace(TRAIN, rollout_steps=5, loss_steps=2, wound_step=4)
 
 
 def test_motion_is_the_mean_change_of_the_last_steps() -> None:
