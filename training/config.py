@@ -51,6 +51,7 @@ class TrainConfig:
             takes error_scale * log(1 + e / error_scale), which is the error itself while it is small, and,
             like a PSNR, its logarithm where it is large. So what cannot be known, as under a large wound,
             does not drown what can. 0 takes the plain error, as the published recipe does.
+        wound_error_scale: The same for automata after a wound of this update; none takes error_scale.
         motion_weight: Weight of the mean magnitude of a channel's change over the last `loss_steps` steps.
         overflow_weight: Weight of the mean distance of all states from [-overflow_limit, overflow_limit].
         overflow_limit: Magnitude of a state channel that costs nothing.
@@ -93,6 +94,7 @@ class TrainConfig:
     wound_radius_min_cells: float = 2.0
     wound_radius_max_cells: float = 8.0
     error_scale: float = 0.0
+    wound_error_scale: float | None = None
     motion_weight: float = 0.0
     overflow_weight: float = 0.0
     overflow_limit: float = 1.5
@@ -162,6 +164,8 @@ class TrainConfig:
             "explosion_limit",
         ):
             require_range(name, getattr(self, name), 0.0, 1e9)
+        if self.wound_error_scale is not None:
+            require_range("wound_error_scale", self.wound_error_scale, 0.0, 1e9)
         for name in ("learning_rate", "learning_rate_end"):
             require_range(name, getattr(self, name), 1e-9, 10.0)
         if self.pool_size < self.batch_size:
@@ -203,26 +207,29 @@ RECIPES: dict[str, Recipe] = {
         TrainConfig(
             recipe="exhibit",
             train_steps=9000,
-            batch_size=6,
-            rollout_steps=16,
+            batch_size=4,
+            rollout_steps=28,
             loss_steps=8,
-            pool_size=192,
-            fresh_count=2,
-            elder_fraction=0.2,
+            pool_size=160,
+            replace_worst=False,
+            elder_fraction=0.12,
             elder_error_limit=0.015,
-            mask_ratio_min=0.2,
-            mask_ratio_max=0.75,
-            blank_fraction=0.06,
-            painted_fraction=0.1,
+            mask_ratio_min=0.25,
+            mask_ratio_max=0.7,
+            blank_fraction=0.05,
+            painted_fraction=0.05,
             wound_probability=0.65,
-            scramble_probability=0.4,
-            error_scale=0.03,
+            wound_step=10,
+            scramble_probability=0.6,
+            half_plane_probability=0.05,
+            error_scale=0.01,
+            wound_error_scale=0.03,
             motion_weight=0.2,
             clip_norm=0.3,
-            gradient_limit=20.0,
+            gradient_limit=5.0,
             average_decay=0.998,
-            learning_rate=5e-4,
-            learning_rate_end=1e-5,
+            learning_rate=3e-4,
+            learning_rate_end=5e-6,
             warmup_steps=50,
             decay_steps=8500,
             selection_steps=512,

@@ -55,6 +55,7 @@ WOUND_STEP = 96
 HEALING_STEPS = 96
 WOUND_RADII_CELLS = (3, 5, 8)
 REPEATED_WOUNDS = 10
+REPORTED_WOUNDS = (1, 2, 5, REPEATED_WOUNDS)
 REPEATED_WOUND_RADIUS_CELLS = 5
 BLANK_STEPS = 10_000
 PAINTED_STEPS = 200
@@ -642,7 +643,8 @@ def _measure_heal_repeat(trial: _Trial) -> list[Figure]:
     runner, images = trial.runner, trial.long_images
     count = len(images)
     centres = [runner.ink_centres(images, f"repeat {wound}") for wound in range(REPEATED_WOUNDS)]
-    pictures, largest = [], []
+    pictures: dict[int, list[NDArray[np.float32]]] = {wounds: [] for wounds in REPORTED_WOUNDS}
+    largest = []
     with runner.bar("heal-repeat", count, WOUND_STEP + REPEATED_WOUNDS * HEALING_STEPS) as bar:
         for number, indices in runner.batches(count):
             key = runner.key("heal-repeat", number)
@@ -656,12 +658,16 @@ def _measure_heal_repeat(trial: _Trial) -> list[Figure]:
                 )
                 tracked = runner.advance(tracked, step_key, HEALING_STEPS, bar)
                 extremes.append(np.asarray(tracked.largest_state))
-            pictures.append(runner.picture(tracked))
+                if wound + 1 in pictures:
+                    pictures[wound + 1].append(runner.picture(tracked))
             largest.append(np.max(extremes, axis=0))
-    condition = f"{REPEATED_WOUNDS} wounds of radius {REPEATED_WOUND_RADIUS_CELLS}"
-    shown = np.concatenate(pictures)[:count]
+    figures = []
+    for wounds, shown in pictures.items():
+        condition = f"{wounds} wound{'s'[: wounds > 1]} of radius {REPEATED_WOUND_RADIUS_CELLS}"
+        quality = metrics.psnr(np.concatenate(shown)[:count], images)
+        figures.append(_figure("heal-repeat", condition, "PSNR (dB)", quality))
     return [
-        _figure("heal-repeat", condition, "PSNR (dB)", metrics.psnr(shown, images)),
+        *figures,
         _figure("heal-repeat", condition, "|state|", np.concatenate(largest)[:count], "largest"),
     ]
 

@@ -182,12 +182,15 @@ def make_train_step(
     optimiser = make_optimiser(config)
     model_config = dynamics.config
 
-    def picture_errors(states: Array, clean: Array) -> tuple[Array, Array]:
-        """Of each automaton, over the last `loss_steps` states: the mean error and what the loss makes of it."""
-        errors = jnp.mean((visible(states[-config.loss_steps :], model_config) - clean) ** 2, axis=(2, 3, 4))
-        scale = config.error_scale
-        toned = scale * jnp.log1p(errors / scale) if scale else errors
-        return jnp.mean(errors, axis=0), jnp.mean(toned, axis=0)
+    wound_error_scale = config.error_scale if config.wound_error_scale is None else config.wound_error_scale
+
+    def picture_errors(states: Array, clean: Array) -> Array:
+        """Of each automaton the errors of the last `loss_steps` states: float[loss_steps, B]."""
+        return jnp.mean((visible(states[-config.loss_steps :], model_config) - clean) ** 2, axis=(2, 3, 4))
+
+    def toned(errors: Array, scale: float) -> Array:
+        """Of each automaton what the loss makes of its errors, float[B]; see `TrainConfig.error_scale`."""
+        return jnp.mean(scale * jnp.log1p(errors / scale) if scale else errors, axis=0)
 
     def loss_function(
         parameters: Parameters, state: Array, clean: Array, cell_dropout: Array, wounds: Wounds
@@ -198,16 +201,17 @@ def make_train_step(
             state, early = run(cell_dropout[: config.wound_step], parameters, state)
         state = wounds.applied_to(state)
         final, states = run(cell_dropout[config.wound_step :], parameters, state)
-        error, toned = picture_errors(states, clean)
+        errors, is_wounded = picture_errors(states, clean), jnp.any(wounds.region, axis=(1, 2))
+        losses = jnp.where(is_wounded, toned(errors, wound_error_scale), toned(errors, config.error_scale))
         if config.wound_step:
-            is_wounded = jnp.any(wounds.region, axis=(1, 2))
-            toned = toned + jnp.where(is_wounded, picture_errors(early, clean)[1], 0.0)
+            before = toned(picture_errors(early, clean), config.error_scale)
+            losses = losses + jnp.where(is_wounded, before, 0.0)
         last = jnp.concatenate([state[None], states])[-config.loss_steps - 1 :]
         motion = jnp.mean(jnp.abs(jnp.diff(last, axis=0)))
         everything = jnp.concatenate([early, states])
         overflow = jnp.mean(jnp.maximum(jnp.abs(everything) - config.overflow_limit, 0.0))
-        loss = jnp.mean(toned) + config.motion_weight * motion + config.overflow_weight * overflow
-        return loss, ((jnp.mean(error), motion, overflow), final)
+        loss = jnp.mean(losses) + config.motion_weight * motion + config.overflow_weight * overflow
+        return loss, ((jnp.mean(errors), motion, overflow), final)
 
     def descent(
         parameters: Parameters, state: Array, clean: Array, cell_dropout: Array, wounds: Wounds
