@@ -663,7 +663,8 @@ def _measure_heal_repeat(trial: _Trial) -> list[Figure]:
             largest.append(np.max(extremes, axis=0))
     figures = []
     for wounds, shown in pictures.items():
-        condition = f"{wounds} wound{'s'[: wounds > 1]} of radius {REPEATED_WOUND_RADIUS_CELLS}"
+        noun = "wound" if wounds == 1 else "wounds"
+        condition = f"{wounds} {noun} of radius {REPEATED_WOUND_RADIUS_CELLS}"
         quality = metrics.psnr(np.concatenate(shown)[:count], images)
         figures.append(_figure("heal-repeat", condition, "PSNR (dB)", quality))
     return [

@@ -181,7 +181,6 @@ def make_train_step(
     """
     optimiser = make_optimiser(config)
     model_config = dynamics.config
-
     wound_error_scale = config.error_scale if config.wound_error_scale is None else config.wound_error_scale
 
     def picture_errors(states: Array, clean: Array) -> Array:
@@ -228,8 +227,7 @@ def make_train_step(
     def train_step(train_state: TrainState, images: Images) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(config.seed), train_state.restarts)
         key = jax.random.fold_in(key, train_state.step)
-        sample_key, fresh_key, wound_key, rollout_key = jax.random.split(key, 4)
-        rank_key = jax.random.fold_in(sample_key, 1)
+        sample_key, fresh_key, wound_key, rollout_key, rank_key = jax.random.split(key, 5)
 
         pool = Pool.create({"state": train_state.pool_state, "index": train_state.pool_index})
         slots, batch = pool.sample(sample_key, batch_size=config.batch_size)
