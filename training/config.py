@@ -23,6 +23,8 @@ class TrainConfig:
         seed: Seed of every draw.
         initial_checkpoint: Name or directory of the checkpoint whose parameters training starts from; empty
             starts from random ones.
+        memory: Whether a memory is written into the initial parameters, which training leaves as it is; see
+            `training.memory`.
         train_steps: Parameter updates.
         batch_size: Automata per update.
         rollout_steps: Automaton steps per update.
@@ -74,6 +76,7 @@ class TrainConfig:
     recipe: str = "seed-recipe"
     seed: int = 0
     initial_checkpoint: str = ""
+    memory: bool = False
     train_steps: int = 8196
     batch_size: int = 4
     rollout_steps: int = 32

@@ -42,6 +42,7 @@ from training.curves import Curves, read_rows
 from training.drawings import draw_pictures
 from training.hosts import ALONE, Hosts
 from training.layout import Layout
+from training.memory import require_room, with_memory
 from training.output import atomic_output
 from training.progress import Progress
 from training.report import sample_sheet, save_image
@@ -147,11 +148,13 @@ def fit(
 
     Raises:
         ConfigError: if the directory holds a run already, none to resume, or one with other settings; if the
-            hosts were given different ones.
+            hosts were given different ones; if the automaton has no room for the memory that it is to have.
         DivergenceError: after too many roll-backs.
         OutputError: if a file cannot be written; the last save survives.
         KeyboardInterrupt: after the state was saved.
     """
+    if config.memory:
+        require_room(model_config)
     files = RunFiles(Path(run_directory))
     pixels = np.round(train_images * 255).astype(np.uint8)
     settings = _settings(config, model_config, pixels)
@@ -209,7 +212,9 @@ def _fit(
             parameters = hosts.apart(
                 _initial_parameters, config.initial_checkpoint, parameters, sample, model_config
             )
-            state = state._replace(parameters=parameters, average=jax.tree.map(jnp.copy, parameters))
+        if config.memory:
+            parameters = with_memory(dynamics, parameters)
+        state = state._replace(parameters=parameters, average=jax.tree.map(jnp.copy, parameters))
         _claim(files, settings)
         _save(files, state, recent, hosts)
     images, state = layout.replicate(images), layout.replicate(hosts.share(state))

@@ -18,6 +18,7 @@ from nca_viewer.automaton.system import visible
 from training.config import TrainConfig
 from training.damage import Wounds, draw_wounds
 from training.layout import Layout
+from training.memory import trainable
 
 _GOLDEN_RATIO = 0.6180339887
 _PLASTIC_RATIO = 0.7548776662
@@ -183,6 +184,8 @@ def make_train_step(
     model_config = dynamics.config
     wound_error_scale = config.error_scale if config.wound_error_scale is None else config.wound_error_scale
 
+    is_trained = trainable(dynamics) if config.memory else None
+
     def picture_errors(states: Array, clean: Array) -> Array:
         """Of each automaton the errors of the last `loss_steps` states: float[loss_steps, B]."""
         return jnp.mean((visible(states[-config.loss_steps :], model_config) - clean) ** 2, axis=(2, 3, 4))
@@ -252,6 +255,8 @@ def make_train_step(
         (gradient, (error, motion, overflow)), final = descent(
             train_state.parameters, state, clean, cell_dropout, wounds
         )
+        if is_trained is not None:
+            gradient = jax.tree.map(jnp.multiply, gradient, is_trained)
         norm = optax.tree.norm(gradient)
         updates, optimiser_state = optimiser.update(
             gradient, train_state.optimiser_state, train_state.parameters

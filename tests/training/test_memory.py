@@ -1,0 +1,183 @@
+"""The memory that is written into the parameters: noise, which nobody could guess, comes back."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from nca_viewer.automaton import edits
+from nca_viewer.automaton.episodes import masked_start
+from nca_viewer.automaton.rollout import Dynamics
+from nca_viewer.automaton.system import AttentionNCA, visible
+from nca_viewer.config import ModelConfig
+from nca_viewer.errors import ConfigError
+from training.config import TrainConfig
+from training.memory import REACH_CELLS, require_room, trainable, with_memory
+from training.metrics import healed_fraction, mean_squared_error
+from training.step import Images, initial_state, make_train_step
+
+CONFIG = ModelConfig(height=23, width=19, state_limit=1.0)
+ROW, COLUMN = 11, 9
+STEPS = 96
+
+
+@pytest.fixture(scope="module")
+def automaton() -> tuple[Dynamics, nnx.State]:
+    """An untrained automaton with a memory: nothing else in it does anything yet."""
+    dynamics, parameters = Dynamics.of(AttentionNCA(CONFIG, rngs=nnx.Rngs(3)))
+    return dynamics, with_memory(dynamics, parameters)
+
+
+@pytest.fixture(scope="module")
+def run(automaton):
+    dynamics, parameters = automaton
+    rollout = jax.jit(dynamics.rollout)
+    return lambda state, seed, steps=STEPS: rollout(
+        parameters, state, jax.random.split(jax.random.key(seed), steps)
+    )
+
+
+@pytest.fixture(scope="module")
+def clean() -> np.ndarray:
+    return np.random.default_rng(5).random((4, *CONFIG.image_shape)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def finished(run, clean) -> jax.Array:
+    return run(masked_start(jnp.asarray(clean), jax.random.key(0), 0.0, CONFIG), 1, 2 * STEPS)
+
+
+def disc(radius: float, row: int = ROW, column: int = COLUMN) -> jax.Array:
+    return edits.disc(jnp.array([row, column], jnp.float32), jnp.float32(radius), CONFIG.height, CONFIG.width)
+
+
+def picture(state: jax.Array) -> np.ndarray:
+    return np.asarray(visible(state, CONFIG))
+
+
+@pytest.mark.parametrize(("head", "row_offset", "column_offset"), [(0, 0, 0), (1, -1, 1), (2, 1, -1)])
+def test_three_heads_look_at_one_cell_whatever_is_in_it(
+    automaton, head: int, row_offset: int, column_offset: int
+) -> None:
+    dynamics, parameters = automaton
+    state = jax.random.uniform(jax.random.key(7), CONFIG.state_shape, minval=-1.0)
+    weights = dynamics.bind(parameters).perceive.attention_weights(state)
+    looked_at = 3 * (row_offset + 1) + column_offset + 1
+    assert np.asarray(weights)[looked_at, 1:-1, 1:-1, head].min() > 0.99999
+
+
+def test_cells_know_their_diagonal(finished: jax.Array) -> None:
+    memories, ink = np.asarray(finished), picture(finished)[..., 0]
+    # At the border, where there is no diagonal, they look along it.
+    for distance in range(1, REACH_CELLS + 1):
+        far = slice(distance + 1, None), slice(None, -distance - 1)
+        near = slice(1, -distance), slice(distance, -1)
+        north_east = memories[:, far[0], far[1], distance - 1]
+        np.testing.assert_allclose(north_east, 0.75 + 0.25 * ink[:, near[0], near[1]], atol=0.01)
+        south_west = memories[:, far[1], far[0], REACH_CELLS + distance - 1]
+        np.testing.assert_allclose(south_west, 0.75 + 0.25 * ink[:, near[1], near[0]], atol=0.01)
+
+
+def test_what_is_finished_rests(run, finished: jax.Array) -> None:
+    np.testing.assert_array_equal(picture(run(finished, 2, 500)), picture(finished))
+
+
+@pytest.mark.parametrize(
+    ("kind", "radius", "least"),
+    [("erase", 3, 0.99), ("erase", 5, 0.98), ("scramble", 3, 0.98), ("scramble", 5, 0.9)],
+)
+def test_a_wound_in_noise_heals(
+    run, finished: jax.Array, clean: np.ndarray, kind: str, radius: int, least: float
+) -> None:
+    wound = edits.erase if kind == "erase" else partial(edits.corrupt, key=jax.random.key(4), config=CONFIG)
+    wounded = wound(finished, disc(radius))
+    states = (finished, wounded, run(wounded, 5))
+    assert healed_fraction(*(mean_squared_error(picture(state), clean) for state in states)) > least
+
+
+def test_wounds_heal_again_and_again(run, finished: jax.Array, clean: np.ndarray) -> None:
+    state = finished
+    for wound in range(10):
+        state = run(edits.erase(state, disc(4, ROW + wound % 3 - 1, COLUMN - wound % 2)), 10 + wound)
+    wounded = mean_squared_error(picture(edits.erase(finished, disc(4))), clean).mean()
+    assert mean_squared_error(picture(state), clean).mean() < 0.15 * wounded
+
+
+def test_what_is_painted_later_is_remembered_too(run, finished: jax.Array) -> None:
+    stroke = jnp.zeros((CONFIG.height, CONFIG.width), bool).at[ROW, 4:15].set(True)
+    painted = edits.paint(finished, stroke, 1.0, CONFIG)
+    kept = run(painted, 6)
+    np.testing.assert_array_equal(picture(kept), picture(painted))
+    healed = run(edits.erase(kept, disc(3)), 7)
+    np.testing.assert_allclose(picture(healed)[:, ROW, 4:15], 1.0, atol=0.05)
+
+
+def test_an_empty_page_stays_empty(run) -> None:
+    state = jnp.zeros(CONFIG.state_shape)
+    for seed in range(3):
+        state = run(state, seed)
+        assert picture(state).max() < 0.01
+        state = edits.erase(state, disc(5))
+
+
+def test_cells_beyond_the_memory_are_left_alone(run, finished: jax.Array) -> None:
+    side = np.zeros((CONFIG.height, CONFIG.width), bool)
+    side[2:-2, 1:-1] = True
+    state = run(edits.erase(finished, jnp.asarray(side)), 8, 60)
+    assert np.all(picture(state)[:, ROW, COLUMN] == 0)
+
+
+def test_the_memory_is_the_part_that_is_not_trained() -> None:
+    dynamics, before = Dynamics.of(AttentionNCA(CONFIG, rngs=nnx.Rngs(1)))
+    before = jax.tree.map(lambda leaf: leaf + 1.0, before)
+    after, is_trained = with_memory(dynamics, before), trainable(dynamics)
+    for old, new, mask in zip(*map(jax.tree.leaves, (before, after, is_trained)), strict=True):
+        assert set(np.unique(mask)) <= {0.0, 1.0}
+        np.testing.assert_array_equal(np.where(mask == 1, new, 0.0), np.where(mask == 1, old, 0.0))
+    again = with_memory(dynamics, after)
+    jax.tree.map(np.testing.assert_array_equal, again, after)
+
+
+def test_an_update_trains_all_but_the_memory(automaton) -> None:
+    dynamics, parameters = automaton
+    config = TrainConfig(memory=True, batch_size=2, pool_size=2, rollout_steps=3, train_steps=2)
+    pixels = np.random.default_rng(2).integers(0, 256, (5, *CONFIG.image_shape)).astype(np.uint8)
+    images = Images(jnp.asarray(pixels), jnp.zeros((1, *CONFIG.image_shape), jnp.uint8))
+    state = initial_state(jax.tree.map(jnp.copy, parameters), images, config, dynamics)
+    train_step = make_train_step(dynamics, config)
+    # The first update reaches the last layer only, which starts at zero; the second one all the others.
+    for _ in range(2):
+        state, _ = train_step(state, images)
+    changed = jax.tree.map(lambda old, new: np.asarray(old != new), parameters, state.parameters)
+    is_trained = jax.tree.map(lambda mask: np.asarray(mask == 1), trainable(dynamics))
+    for moved, free in zip(jax.tree.leaves(changed), jax.tree.leaves(is_trained), strict=True):
+        assert not np.any(moved & ~free)
+    share = sum(int(leaf.sum()) for leaf in jax.tree.leaves(changed))
+    assert share > 0.5 * sum(int(leaf.sum()) for leaf in jax.tree.leaves(is_trained))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"channel_size": 12},
+            "channel_size = 12 is too small for a memory; choose 13 or more, or --no-memory",
+        ),
+        ({"num_heads": 2}, "num_heads = 2 is too small for a memory; choose 3 or more, or --no-memory"),
+        (
+            {"visible_channel_size": 3},
+            "a memory keeps grey pictures, and these have 3 channels; choose --no-memory",
+        ),
+        ({"state_limit": None}, "state_limit = None must be 1 for a memory; or choose --no-memory"),
+    ],
+)
+def test_what_has_no_room_for_a_memory_is_refused(fields: dict, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        require_room(dataclasses.replace(CONFIG, **fields))
+    assert str(caught.value) == message
