@@ -9,8 +9,8 @@ the same layers, the same shapes.
 **Where to look.** Three attention heads look at one cell each, whatever is in it: at the cell itself, at its
 neighbour to the north-east and at the one to the south-west. Two features of the position embedding turn by a
 quarter with every row and column, queries turn them on to where the head is to look, and a large factor
-leaves the softmax no choice. (At the border of the grid, where there is no such neighbour, they look along
-the border.)
+leaves the softmax no choice. At the border, where there is no such neighbour, they look along it; two more
+features tell the cells there not to trust what they see.
 
 **What to keep.** Every cell keeps the brightness of the `REACH_CELLS` cells before and behind it on its
 diagonal, a channel for each, and takes it over from its neighbours: what they show, and what they keep of the
@@ -84,7 +84,9 @@ _TOKEN_SIZE = MEMORY_CHANNELS + 1
 # ... and, but for the brightness, in the state too.
 _VISIBLE = -1
 _PHASES = 2
-"""Features of the position embedding that turn."""
+"""Features of the position embedding that turn; two more tell the first and the last row or column."""
+_FIRST, _LAST = _PHASES, _PHASES + 1
+_POSITION_SIZE = _PHASES + 2
 
 _SELF, _NORTH_EAST, _SOUTH_WEST = range(3)
 _LOOKING_HEADS = 3
@@ -102,6 +104,7 @@ class _Side(NamedTuple):
         recovery: The same for `ours` without the last, and for the brightness.
         soundness: Where in the perception it is told how much sounder than this cell it is.
         knowledge: Where in the perception its memory of this cell lies.
+        missing: Where in the value of the head that looks at the cell itself it is told that there is none.
     """
 
     head: int
@@ -111,6 +114,7 @@ class _Side(NamedTuple):
     recovery: NDArray[np.intp]
     soundness: int
     knowledge: int
+    missing: int
 
 
 _SIDES = (
@@ -122,6 +126,7 @@ _SIDES = (
         2 * _REACH + np.arange(_REACH),
         4 * _REACH,
         4 * _REACH + 1,
+        _TOKEN_SIZE,
     ),
     _Side(
         _SOUTH_WEST,
@@ -131,6 +136,7 @@ _SIDES = (
         3 * _REACH + np.arange(_REACH),
         4 * _REACH + 2,
         4 * _REACH + 3,
+        _TOKEN_SIZE + 1,
     ),
 )
 _OWN_SOUNDNESS = 4 * _REACH + 4
@@ -150,10 +156,10 @@ def require_room(config: ModelConfig) -> None:
     for name, least in (
         ("channel_size", MEMORY_CHANNELS + 2),
         ("projection_size", _TOKEN_SIZE + 1),
-        ("position_embedding_size", _PHASES),
+        ("position_embedding_size", _POSITION_SIZE),
         ("num_heads", _LOOKING_HEADS),
         ("perception_size", _PERCEPTION_SIZE + 1),
-        ("hidden_size", max(_UNITS + 1, config.num_heads * (_TOKEN_SIZE + 1))),
+        ("hidden_size", max(_UNITS + 1, config.num_heads * (_TOKEN_SIZE + len(_SIDES)))),
     ):
         if getattr(config, name) < least:
             raise ConfigError(
@@ -250,12 +256,15 @@ def _clear(layers: _Layers) -> None:
     layers.linear[:MEMORY_CHANNELS] = 0.0
     layers.linear[:, :_TOKEN_SIZE] = 0.0
     layers.linear_bias[:_TOKEN_SIZE] = 0.0
-    layers.embedding[:, :_PHASES] = 0.0
+    layers.embedding[:, :_POSITION_SIZE] = 0.0
     for kernel, bias in ((layers.query, layers.query_bias), (layers.key, layers.key_bias)):
         kernel[:, :_LOOKING_HEADS] = 0.0
         bias[:_LOOKING_HEADS] = 0.0
     layers.value[:, :_LOOKING_HEADS, :_TOKEN_SIZE] = 0.0
     layers.value_bias[:_LOOKING_HEADS, :_TOKEN_SIZE] = 0.0
+    for side in _SIDES:
+        layers.value[:, _SELF, side.missing] = 0.0
+        layers.value_bias[_SELF, side.missing] = 0.0
     layers.out[..., :_PERCEPTION_SIZE] = 0.0
     layers.out_bias[:_PERCEPTION_SIZE] = 0.0
     layers.first[..., :_PERCEPTION_SIZE, :] = 0.0
@@ -272,6 +281,7 @@ def _write_token(layers: _Layers) -> None:
     layers.linear[_VISIBLE, _BRIGHTNESS] = 1.0
     angle = np.pi / 2 * np.arange(len(layers.embedding))
     layers.embedding[:, :_PHASES] = np.round(np.stack([np.cos(angle), np.sin(angle)], axis=1))
+    layers.embedding[0, _FIRST] = layers.embedding[-1, _LAST] = 1.0
 
 
 def _write_looking_heads(layers: _Layers) -> None:
@@ -287,6 +297,8 @@ def _write_looking_heads(layers: _Layers) -> None:
             layers.key[start : start + _PHASES, head, width : width + _PHASES] = scale * np.eye(_PHASES)
         for feature in range(_TOKEN_SIZE):
             layers.value[feature, head, feature] = 1.0
+    for side, row_end, column_end in zip(_SIDES, (_FIRST, _LAST), (_LAST, _FIRST), strict=True):
+        layers.value[[row + row_end, column + column_end], _SELF, side.missing] = 1.0
 
 
 def _write_perception(layers: _Layers) -> None:
@@ -308,6 +320,8 @@ def _write_perception(layers: _Layers) -> None:
         out[_SELF, _BRIGHTNESS, side.recovery[-1]] = -1.0
         out[side.head, _FLAGS, side.soundness] = 1.0 / FLAG_CHANNELS
         out[_SELF, _FLAGS, side.soundness] = -1.0 / FLAG_CHANNELS
+        # What is seen in place of a neighbour that is missing is not trusted.
+        out[_SELF, side.missing, side.soundness] = -1.0
         out[side.head, side.ours[0], side.knowledge] = 1.0
     out[_SELF, _FLAGS, _OWN_SOUNDNESS] = 1.0 / FLAG_CHANNELS
     for number in range(FLAG_CHANNELS - 1):

@@ -271,6 +271,11 @@ def make_train_step(
         average = jax.tree.map(
             lambda average, new: decay * average + (1 - decay) * new, train_state.average, parameters
         )
+        if is_trained is not None:
+            # An average of one number with itself is that number but for its rounding.
+            average = jax.tree.map(
+                lambda mask, mean, new: jnp.where(mask > 0, mean, new), is_trained, average, parameters
+            )
         metrics = Metrics(error, motion, overflow, norm, jnp.max(jnp.abs(final)))
         train_state = TrainState(
             parameters=parameters,

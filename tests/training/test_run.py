@@ -29,6 +29,7 @@ from nca_viewer.errors import CheckpointError, ConfigError, OutputError
 from training.config import TrainConfig
 from training.hosts import Hosts
 from training.layout import Layout
+from training.memory import with_memory
 from training.run import DivergenceError, RunFiles, fit, stored_configs
 from training.step import Images, Metrics, initial_state
 from training.validation import make_validation
@@ -85,6 +86,23 @@ def test_a_run_leaves_checkpoints_curves_and_its_settings(finished: Path) -> Non
     assert [row["step"] for row in rows] == ["4", "8", "12"]
     best = max(rows, key=lambda row: float(row["psnr_64"]))
     assert load_checkpoint(files.best)[1].provenance["step"] == int(best["step"])
+
+
+def test_a_run_starts_with_a_memory_and_keeps_it(tmp_path: Path) -> None:
+    roomy = ModelConfig(height=9, width=8, state_limit=1.0)
+    config = dataclasses.replace(TRAIN, memory=True, train_steps=2, checkpoint_every=2)
+    fit(config, roomy, IMAGES[:11], IMAGES[11:], tmp_path / "first", resume=False, progress=False)
+    config = dataclasses.replace(config, initial_checkpoint=str(tmp_path / "first"), train_steps=1)
+    fit(config, roomy, IMAGES[:11], IMAGES[11:], tmp_path / "second", resume=False, progress=False)
+    for run in ("first", "second"):
+        dynamics, parameters = Dynamics.of(load_checkpoint(tmp_path / run)[0])
+        jax.tree.map(np.testing.assert_array_equal, with_memory(dynamics, parameters), parameters)
+
+
+def test_a_memory_without_room_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="channel_size = 5 is too small for a memory"):
+        train(tmp_path / "run", dataclasses.replace(TRAIN, memory=True))
+    assert not (tmp_path / "run").exists()
 
 
 def test_interrupted_and_resumed_ends_like_uninterrupted(
