@@ -119,24 +119,24 @@ class _Side(NamedTuple):
 
 _SIDES = (
     _Side(
-        _NORTH_EAST,
-        _AHEAD,
-        _BEHIND,
-        np.arange(_REACH),
-        2 * _REACH + np.arange(_REACH),
-        4 * _REACH,
-        4 * _REACH + 1,
-        _TOKEN_SIZE,
+        head=_NORTH_EAST,
+        theirs=_AHEAD,
+        ours=_BEHIND,
+        chain=np.arange(_REACH),
+        recovery=2 * _REACH + np.arange(_REACH),
+        soundness=4 * _REACH,
+        knowledge=4 * _REACH + 1,
+        missing=_TOKEN_SIZE,
     ),
     _Side(
-        _SOUTH_WEST,
-        _BEHIND,
-        _AHEAD,
-        _REACH + np.arange(_REACH),
-        3 * _REACH + np.arange(_REACH),
-        4 * _REACH + 2,
-        4 * _REACH + 3,
-        _TOKEN_SIZE + 1,
+        head=_SOUTH_WEST,
+        theirs=_BEHIND,
+        ours=_AHEAD,
+        chain=_REACH + np.arange(_REACH),
+        recovery=3 * _REACH + np.arange(_REACH),
+        soundness=4 * _REACH + 2,
+        knowledge=4 * _REACH + 3,
+        missing=_TOKEN_SIZE + 1,
     ),
 )
 _OWN_SOUNDNESS = 4 * _REACH + 4
@@ -212,6 +212,7 @@ def _variables(model: AttentionNCA) -> list[Any]:
 
 
 def _rewritten(dynamics: Dynamics, parameters: Parameters, write: Callable[[_Layers], None]) -> Parameters:
+    """The parameters after `write` has changed their arrays; those given stay as they are."""
     # A copy: the model shares its variables with the parameters that it is bound to.
     model = dynamics.bind(jax.tree.map(jnp.asarray, parameters))
     variables = _variables(model)
@@ -276,8 +277,7 @@ def _clear(layers: _Layers) -> None:
 
 
 def _write_token(layers: _Layers) -> None:
-    for channel in range(MEMORY_CHANNELS):
-        layers.linear[channel, channel] = 1.0
+    layers.linear[range(MEMORY_CHANNELS), range(MEMORY_CHANNELS)] = 1.0
     layers.linear[_VISIBLE, _BRIGHTNESS] = 1.0
     angle = np.pi / 2 * np.arange(len(layers.embedding))
     layers.embedding[:, :_PHASES] = np.round(np.stack([np.cos(angle), np.sin(angle)], axis=1))
@@ -295,8 +295,7 @@ def _write_looking_heads(layers: _Layers) -> None:
             rotation = np.array([[cosine, sine], [-sine, cosine]])
             layers.query[start : start + _PHASES, head, width : width + _PHASES] = scale * rotation
             layers.key[start : start + _PHASES, head, width : width + _PHASES] = scale * np.eye(_PHASES)
-        for feature in range(_TOKEN_SIZE):
-            layers.value[feature, head, feature] = 1.0
+        layers.value[range(_TOKEN_SIZE), head, range(_TOKEN_SIZE)] = 1.0
     for side, row_end, column_end in zip(_SIDES, (_FIRST, _LAST), (_LAST, _FIRST), strict=True):
         layers.value[[row + row_end, column + column_end], _SELF, side.missing] = 1.0
 

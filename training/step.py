@@ -183,7 +183,6 @@ def make_train_step(
     optimiser = make_optimiser(config)
     model_config = dynamics.config
     wound_error_scale = config.error_scale if config.wound_error_scale is None else config.wound_error_scale
-
     is_trained = trainable(dynamics) if config.memory else None
 
     def picture_errors(states: Array, clean: Array) -> Array:
@@ -268,14 +267,12 @@ def make_train_step(
         )
         pool = pool.update(slots, {"state": final, "index": index})
         decay = average_decay(train_state.step, config)
+        # A mean of equal numbers would differ from them by a rounding; what is not trained has to stay.
         average = jax.tree.map(
-            lambda average, new: decay * average + (1 - decay) * new, train_state.average, parameters
+            lambda average, new: jnp.where(average == new, new, decay * average + (1 - decay) * new),
+            train_state.average,
+            parameters,
         )
-        if is_trained is not None:
-            # An average of one number with itself is that number but for its rounding.
-            average = jax.tree.map(
-                lambda mask, mean, new: jnp.where(mask > 0, mean, new), is_trained, average, parameters
-            )
         metrics = Metrics(error, motion, overflow, norm, jnp.max(jnp.abs(final)))
         train_state = TrainState(
             parameters=parameters,

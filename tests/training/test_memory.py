@@ -74,7 +74,7 @@ def test_three_heads_look_at_one_cell_whatever_is_in_it(
 
 def test_cells_know_their_diagonal(finished: jax.Array) -> None:
     memories, ink = np.asarray(finished), picture(finished)[..., 0]
-    # At the border, where there is no diagonal, they look along it.
+    # What lies at the border itself has one neighbour on its diagonal only, and is left out.
     for distance in range(1, REACH_CELLS + 1):
         far = slice(distance + 1, None), slice(None, -distance - 1)
         near = slice(1, -distance), slice(distance, -1)
