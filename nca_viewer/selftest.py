@@ -48,7 +48,7 @@ def check_backend() -> None:
     try:
         with jax.default_matmul_precision("highest"):
             _check_sums()
-            _check_automaton()
+        _check_automaton()
     except RuntimeError as error:  # what XLA raises
         reason = str(error).split("\n")[0][:200]
         raise BackendError(f"{backend_name()} cannot run the automaton: {reason}; {_REMEDY}") from error

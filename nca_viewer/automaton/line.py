@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -40,6 +41,15 @@ def neighbour_mask(height: int, width: int) -> np.ndarray:
             for row, column in MOORE_OFFSETS
         ]
     )
+
+
+def product(left: Array, right: Array) -> Array:
+    """The matrix product in full float32: [n, k] and [k, m] -> [n, m].
+
+    By default a GPU may round the factors to ten bits: its states would drift from a CPU's, and the automaton
+    would be another one than `nca_viewer/selftest.py` checks.
+    """
+    return jnp.matmul(left, right, precision=jax.lax.Precision.HIGHEST)
 
 
 @dataclass(frozen=True)

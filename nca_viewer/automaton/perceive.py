@@ -11,7 +11,7 @@ from flax import nnx
 from jax import Array
 
 from nca_viewer.automaton.attention import local_attention, local_attention_weights
-from nca_viewer.automaton.line import CellLine
+from nca_viewer.automaton.line import CellLine, product
 from nca_viewer.config import ModelConfig
 
 
@@ -81,9 +81,9 @@ class LocalAttentionPerceive(Perceive):
         from_projected, from_position = jnp.split(kernel, [config.projection_size])
         kernel = jnp.concatenate(
             [
-                self.linear.kernel[...] @ from_projected,
+                product(self.linear.kernel[...], from_projected),
                 from_position,
-                (bias + _bias(self.linear) @ from_projected)[None],
+                bias[None] + product(_bias(self.linear)[None], from_projected),
             ]
         )
         scale = jnp.where(
@@ -101,7 +101,7 @@ class LocalAttentionPerceive(Perceive):
 
     @staticmethod
     def _query_key_value(cells: Array, projection: Projection) -> Array:
-        return projection.kernel @ jnp.concatenate([cells, projection.position])
+        return product(projection.kernel, jnp.concatenate([cells, projection.position]))
 
     def in_line(self, line: CellLine, cells: Array, projection: Projection) -> Array:
         """Perceive the neighbourhood.
@@ -116,7 +116,7 @@ class LocalAttentionPerceive(Perceive):
         """
         query_key_value = self._query_key_value(cells, projection)
         attended = local_attention(line, query_key_value, self.config.num_heads)
-        return projection.out_kernel @ attended + _bias(self.attention.out)[:, None]
+        return product(projection.out_kernel, attended) + _bias(self.attention.out)[:, None]
 
     def __call__(self, state: Array) -> Array:
         """As `in_line`, for grids: float[..., H, W, channel_size] -> float[..., H, W, perception_size]."""

@@ -10,7 +10,7 @@ from cax.core.update import ResidualUpdate
 from flax import nnx
 from jax import Array
 
-from nca_viewer.automaton.line import CellLine
+from nca_viewer.automaton.line import CellLine, product
 from nca_viewer.config import ModelConfig
 
 
@@ -76,8 +76,8 @@ class StochasticResidualUpdate(ResidualUpdate):
             float[channel_size, inner_length].
         """
         first, last = self.layers
-        hidden = jax.nn.relu(first.kernel[0, 0].T @ perception + first.bias[...][:, None])
-        update = last.kernel[0, 0].T @ hidden + last.bias[...][:, None]
+        hidden = jax.nn.relu(product(first.kernel[0, 0].T, perception) + first.bias[...][:, None])
+        update = product(last.kernel[0, 0].T, hidden) + last.bias[...][:, None]
         deadband = self.config.update_deadband
         if deadband:
             update = update - jnp.clip(update, -deadband, deadband)

@@ -204,3 +204,13 @@ def test_render_clips_and_repeats(channels: int) -> None:
     assert picture[1, 3, 5].tolist() == ([255, 255, 255] if channels == 1 else [0, 128, 255])
     np.testing.assert_array_equal(AttentionNCA(config, rngs=nnx.Rngs(0)).render(state), picture)
     assert visible(state, config).shape == (2, 11, 13, channels)
+
+
+def test_every_product_is_in_full_precision_on_every_backend(small: AttentionNCA) -> None:
+    dynamics, parameters = Dynamics.of(small)
+    state, keys = jnp.zeros(SMALL.state_shape), jax.random.split(jax.random.key(0), 2)
+    gradient = jax.grad(lambda parameters: jnp.sum(dynamics.rollout(parameters, state, keys)))
+    lowered = str(jax.make_jaxpr(gradient)(parameters))
+    products = lowered.count("dot_general[")
+    assert products >= 12, "a forward and a backward product of each of four layers, at least"
+    assert lowered.count("precision=(Precision.HIGHEST, Precision.HIGHEST)") == products
