@@ -21,7 +21,8 @@ would be eleven. Paper is kept as 0.75 and ink as 1, so that 0 is "never heard o
 grow by a clock while a picture is restored, and as they do, what restores it falls silent: a finished picture
 rests. A wound leaves the flags at 0, or at random; flags that disagree are set back at once. A cell that is
 not sound, and has a sound neighbour which knows it, takes back its own brightness and its memories until it
-is sound too. So a wound closes from both ends of every diagonal, some dozen steps a cell. Cells deeper inside
+is sound too. So a wound closes from both ends of every diagonal, some dozen steps a cell. The clock is slow at
+first and then ever faster: cells deep inside are still far from sound when their turn comes. Cells deeper inside
 than the memory reaches are left to what restores pictures.
 
 **How a layer of ReLUs selects.** A pair of units, relu(d + g) - relu(-d + g), gives 2 d where the gate g is
@@ -60,16 +61,20 @@ _SHARPNESS = 14.0
 _COPY_GAIN = 1 / 6
 """Weight of a pair of units. A kept step takes over two thirds of a difference; where two neighbours tell the
 same, four thirds: either way a third of it is left."""
-_CLOCK_RATE = 0.012
-"""Mean growth of a flag in a step."""
+_CLOCK_RATE = 0.00055
+"""Mean growth of a flag at 0 in a step."""
+_CLOCK_GROWTH = 0.05
+"""What it further grows by in a mean step, as a part of what it is: a clock that began at 0 is at 0.04 after 32
+steps, at 0.22 after 64, and at 1 after some 95."""
 _RECOVERY_RATE = 0.06
 """Its further growth beside a sound neighbour: slow enough for some five kept steps of taking back."""
 _RESET_GAIN = 50.0
 """What a disagreement of two flags takes off all of them; they stop at -1, where they agree."""
 _REVIVAL_GAIN = 0.5
 """Part of the way back from below 0 that a flag makes in a mean step: a kept one makes all of it."""
-_SILENCE = 6.0
-"""What a sound cell takes off every unit that restores pictures."""
+_SILENCE = 15.0
+"""What a sound cell takes off every unit that restores pictures. With 6, a cell that had been given back what it
+was went on to be restored, and paper became ink."""
 
 # Where the memory's parts lie, in the token (and so in each looking head's value) ...
 _REACH = REACH_CELLS
@@ -143,7 +148,7 @@ _OWN_SOUNDNESS = 4 * _REACH + 4
 _DISAGREEMENT = 4 * _REACH + 5 + np.arange(FLAG_CHANNELS - 1)
 _PERCEPTION_SIZE = 4 * _REACH + 5 + FLAG_CHANNELS - 1
 _UNITS_PER_SIDE = 4 * _REACH + 2
-_OWN_UNITS = 2 * (FLAG_CHANNELS - 1) + 1
+_OWN_UNITS = 2 * (FLAG_CHANNELS - 1) + 2
 _UNITS = 2 * _UNITS_PER_SIDE + _OWN_UNITS
 
 
@@ -338,7 +343,7 @@ def _write_update(layers: _Layers) -> None:
 
 
 def _write_flags(layers: _Layers) -> None:
-    """Set flags back that disagree, and bring those below 0 back to it."""
+    """Set flags back that disagree, bring those below 0 back to it, and let those above it grow."""
     first, last = layers.first[0, 0], layers.last[0, 0]
     units = iter(range(2 * _UNITS_PER_SIDE, _UNITS))
     for difference in _DISAGREEMENT:
@@ -346,9 +351,10 @@ def _write_flags(layers: _Layers) -> None:
             unit = next(units)
             first[difference, unit] = sign
             last[unit, _FLAGS] = -_RESET_GAIN
-    unit = next(units)
-    first[_OWN_SOUNDNESS, unit] = -1.0
-    last[unit, _FLAGS] = _REVIVAL_GAIN
+    for sign, gain in ((-1.0, _REVIVAL_GAIN), (1.0, _CLOCK_GROWTH)):
+        unit = next(units)
+        first[_OWN_SOUNDNESS, unit] = sign
+        last[unit, _FLAGS] = gain
 
 
 def _write_exchange(layers: _Layers, side: _Side, other: _Side, units: Iterator[int]) -> None:

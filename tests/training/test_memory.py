@@ -118,6 +118,18 @@ def test_what_is_painted_later_is_remembered_too(run, finished: jax.Array) -> No
     np.testing.assert_allclose(picture(healed)[:, ROW, 4:15], 1.0, atol=0.05)
 
 
+def test_what_is_given_back_outlasts_what_restores_pictures(automaton, finished: jax.Array) -> None:
+    """A unit that paints every cell black while it is not sound stands for a trained part that is wrong."""
+    dynamics, parameters = automaton
+    model = dynamics.bind(jax.tree.map(jnp.copy, parameters))
+    first, last = model.update.layers
+    first.bias[...] = first.bias[...].at[-1].set(5.0)
+    last.kernel[...] = last.kernel[...].at[..., -1, -1].set(0.06)
+    keys = jax.random.split(jax.random.key(11), STEPS)
+    healed = jax.jit(dynamics.rollout)(Dynamics.of(model)[1], edits.erase(finished, disc(4)), keys)
+    np.testing.assert_allclose(picture(healed), picture(finished), atol=0.1)
+
+
 def test_an_empty_page_stays_empty(run) -> None:
     state = jnp.zeros(CONFIG.state_shape)
     for seed in range(3):
