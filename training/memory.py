@@ -17,13 +17,13 @@ diagonal, a channel for each, and takes it over from its neighbours: what they s
 cell one further on. A disc of radius 5 covers at most eight cells of a diagonal; along rows and columns it
 would be eleven. Paper is kept as 0.75 and ink as 1, so that 0 is "never heard of".
 
-**When to give it back.** `FLAG_CHANNELS` more channels are flags, and a cell is *sound* where all are 1. They
-grow by a clock while a picture is restored, and as they do, what restores it falls silent: a finished picture
-rests. A wound leaves the flags at 0, or at random; flags that disagree are set back at once. A cell that is
-not sound, and has a sound neighbour which knows it, takes back its own brightness and its memories until it
-is sound too. So a wound closes from both ends of every diagonal, some dozen steps a cell. The clock is slow at
-first and then ever faster: cells deep inside are still far from sound when their turn comes. Cells deeper inside
-than the memory reaches are left to what restores pictures.
+**When to give it back.** `FLAG_CHANNELS` more channels are flags, and a cell is *sound* where all are 1.
+They grow by a clock while a picture is restored, and as they do, what restores it falls silent: a finished
+picture rests. A wound leaves the flags at 0, or at random; flags that disagree are set back at once. A cell
+that is not sound, and has a sound neighbour which knows it, takes back its own brightness and its memories
+until it is sound too. So a wound closes from both ends of every diagonal, some dozen steps a cell. The
+clock is slow at first and then ever faster: cells deep inside are still far from sound when their turn
+comes. Cells deeper inside than the memory reaches are left to what restores pictures.
 
 **How a layer of ReLUs selects.** A pair of units, relu(d + g) - relu(-d + g), gives 2 d where the gate g is
 at least |d|, d where it is 0, and 0 where it is at most -|d|. The gates are sums of flags and memories whose
@@ -64,8 +64,8 @@ same, four thirds: either way a third of it is left."""
 _CLOCK_RATE = 0.00055
 """Mean growth of a flag at 0 in a step."""
 _CLOCK_GROWTH = 0.05
-"""What it further grows by in a mean step, as a part of what it is: a clock that began at 0 is at 0.04 after 32
-steps, at 0.22 after 64, and at 1 after some 95."""
+"""What it further grows by in a mean step, as a part of what it is: from 0 to 0.04 in 32 steps, to 0.22 in 64 and
+to 1 in some 95."""
 _RECOVERY_RATE = 0.06
 """Its further growth beside a sound neighbour: slow enough for some five kept steps of taking back."""
 _RESET_GAIN = 50.0
@@ -73,8 +73,8 @@ _RESET_GAIN = 50.0
 _REVIVAL_GAIN = 0.5
 """Part of the way back from below 0 that a flag makes in a mean step: a kept one makes all of it."""
 _SILENCE = 15.0
-"""What a sound cell takes off every unit that restores pictures. With 6, a cell that had been given back what it
-was went on to be restored, and paper became ink."""
+"""What a sound cell takes off every unit that restores pictures. With 6, cells that had been given back what they
+were went on to be restored, and paper became ink."""
 
 # Where the memory's parts lie, in the token (and so in each looking head's value) ...
 _REACH = REACH_CELLS
