@@ -64,8 +64,8 @@ same, four thirds: either way a third of it is left."""
 _CLOCK_RATE = 0.00055
 """Mean growth of a flag at 0 in a step."""
 _CLOCK_GROWTH = 0.05
-"""What it further grows by in a mean step, as a part of what it is: from 0 to 0.04 in 32 steps, to 0.22 in 64 and
-to 1 in some 95."""
+"""What it further grows by in a mean step, as a part of what it is: from 0 to 0.04 in 32 steps, to 0.22 in
+64 and to 1 in some 95."""
 _RECOVERY_RATE = 0.06
 """Its further growth beside a sound neighbour: slow enough for some five kept steps of taking back."""
 _RESET_GAIN = 50.0
@@ -73,8 +73,8 @@ _RESET_GAIN = 50.0
 _REVIVAL_GAIN = 0.5
 """Part of the way back from below 0 that a flag makes in a mean step: a kept one makes all of it."""
 _SILENCE = 15.0
-"""What a sound cell takes off every unit that restores pictures. With 6, cells that had been given back what they
-were went on to be restored, and paper became ink."""
+"""What a sound cell takes off every unit that restores pictures. With 6, cells that had been given back what
+they were went on to be restored, and paper became ink."""
 
 # Where the memory's parts lie, in the token (and so in each looking head's value) ...
 _REACH = REACH_CELLS
