@@ -15,6 +15,7 @@ from nca_viewer.automaton import edits
 from nca_viewer.automaton.episodes import masked_start
 from nca_viewer.automaton.rollout import Dynamics
 from nca_viewer.automaton.system import AttentionNCA, visible
+from nca_viewer.checkpoint import load_checkpoint
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import ConfigError
 from training.config import TrainConfig
@@ -154,6 +155,12 @@ def test_the_memory_is_the_part_that_is_not_trained() -> None:
         np.testing.assert_array_equal(np.where(mask == 1, new, 0.0), np.where(mask == 1, old, 0.0))
     again = with_memory(dynamics, after)
     jax.tree.map(np.testing.assert_array_equal, again, after)
+
+
+def test_the_bundled_model_has_the_memory_that_is_described_here() -> None:
+    model, _ = load_checkpoint("model")
+    dynamics, parameters = Dynamics.of(model)
+    jax.tree.map(np.testing.assert_array_equal, with_memory(dynamics, parameters), parameters)
 
 
 def test_an_update_trains_all_but_the_memory(automaton) -> None:
