@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
-from tensorboardX import SummaryWriter
+from tensorboardX import summary
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.record_writer import RecordWriter
 
 from nca_viewer.errors import ConfigError, OutputError
 from training.output import atomic_output
@@ -33,7 +38,7 @@ class Curves:
         self.metrics = directory / "metrics.csv"
         self.validation = directory / "validation.csv"
         self._events_directory = directory / "tensorboard"
-        self._events: SummaryWriter | None = None
+        self._events: RecordWriter | None = None
         self.rewind(step)
 
     def rewind(self, step: int) -> None:
@@ -45,10 +50,13 @@ class Curves:
                 _replace(path, kept)
         self.close()
         try:
-            # It writes in a thread of its own, at once: a run that is killed keeps its curves.
-            self._events = SummaryWriter(str(self._events_directory), purge_step=step + 1, flush_secs=0)
+            self._events_directory.mkdir(parents=True, exist_ok=True)
+            name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
+            self._events = RecordWriter(str(self._events_directory / name))
         except OSError as error:
             raise OutputError(f"cannot write {self._events_directory}: {error.strerror or error}") from error
+        self._add_event(0, file_version="brain.Event:2")
+        self._add_event(step + 1, session_log=SessionLog(status=SessionLog.START))
 
     def add_metrics(self, row: Row) -> None:
         """A row of means over the last updates; `step` is one of its columns."""
@@ -57,24 +65,40 @@ class Curves:
     def add_validation(self, row: Row, sheet: Image.Image | None = None) -> None:
         """A row of a checkpoint's figures, and its sample sheet for TensorBoard's image page."""
         self._add(self.validation, "validation", row)
-        if sheet is not None and self._events is not None:
-            self._events.add_image("sheet", np.asarray(sheet), int(row["step"]), dataformats="HWC")
+        if sheet is not None:
+            picture = summary.image("sheet", np.asarray(sheet), dataformats="HWC")
+            self._add_event(int(row["step"]), summary=picture)
 
     def _add(self, path: Path, group: str, row: Row) -> None:
         _append(
             path,
             {name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in row.items()},
         )
-        if self._events is None:
-            return
         for name, value in row.items():
             if name != "step":
-                self._events.add_scalar(f"{group}/{name}", value, int(row["step"]))
+                self._add_event(int(row["step"]), summary=summary.scalar(f"{group}/{name}", value))
+
+    def _add_event(self, step: int, **content: Any) -> None:
+        """Write an event at once: a run that is killed keeps its curves.
+
+        Not through tensorboardX's usual writer, whose thread dies on a full disk, after which the run would
+        wait for it for ever.
+        """
+        if self._events is None:
+            return
+        try:
+            self._events.write(Event(wall_time=time.time(), step=step, **content).SerializeToString())
+            self._events.flush()
+        except OSError as error:
+            raise OutputError(
+                f"cannot write {self._events_directory}: {error.strerror or error}; make room and resume"
+            ) from error
 
     def close(self) -> None:
-        """Write out and release the event file."""
+        """Release the event file; all of it that could be written is."""
         if self._events is not None:
-            self._events.close()
+            with contextlib.suppress(OSError):
+                self._events.close()
         self._events = None
 
 

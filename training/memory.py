@@ -89,9 +89,9 @@ _TOKEN_SIZE = MEMORY_CHANNELS + 1
 # ... and, but for the brightness, in the state too.
 _VISIBLE = -1
 _PHASES = 2
-"""Features of the position embedding that turn; two more tell the first and the last row or column."""
-_FIRST, _LAST = _PHASES, _PHASES + 1
-_POSITION_SIZE = _PHASES + 2
+"""Features of the position embedding that turn; more tell the first and the last row or column."""
+_FIRST, _LAST_OF_LONGER, _LAST_OF_SHORTER = range(_PHASES, _PHASES + 3)
+"""Rows and columns share a table: where there are more of the ones, the last of the others is amid it."""
 
 _SELF, _NORTH_EAST, _SOUTH_WEST = range(3)
 _LOOKING_HEADS = 3
@@ -152,16 +152,21 @@ _OWN_UNITS = 2 * (FLAG_CHANNELS - 1) + 2
 _UNITS = 2 * _UNITS_PER_SIDE + _OWN_UNITS
 
 
+def _position_size(config: ModelConfig) -> int:
+    """How many features of the position embedding belong to the memory."""
+    return _LAST_OF_LONGER + 1 if config.height == config.width else _LAST_OF_SHORTER + 1
+
+
 def require_room(config: ModelConfig) -> None:
-    """Check that an automaton is large enough for the memory.
+    """Check that an automaton is large enough for the memory, and that its steps are those it counts on.
 
     Raises:
-        ConfigError: naming what is too small.
+        ConfigError: naming what is too small, or otherwise.
     """
     for name, least in (
         ("channel_size", MEMORY_CHANNELS + 2),
         ("projection_size", _TOKEN_SIZE + 1),
-        ("position_embedding_size", _POSITION_SIZE),
+        ("position_embedding_size", _position_size(config)),
         ("num_heads", _LOOKING_HEADS),
         ("perception_size", _PERCEPTION_SIZE + 1),
         ("hidden_size", max(_UNITS + 1, config.num_heads * (_TOKEN_SIZE + len(_SIDES)))),
@@ -176,8 +181,16 @@ def require_room(config: ModelConfig) -> None:
             f"a memory keeps grey pictures, and these have {config.visible_channel_size} channels; "
             f"choose --no-memory"
         )
-    if config.state_limit != 1.0:
-        raise ConfigError(f"state_limit = {config.state_limit} must be 1 for a memory; or choose --no-memory")
+    for name, needed in (
+        ("state_limit", 1.0),
+        ("step_size", 1.0),
+        ("cell_dropout_rate", 0.5),
+        ("update_deadband", 0.0),
+    ):
+        if getattr(config, name) != needed:
+            raise ConfigError(
+                f"{name} = {getattr(config, name)} must be {needed:g} for a memory; or choose --no-memory"
+            )
 
 
 class _Layers(NamedTuple):
@@ -241,9 +254,9 @@ def with_memory(dynamics: Dynamics, parameters: Parameters) -> Parameters:
     require_room(dynamics.config)
 
     def write(layers: _Layers) -> None:
-        _clear(layers)
-        _write_token(layers)
-        _write_looking_heads(layers)
+        _clear(layers, dynamics.config)
+        _write_token(layers, dynamics.config)
+        _write_looking_heads(layers, dynamics.config)
         _write_perception(layers)
         _write_update(layers)
 
@@ -254,15 +267,15 @@ def trainable(dynamics: Dynamics) -> Parameters:
     """Of every parameter 1, or 0 if it belongs to the memory: a tree like the parameters."""
     _, parameters = Dynamics.of(AttentionNCA(dynamics.config, rngs=nnx.Rngs(0)))
     ones = jax.tree.map(jnp.ones_like, parameters)
-    return _rewritten(dynamics, ones, _clear)
+    return _rewritten(dynamics, ones, lambda layers: _clear(layers, dynamics.config))
 
 
-def _clear(layers: _Layers) -> None:
+def _clear(layers: _Layers, config: ModelConfig) -> None:
     """Set to 0 all that belongs to the memory, and what would let the rest interfere with it."""
     layers.linear[:MEMORY_CHANNELS] = 0.0
     layers.linear[:, :_TOKEN_SIZE] = 0.0
     layers.linear_bias[:_TOKEN_SIZE] = 0.0
-    layers.embedding[:, :_POSITION_SIZE] = 0.0
+    layers.embedding[:, : _position_size(config)] = 0.0
     for kernel, bias in ((layers.query, layers.query_bias), (layers.key, layers.key_bias)):
         kernel[:, :_LOOKING_HEADS] = 0.0
         bias[:_LOOKING_HEADS] = 0.0
@@ -281,15 +294,17 @@ def _clear(layers: _Layers) -> None:
     layers.last_bias[:] = 0.0
 
 
-def _write_token(layers: _Layers) -> None:
+def _write_token(layers: _Layers, config: ModelConfig) -> None:
     layers.linear[range(MEMORY_CHANNELS), range(MEMORY_CHANNELS)] = 1.0
     layers.linear[_VISIBLE, _BRIGHTNESS] = 1.0
     angle = np.pi / 2 * np.arange(len(layers.embedding))
     layers.embedding[:, :_PHASES] = np.round(np.stack([np.cos(angle), np.sin(angle)], axis=1))
-    layers.embedding[0, _FIRST] = layers.embedding[-1, _LAST] = 1.0
+    layers.embedding[0, _FIRST] = layers.embedding[-1, _LAST_OF_LONGER] = 1.0
+    if config.height != config.width:
+        layers.embedding[min(config.height, config.width) - 1, _LAST_OF_SHORTER] = 1.0
 
 
-def _write_looking_heads(layers: _Layers) -> None:
+def _write_looking_heads(layers: _Layers, config: ModelConfig) -> None:
     features = layers.embedding.shape[1]
     row = layers.query.shape[0] - 2 * features
     column = row + features
@@ -301,7 +316,9 @@ def _write_looking_heads(layers: _Layers) -> None:
             layers.query[start : start + _PHASES, head, width : width + _PHASES] = scale * rotation
             layers.key[start : start + _PHASES, head, width : width + _PHASES] = scale * np.eye(_PHASES)
         layers.value[range(_TOKEN_SIZE), head, range(_TOKEN_SIZE)] = 1.0
-    for side, row_end, column_end in zip(_SIDES, (_FIRST, _LAST), (_LAST, _FIRST), strict=True):
+    last_row = _LAST_OF_SHORTER if config.height < config.width else _LAST_OF_LONGER
+    last_column = _LAST_OF_SHORTER if config.width < config.height else _LAST_OF_LONGER
+    for side, row_end, column_end in zip(_SIDES, (_FIRST, last_row), (last_column, _FIRST), strict=True):
         layers.value[[row + row_end, column + column_end], _SELF, side.missing] = 1.0
 
 

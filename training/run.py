@@ -28,6 +28,7 @@ from nca_viewer.automaton.rollout import Dynamics, Parameters
 from nca_viewer.automaton.system import AttentionNCA
 from nca_viewer.checkpoint import (
     checkpoint_exists,
+    checkpoint_steps,
     load_checkpoint,
     parameter_tree,
     read_tree,
@@ -155,7 +156,7 @@ def fit(
     """
     if config.memory:
         require_room(model_config)
-    files = RunFiles(Path(run_directory))
+    files = RunFiles(Path(run_directory).expanduser())
     pixels = np.round(train_images * 255).astype(np.uint8)
     settings = _settings(config, model_config, pixels)
     hosts.require_same({**settings["train"], **settings["model"], **settings["data"], "resume": resume})
@@ -203,8 +204,7 @@ def _fit(
 
     layout = Layout.over_all_devices(config.batch_size, hosts)
     recent: deque[Metrics] = deque(maxlen=REPORTED_STEPS)
-    # A run that was killed before its first save has nothing to restore, and starts from its start.
-    if hosts.is_first and resume and checkpoint_exists(files.resume):
+    if hosts.is_first and resume and _was_saved(files):
         state = _restore(files, state, recent, hosts)
     elif hosts.is_first:
         if config.initial_checkpoint:
@@ -353,12 +353,21 @@ def _locked(files: RunFiles) -> Iterator[None]:
 
 
 def stored_configs(run_directory: Path) -> tuple[TrainConfig, ModelConfig] | None:
-    """The configurations that a run was started with; None where there is no run, or its file is damaged."""
+    """The configurations that a run was started with; None where there is no run, or its file is damaged.
+
+    Raises:
+        ConfigError: for a number in them that this program does not know or allow.
+    """
+    path = RunFiles(run_directory.expanduser()).config
     try:
-        stored = json.loads(RunFiles(run_directory).config.read_text())
-        return TrainConfig.from_dict(stored["train"]), ModelConfig.from_dict(stored["model"])
-    except (OSError, ValueError, KeyError, TypeError, ConfigError):
+        stored = json.loads(path.read_text())
+        parts = dict(stored["train"]), dict(stored["model"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    try:
+        return TrainConfig.from_dict(parts[0]), ModelConfig.from_dict(parts[1])
+    except (ConfigError, TypeError) as error:
+        raise ConfigError(f"{path}: {error}; restore it, or start another run") from error
 
 
 def _claim(files: RunFiles, settings: Settings) -> None:
@@ -383,7 +392,7 @@ def _check_claim(files: RunFiles, settings: Settings, *, resume: bool) -> None:
     try:
         stored = json.loads(files.config.read_text())
         stored = {part: dict(stored[part]) for part in settings}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(f"{files.config} is damaged; restore it, or start anew elsewhere") from error
     defaults = {"train": TrainConfig().to_dict(), "model": ModelConfig().to_dict()}
     for part, default in defaults.items():
@@ -458,6 +467,22 @@ def _save(files: RunFiles, state: TrainState, recent: deque[Metrics], hosts: Hos
     window = np.full((REPORTED_STEPS, len(Metrics._fields)), np.nan)
     window[: len(recent)] = np.array(recent).reshape(-1, len(Metrics._fields))
     hosts.apart(write_tree, files.resume, {"state": leaves, "recent": window}, {})
+
+
+def _was_saved(files: RunFiles) -> bool:
+    """Whether there is a state to go on from; a run killed before its first save starts from its start.
+
+    Raises:
+        ConfigError: if there was one, and it is gone.
+    """
+    if files.resume.exists() or checkpoint_exists(files.resume):
+        return True  # Damaged ones too: reading it tells what is wrong.
+    if steps := checkpoint_steps(files.directory):
+        raise ConfigError(
+            f"{files.resume}, the state to go on from, is gone; restore it, or start another run with "
+            f"--initial-checkpoint {step_directory(files.directory, steps[-1])}"
+        )
+    return False
 
 
 def _restore(files: RunFiles, like: TrainState, recent: deque[Metrics], hosts: Hosts) -> TrainState:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 from pathlib import Path
 
@@ -101,3 +103,19 @@ def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "tensorboard").write_text("a file")
     with pytest.raises(OutputError, match=r"cannot write .*tensorboard"):
         Curves(tmp_path, 0)
+
+
+def test_a_full_disk_is_said_at_once_and_closing_does_not_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curves = Curves(tmp_path, 0)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tensorboardX.record_writer.RecordWriter.write", full)
+    monkeypatch.setattr("tensorboardX.record_writer.RecordWriter.flush", full)
+    for step in range(128, 128 * 20, 128):
+        with pytest.raises(OutputError, match="No space left on device; make room and resume"):
+            curves.add_metrics({"step": step, "loss": 0.5})
+    curves.close()

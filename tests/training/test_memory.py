@@ -23,7 +23,7 @@ from training.memory import REACH_CELLS, require_room, trainable, with_memory
 from training.metrics import healed_fraction, mean_squared_error
 from training.step import Images, initial_state, make_train_step
 
-CONFIG = ModelConfig(height=23, width=19, state_limit=1.0)
+CONFIG = ModelConfig(height=23, width=19, position_embedding_size=5, state_limit=1.0)
 ROW, COLUMN = 11, 9
 STEPS = 96
 
@@ -83,6 +83,19 @@ def test_cells_know_their_diagonal(finished: jax.Array) -> None:
         np.testing.assert_allclose(north_east, 0.75 + 0.25 * ink[:, near[0], near[1]], atol=0.01)
         south_west = memories[:, far[1], far[0], REACH_CELLS + distance - 1]
         np.testing.assert_allclose(south_west, 0.75 + 0.25 * ink[:, near[1], near[0]], atol=0.01)
+
+
+@pytest.mark.parametrize(("height", "width", "size"), [(17, 17, 4), (23, 17, 5), (17, 23, 5)])
+def test_a_picture_that_nothing_happened_to_stays_up_to_its_borders(
+    height: int, width: int, size: int
+) -> None:
+    config = ModelConfig(height=height, width=width, position_embedding_size=size, state_limit=1.0)
+    dynamics, parameters = Dynamics.of(AttentionNCA(config, rngs=nnx.Rngs(3)))
+    clean = jnp.asarray(np.random.default_rng(5).random((2, *config.image_shape)), jnp.float32)
+    state = masked_start(clean, jax.random.key(0), 0.0, config)
+    keys = jax.random.split(jax.random.key(1), 2 * STEPS)
+    finished = jax.jit(dynamics.rollout)(with_memory(dynamics, parameters), state, keys)
+    np.testing.assert_allclose(visible(finished, config), clean, atol=0.01)
 
 
 def test_what_is_finished_rests(run, finished: jax.Array) -> None:
@@ -194,6 +207,11 @@ def test_an_update_trains_all_but_the_memory(automaton) -> None:
             "a memory keeps grey pictures, and these have 3 channels; choose --no-memory",
         ),
         ({"state_limit": None}, "state_limit = None must be 1 for a memory; or choose --no-memory"),
+        ({"update_deadband": 0.01}, "update_deadband = 0.01 must be 0 for a memory; or choose --no-memory"),
+        (
+            {"position_embedding_size": 4},
+            "position_embedding_size = 4 is too small for a memory; choose 5 or more, or --no-memory",
+        ),
     ],
 )
 def test_what_has_no_room_for_a_memory_is_refused(fields: dict, message: str) -> None:

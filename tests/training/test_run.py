@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -89,7 +90,7 @@ def test_a_run_leaves_checkpoints_curves_and_its_settings(finished: Path) -> Non
 
 
 def test_a_run_starts_with_a_memory_and_keeps_it(tmp_path: Path) -> None:
-    roomy = ModelConfig(height=9, width=8, state_limit=1.0)
+    roomy = ModelConfig(height=9, width=8, position_embedding_size=5, state_limit=1.0)
     config = dataclasses.replace(TRAIN, memory=True, train_steps=2, checkpoint_every=2)
     fit(config, roomy, IMAGES[:11], IMAGES[11:], tmp_path / "first", resume=False, progress=False)
     config = dataclasses.replace(config, initial_checkpoint=str(tmp_path / "first"), train_steps=1)
@@ -331,6 +332,45 @@ def test_a_run_killed_before_its_first_save_can_be_resumed(finished: Path, tmp_p
     config.write_text(RunFiles(finished).config.read_text())
     train(tmp_path, resume=True)
     assert same(finished / "resume", tmp_path / "resume")
+
+
+@pytest.mark.parametrize("damage", ["shorter", "manifest", "no manifest", "gone"])
+def test_a_damaged_state_is_said_and_nothing_is_touched(finished: Path, tmp_path: Path, damage: str) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    if damage == "shorter":
+        path = max(
+            (run / "resume" / "state").rglob("*"), key=lambda path: path.stat().st_size * path.is_file()
+        )
+        path.write_bytes(path.read_bytes()[:-10])
+    elif damage == "manifest":
+        (run / "resume" / "MANIFEST.json").write_text("{")
+    elif damage == "no manifest":
+        (run / "resume" / "MANIFEST.json").unlink()
+    else:
+        shutil.rmtree(run / "resume")
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises((ConfigError, CheckpointError), match="resume"):
+        train(run, dataclasses.replace(TRAIN, train_steps=TRAIN.train_steps + 1), resume=True)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_a_home_folder_is_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    newest = train(Path("~/run"), dataclasses.replace(TRAIN, train_steps=1))
+    assert newest.parents[1] == tmp_path / "run"
+    assert not (tmp_path / "~").exists()
+    assert stored_configs(Path("~/run")) is not None
+
+
+def test_a_stored_number_that_is_not_allowed_is_named(tmp_path: Path) -> None:
+    config = {"train": TRAIN.to_dict() | {"batch_size": -1}, "model": MODEL.to_dict(), "data": {}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(
+        ConfigError, match=r"config.json: batch_size = -1 .*; restore it, or start another run"
+    ):
+        stored_configs(tmp_path)
 
 
 def test_another_recipe_is_not_resumed(finished: Path) -> None:
