@@ -45,6 +45,11 @@ class Interrupted(Exception):
     """Ctrl+C, with what to do next."""
 
 
+_EXTRA_MODULES = ("optax", "tqdm", "pooch", "skimage", "tensorboardX", "filelock")
+"""What the extra `train` of pyproject.toml installs, by the names that are imported."""
+_INSTALL_EXTRA = "install the extra: pip install 'nca-viewer[train]', or in the project's folder '.[train]'"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -82,6 +87,9 @@ def _run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
+        if isinstance(error, ModuleNotFoundError) and error.name in _EXTRA_MODULES:
+            message = f"{error.name} is not installed, which training needs; {_INSTALL_EXTRA}"
+            return _complain(message, UserError.exit_code)
         return _complain(unexpected_message(error), 1)
     return result if isinstance(result, int) else 0
 

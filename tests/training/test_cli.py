@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -320,3 +321,23 @@ def test_what_should_not_happen_is_one_line(
     monkeypatch.setenv("NCA_VIEWER_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         cli.main(["fit"])
+
+
+def test_without_the_extra_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def begin(*_: Any, **__: Any) -> None:
+        import tqdm  # noqa: F401
+
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.setattr(cli.cli, "main", begin)
+    assert one_error(capsys, "evaluate") == (
+        "tqdm is not installed, which training needs; "
+        "install the extra: pip install 'nca-viewer[train]', or in the project's folder '.[train]'"
+    )
+
+
+def test_every_package_of_the_extra_is_known_by_the_name_that_is_imported() -> None:
+    project = tomllib.loads((Path(cli.__file__).parents[1] / "pyproject.toml").read_text())
+    packages = [line.split(">")[0] for line in project["project"]["optional-dependencies"]["train"]]
+    assert {name.replace("scikit-image", "skimage") for name in packages} == set(cli._EXTRA_MODULES)
