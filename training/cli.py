@@ -309,7 +309,10 @@ def fit(
 
             newest = train(config, model_config, *parts, run_dir, resume=resume, hosts=hosts)
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; continue with: {_resume_command()}") from None
+        # Of several hosts only the first need see the run's folder.
+        was_begun = bool(host_index) or (run_dir.expanduser() / "config.json").exists()
+        remedy = f"continue with: {_resume_command()}" if was_begun else "nothing was begun yet"
+        raise Interrupted(f"interrupted; {remedy}") from None
     if hosts.is_first:
         click.echo(f"newest checkpoint: {newest}")
 
@@ -382,7 +385,7 @@ def _program() -> list[str]:
     help="Automata in the scenarios hold, heal-repeat and blank. Default: at most 64, 64 and 16.",
 )
 @click.option("--batch-size", type=int, default=50, show_default=True, help="Automata that run side by side.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
 @click.option(
     "--json", "json_path", type=click.Path(path_type=Path), help="Also write the figures to this file."
 )
@@ -488,7 +491,7 @@ def _platform() -> dict[str, Any]:
 @click.option("--images", "num_images", type=click.IntRange(1, 32), default=8, show_default=True)
 @click.option("--steps", "num_steps", type=click.IntRange(1, 2_000), default=64, show_default=True)
 @click.option("--mask-ratio", type=click.FloatRange(0.0, 1.0), default=0.5, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
 @_data_option
 @_data_dir_option
 def show(

@@ -290,7 +290,8 @@ def _fit(
         if curves is not None:
             curves.close()
         shown.close()
-    return step_directory(files.directory, step)
+    # A run that had gone further than it is asked to now has no checkpoint where it stands.
+    return step_directory(files.directory, max(checkpoint_steps(files.directory), default=step))
 
 
 @contextlib.contextmanager

@@ -135,12 +135,18 @@ def test_colour_images_make_a_colour_automaton(fitted: Fitted, pictures: Path) -
 
 
 def test_ctrl_c_says_how_to_resume(
-    pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(*arguments: Any, **options: Any) -> Path:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run, "fit", interrupted)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["fit", "--run-dir", "my runs/one", "--data", str(pictures), *GRID]) == 130
+    assert capsys.readouterr().err == "nca-train: interrupted; nothing was begun yet\n"
+    config = tmp_path / "my runs" / "one" / "config.json"
+    config.parent.mkdir(parents=True)
+    config.write_text("{}")
     arguments = ["fit", "--run-dir", "my runs/one", "--data", str(pictures), *GRID]
     monkeypatch.setattr(sys, "argv", ["nca-train", *arguments])
     assert cli.main() == 130
