@@ -309,8 +309,10 @@ def fit(
 
             newest = train(config, model_config, *parts, run_dir, resume=resume, hosts=hosts)
     except KeyboardInterrupt:
+        from training.run import RunFiles
+
         # Of several hosts only the first need see the run's folder.
-        was_begun = bool(host_index) or (run_dir.expanduser() / "config.json").exists()
+        was_begun = bool(host_index) or RunFiles(run_dir).config.exists()
         remedy = f"continue with: {_resume_command()}" if was_begun else "nothing was begun yet"
         raise Interrupted(f"interrupted; {remedy}") from None
     if hosts.is_first:

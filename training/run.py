@@ -82,10 +82,13 @@ class RunFiles:
     """The names in a run's directory.
 
     Attributes:
-        directory: The run's directory.
+        directory: The run's directory; a leading ~ is the user's home.
     """
 
     directory: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "directory", Path(self.directory).expanduser())
 
     @property
     def config(self) -> Path:
@@ -156,7 +159,7 @@ def fit(
     """
     if config.memory:
         require_room(model_config)
-    files = RunFiles(Path(run_directory).expanduser())
+    files = RunFiles(run_directory)
     pixels = np.round(train_images * 255).astype(np.uint8)
     settings = _settings(config, model_config, pixels)
     hosts.require_same({**settings["train"], **settings["model"], **settings["data"], "resume": resume})
@@ -359,7 +362,7 @@ def stored_configs(run_directory: Path) -> tuple[TrainConfig, ModelConfig] | Non
     Raises:
         ConfigError: for a number in them that this program does not know or allow.
     """
-    path = RunFiles(run_directory.expanduser()).config
+    path = RunFiles(run_directory).config
     try:
         stored = json.loads(path.read_text())
         parts = dict(stored["train"]), dict(stored["model"])
