@@ -10,13 +10,18 @@ from nca_viewer.errors import CheckpointError
 _MANIFEST_NAME = "MANIFEST.json"
 
 
-def _checkpoints_directory() -> Path:
-    return Path(assets.__file__).resolve().parent / "checkpoints"
+def _directory(name: str) -> Path:
+    return Path(assets.__file__).resolve().parent / name
+
+
+def handwriting_file() -> Path:
+    """The control points of the digits, JSON; see `nca_viewer.handwriting`."""
+    return _directory("handwriting") / "digits.json"
 
 
 def bundled_checkpoint_names() -> tuple[str, ...]:
     """Names of the bundled checkpoints, sorted."""
-    return tuple(sorted(path.parent.name for path in _checkpoints_directory().glob(f"*/{_MANIFEST_NAME}")))
+    return tuple(sorted(path.parent.name for path in _directory("checkpoints").glob(f"*/{_MANIFEST_NAME}")))
 
 
 def bundled_checkpoint(name: str) -> Path:
@@ -30,4 +35,4 @@ def bundled_checkpoint(name: str) -> Path:
         raise CheckpointError(
             f"no bundled checkpoint is called {name!r}; the bundled ones are {', '.join(names) or '(none)'}"
         )
-    return _checkpoints_directory() / name
+    return _directory("checkpoints") / name
