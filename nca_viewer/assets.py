@@ -19,6 +19,11 @@ def handwriting_file() -> Path:
     return _directory("handwriting") / "digits.json"
 
 
+def language_folder() -> Path:
+    """The exhibit's languages, a TOML file each; see `nca_viewer.exhibit.texts`."""
+    return _directory("exhibit") / "languages"
+
+
 def bundled_checkpoint_names() -> tuple[str, ...]:
     """Names of the bundled checkpoints, sorted."""
     return tuple(sorted(path.parent.name for path in _directory("checkpoints").glob(f"*/{_MANIFEST_NAME}")))

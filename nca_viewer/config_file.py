@@ -54,12 +54,15 @@ class Setting:
     is_list: bool = False
 
 
-def read_config_file(path: Path, settings: Mapping[str, Setting]) -> dict[str, Any]:
+def read_config_file(
+    path: Path, settings: Mapping[str, Setting], *, what: str = "--config"
+) -> dict[str, Any]:
     """Read a configuration file.
 
     Args:
         path: The TOML file.
         settings: The known keys; in the file, `_` may stand for `-`.
+        what: The option that asked for it, for the messages.
 
     Returns:
         The file's values under the names of `settings`; those of a list as a list.
@@ -68,7 +71,7 @@ def read_config_file(path: Path, settings: Mapping[str, Setting]) -> dict[str, A
         ConfigError: it is missing, not TOML, holds an unknown key, or a value of the wrong kind.
     """
     values: dict[str, Any] = {}
-    for key, value in _parsed(path).items():
+    for key, value in _parsed(path, what).items():
         name = key.replace("_", "-")
         setting = settings.get(name)
         if setting is None:
@@ -91,18 +94,18 @@ def nearest_names(name: str, known: Mapping[str, Any]) -> str:
     return f"the known ones are {', '.join(sorted(known))}"
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def _parsed(path: Path, what: str) -> dict[str, Any]:
     try:
         if path.exists() and not path.is_file():  # A pipe would be waited for.
-            raise ConfigError(f"--config: {str(path)!r} is not a file; give a TOML file")
+            raise ConfigError(f"{what}: {str(path)!r} is not a file; give a TOML file")
         with path.open("rb") as file:
             content = file.read(MAX_CONFIG_FILE_BYTES + 1)
     except FileNotFoundError:
-        raise ConfigError(f"--config: there is no file {str(path)!r}; give a TOML file") from None
+        raise ConfigError(f"{what}: there is no file {str(path)!r}; give a TOML file") from None
     except OSError as error:
-        raise ConfigError(f"--config: {str(path)[:200]!r} cannot be read: {error.strerror}") from None
+        raise ConfigError(f"{what}: {str(path)[:200]!r} cannot be read: {error.strerror}") from None
     if len(content) > MAX_CONFIG_FILE_BYTES:
-        raise ConfigError(f"--config: {str(path)!r} is larger than {MAX_CONFIG_FILE_BYTES:,} bytes")
+        raise ConfigError(f"{what}: {str(path)!r} is larger than {MAX_CONFIG_FILE_BYTES:,} bytes")
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

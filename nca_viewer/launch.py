@@ -59,6 +59,11 @@ def run(config: ViewerConfig) -> None:
         from nca_viewer.display.captions import read_shown_script
 
         read_shown_script(config.attract_script)
+    if config.exhibit:
+        from nca_viewer.display.captions import require_letters
+
+        for language in config.languages:
+            require_letters(language)
     if config.save is not None:
         capture.require_writable(config.save)
     if config.output_directory is not None:

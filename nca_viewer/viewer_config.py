@@ -11,7 +11,7 @@ from nca_viewer.config import require_range
 from nca_viewer.errors import ConfigError
 from nca_viewer.exhibit.director import OperatorExit, OperatorHold
 from nca_viewer.exhibit.night import NightHours, NightRule
-from nca_viewer.exhibit.texts import LANGUAGES
+from nca_viewer.exhibit.texts import LANGUAGES, texts_in
 from nca_viewer.interaction.controls import MAX_BRUSH_RADIUS_CELLS, SPEEDS
 from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping
 
@@ -136,6 +136,7 @@ class ViewerConfig:
         _require_one_of("--operator-hold", self.operator_hold, [known.value for known in OperatorHold])
         for language in self.languages:
             _require_one_of("--language", language, LANGUAGES)
+            texts_in(language)
         if self.usage_csv is not None and not self.exhibit:
             raise ConfigError("--usage-csv counts what visitors do; give --exhibit too")
         for option, path in (

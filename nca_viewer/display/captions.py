@@ -1,13 +1,15 @@
-"""The attract loop's script with captions that the screen has letters for."""
+"""Whether the screen has letters for what an exhibit says."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pygame
 
 from nca_viewer.errors import ConfigError
 from nca_viewer.exhibit.attract_script import AttractScript, Caption, bundled_script_path, read_script
+from nca_viewer.exhibit.texts import texts_in
 
 _NOBODYS_LETTER = "\ue000"
 """Left to private use: the font draws the box that stands for what it does not have."""
@@ -33,6 +35,20 @@ def read_shown_script(path: Path | None) -> AttractScript:
                         "font does not have; write it without"
                     )
     return script
+
+
+def require_letters(language: str) -> None:
+    """Make sure that a language can be shown.
+
+    Raises:
+        ConfigError: one of its texts has a letter that the font does not have.
+    """
+    for name, text in dataclasses.asdict(texts_in(language)).items():
+        if letter := missing_letter(text):
+            raise ConfigError(
+                f"--language {language}: the text {name} has the letter {letter!r}, which the screen's font "
+                "does not have; write it without"
+            )
 
 
 def missing_letter(text: str) -> str:

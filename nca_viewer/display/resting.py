@@ -19,7 +19,7 @@ from nca_viewer.display.hud import BACKGROUND, MUTED, PANEL, TEXT
 from nca_viewer.display.window import PygameWindow
 from nca_viewer.errors import UserError
 from nca_viewer.exhibit.night import Light, NightHours, NightRule
-from nca_viewer.exhibit.texts import TEXTS
+from nca_viewer.exhibit.texts import texts_in
 
 _CELLS = ((90, 200, 60), (120, 255, 160), (60, 220, 110))
 _LOOK_SECONDS = 0.1
@@ -27,7 +27,7 @@ _LOOK_SECONDS = 0.1
 
 def draw(surface: pygame.Surface, language: str, brightness: float = 1.0) -> None:
     """Nine cells, the exhibit's title, and that it will be back; brightness is 0 (black) to 1."""
-    texts = TEXTS[language]
+    texts = texts_in(language)
     width, height = surface.get_size()
     surface.fill(BACKGROUND)
     cell = max(4, min(width, height) // 16)

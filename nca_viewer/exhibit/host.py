@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nca_viewer.exhibit.attract import Ghost, Progress, follow
 from nca_viewer.exhibit.attract_script import AttractScript, Caption
 from nca_viewer.exhibit.director import Observed, Phase, Rules, Situation, direct
-from nca_viewer.exhibit.texts import TEXTS, Texts, caption_text
+from nca_viewer.exhibit.texts import Texts, caption_text, texts_in
 from nca_viewer.interaction.actions import (
     Action,
     NewDigit,
@@ -84,18 +84,18 @@ class Host:
     @property
     def texts(self) -> Texts:
         """In the visitor's language."""
-        return TEXTS[self._language]
+        return texts_in(self._language)
 
     @property
     def operator_texts(self) -> Texts:
         """In the operator's language, the first one."""
-        return TEXTS[self._languages[0]]
+        return texts_in(self._languages[0])
 
     @property
     def next_language(self) -> Texts:
         """What the button for another language leads to."""
         number = self._languages.index(self._language)
-        return TEXTS[self._languages[(number + 1) % len(self._languages)]]
+        return texts_in(self._languages[(number + 1) % len(self._languages)])
 
     def caption(self, tool: Tool) -> str:
         """What is said under the grid.

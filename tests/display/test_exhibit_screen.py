@@ -15,7 +15,7 @@ from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.exhibit.attract import Ghost
 from nca_viewer.exhibit.director import Phase
 from nca_viewer.exhibit.host import ExhibitFacts
-from nca_viewer.exhibit.texts import CAPTION_NAMES, LANGUAGES, TEXTS, caption_text
+from nca_viewer.exhibit.texts import CAPTION_NAMES, LANGUAGES, caption_text, texts_in
 from nca_viewer.interaction.actions import NewDigit, Tool
 
 SIZES = [(1920, 1080), (1080, 1920), (800, 600)]
@@ -25,9 +25,9 @@ def view(language="en", *, tool=Tool.PAINT, caption="", pressed=(), lines=(), **
     facts = {"phase": Phase.VISITOR, **facts}
     return ExhibitView(
         facts=ExhibitFacts(**facts),
-        texts=TEXTS[language],
-        operator_texts=TEXTS[language],
-        next_language=TEXTS["nl"].language,
+        texts=texts_in(language),
+        operator_texts=texts_in(language),
+        next_language=texts_in("nl").language,
         caption=caption,
         tool=tool,
         pressed=pressed,
@@ -79,7 +79,7 @@ def test_all_words_stay_in_their_boxes_uncut(size, language, monkeypatch):
         return picture
 
     monkeypatch.setattr(ExhibitScreen, "_words_picture", watched)
-    texts = TEXTS[language]
+    texts = texts_in(language)
     captions = [caption_text(name, language) for name in CAPTION_NAMES]
     captions += [texts.help_draw, texts.help_erase, texts.help_scramble]
     screen = ExhibitScreen()
@@ -179,7 +179,7 @@ def test_the_waiting_screen_moves_and_speaks():
     frames = []
     for seconds in (0.0, 0.7):
         window = HeadlessWindow((800, 600))
-        ExhibitScreen().draw_waiting(window.surface, TEXTS["de"].waiting, seconds)
+        ExhibitScreen().draw_waiting(window.surface, texts_in("de").waiting, seconds)
         frames.append(window.pixels().copy())
     assert (frames[0] != frames[1]).any()
     assert (frames[0] > 200).all(axis=2).any()

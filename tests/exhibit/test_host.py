@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nca_viewer.exhibit.attract_script import parse_script
 from nca_viewer.exhibit.director import Phase, Rules
 from nca_viewer.exhibit.host import VISITOR_ACTIONS, Host
-from nca_viewer.exhibit.texts import TEXTS
+from nca_viewer.exhibit.texts import texts_in
 from nca_viewer.interaction import actions as messages
 from nca_viewer.interaction.actions import (
     NewDigit,
@@ -116,11 +116,11 @@ def test_facts_count_what_visitors_did(hall):
 def test_a_visit_that_ends_leaves_a_fresh_digit_and_the_first_language():
     hall = Hall(("de", "en"))
     hall.frame(SwitchLanguage())
-    assert hall.host.texts is TEXTS["en"]
+    assert hall.host.texts is texts_in("en")
     done = hall.wait(21)
     assert done[:3] == [RunOn(), SelectTool(Tool.PAINT), NewDigit()]
     assert hall.phase is Phase.ATTRACT
-    assert hall.host.texts is TEXTS["de"]
+    assert hall.host.texts is texts_in("de")
     assert hall.host.caption(Tool.PAINT) == "Schau"
     assert hall.host.facts.strokes == hall.host.facts.new_digits == 0
 
@@ -129,17 +129,17 @@ def test_captions_follow_tool_phase_and_language():
     hall = Hall(("en", "fr"))
     hall.frame(STROKE)
     for tool, words in (
-        (Tool.PAINT, TEXTS["en"].help_draw),
-        (Tool.ERASE, TEXTS["en"].help_erase),
-        (Tool.CORRUPT, TEXTS["en"].help_scramble),
+        (Tool.PAINT, texts_in("en").help_draw),
+        (Tool.ERASE, texts_in("en").help_erase),
+        (Tool.CORRUPT, texts_in("en").help_scramble),
     ):
         assert hall.host.caption(tool) == words
     hall.frame(SwitchLanguage())
-    assert hall.host.caption(Tool.PAINT) == TEXTS["fr"].help_draw
-    assert hall.host.next_language is TEXTS["en"]
+    assert hall.host.caption(Tool.PAINT) == texts_in("fr").help_draw
+    assert hall.host.next_language is texts_in("en")
     hall.wait(15)
     assert hall.phase is Phase.COUNTDOWN
-    assert hall.host.caption(Tool.PAINT) == TEXTS["fr"].still_there
+    assert hall.host.caption(Tool.PAINT) == texts_in("fr").still_there
     assert 0 < hall.host.facts.countdown_seconds <= 10
 
 
