@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -45,6 +47,11 @@ def lively(config: ModelConfig, seed: int = 0) -> AttentionNCA:
     return model
 
 
+def compiled_step(model: AttentionNCA) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """`model.step`, compiled once instead of an operation at a time."""
+    return jax.jit(model.step)
+
+
 @pytest.fixture(scope="module")
 def small() -> AttentionNCA:
     return lively(SMALL)
@@ -69,11 +76,11 @@ def test_untrained_automaton_stands_still() -> None:
 
 def test_a_change_reaches_only_the_moore_neighbourhood_in_one_step(small: AttentionNCA) -> None:
     state = jax.random.normal(jax.random.key(2), SMALL.state_shape)
-    key = jax.random.key(3)
-    before = small.step(state, key)
+    key, step = jax.random.key(3), compiled_step(small)
+    before = step(state, key)
     everywhere = np.zeros((11, 13), bool)
     for row, column in ((0, 0), (5, 6), (10, 3), (4, 12)):
-        changed = small.step(state.at[row, column].add(1.0), key)
+        changed = step(state.at[row, column].add(1.0), key)
         reached = np.any(np.asarray(changed != before), axis=-1)
         allowed = np.zeros((11, 13), bool)
         allowed[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = True
@@ -90,9 +97,9 @@ def test_n_steps_are_n_times_one_step(small: AttentionNCA) -> None:
     keys = jax.random.split(jax.random.key(5), 5)
     final, history = dynamics.rollout(parameters, state, keys, history=True)
     assert history.shape == (5, *SMALL.state_shape)
-    one_by_one = state
+    one_by_one, step = state, compiled_step(small)
     for key, recorded in zip(keys, history, strict=True):
-        one_by_one = small.step(one_by_one, key)
+        one_by_one = step(one_by_one, key)
         np.testing.assert_allclose(one_by_one, recorded, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(final, history[-1])
     np.testing.assert_allclose(
@@ -112,7 +119,7 @@ def test_update_is_that_of_cax(small: AttentionNCA) -> None:
 
 def test_cell_dropout_drops_whole_cells_at_its_rate(small: AttentionNCA) -> None:
     states = jnp.broadcast_to(jax.random.normal(jax.random.key(8), SMALL.state_shape), (64, 11, 13, 7))
-    changed = np.asarray(small.step(states, jax.random.key(9)) != states)
+    changed = np.asarray(compiled_step(small)(states, jax.random.key(9)) != states)
     np.testing.assert_array_equal(changed.any(axis=-1), changed.all(axis=-1))
     assert abs(changed.any(axis=-1).mean() - 0.5) < 0.03
     assert 0.2 < (changed[0].any(axis=-1) ^ changed[1].any(axis=-1)).mean() < 0.8
@@ -122,8 +129,8 @@ def test_kept_updates_are_scaled_by_the_keep_probability() -> None:
     config = ModelConfig(**{**SMALL.to_dict(), "cell_dropout_rate": 0.75})
     always = lively(ModelConfig(**{**SMALL.to_dict(), "cell_dropout_rate": 0.0}))
     state = jax.random.normal(jax.random.key(10), SMALL.state_shape)
-    full = np.asarray(always.step(state, jax.random.key(11)) - state)
-    sparse = np.asarray(lively(config).step(state, jax.random.key(11)) - state)
+    full = np.asarray(compiled_step(always)(state, jax.random.key(11)) - state)
+    sparse = np.asarray(compiled_step(lively(config))(state, jax.random.key(11)) - state)
     kept = np.abs(sparse).max(axis=-1) > 0
     assert 0.05 < kept.mean() < 0.5
     np.testing.assert_allclose(sparse[kept], 4 * full[kept], rtol=1e-3, atol=1e-5)
@@ -148,7 +155,7 @@ def test_complex_system_call_draws_new_keys_and_keeps_shape(small: AttentionNCA)
 def test_state_limit_bounds_every_channel() -> None:
     config = ModelConfig(**{**SMALL.to_dict(), "state_limit": 1.5})
     state = 9 * jax.random.normal(jax.random.key(14), SMALL.state_shape)
-    assert float(jnp.abs(lively(config).step(state, jax.random.key(15))).max()) <= 1.5
+    assert np.abs(compiled_step(lively(config))(state, jax.random.key(15))).max() <= 1.5
 
 
 def test_deadband_shrinks_every_update_and_its_gradient_is_zero_within() -> None:
@@ -156,10 +163,10 @@ def test_deadband_shrinks_every_update_and_its_gradient_is_zero_within() -> None
     plain = ModelConfig(**{**config.to_dict(), "update_deadband": 0.0})
     state = jax.random.normal(jax.random.key(16), SMALL.state_shape)
     key = jax.random.key(17)
-    update = np.asarray(lively(plain).step(state, key) - state, np.float64)
+    update = np.asarray(compiled_step(lively(plain))(state, key) - state, np.float64)
     shrunk = np.sign(update) * np.maximum(np.abs(update) - 0.05, 0.0)
     assert 0.1 < (shrunk == 0).mean() < 0.9
-    after = lively(config).step(state, key)
+    after = compiled_step(lively(config))(state, key)
     np.testing.assert_allclose(after - state, shrunk, atol=1e-6)
     at_rest = np.abs(update) < 0.049
     np.testing.assert_array_equal(np.asarray(after)[at_rest], np.asarray(state)[at_rest])
@@ -170,7 +177,7 @@ def test_deadband_shrinks_every_update_and_its_gradient_is_zero_within() -> None
         model.update.layers[1].bias[...] = bias
         return model.step(state, key).sum()
 
-    gradient = jax.grad(total)(jnp.zeros(config.channel_size))
+    gradient = jax.jit(jax.grad(total))(jnp.zeros(config.channel_size))
     np.testing.assert_allclose(gradient, (shrunk != 0).sum(axis=(0, 1)), rtol=1e-5)
 
 
@@ -178,20 +185,19 @@ def test_rest_is_for_ever_and_told_from_a_pause() -> None:
     config = ModelConfig(**{**SMALL.to_dict(), "update_deadband": 0.3, "state_limit": 1.0})
     model = lively(config)
     states = jax.random.uniform(jax.random.key(18), (40, *config.state_shape), minval=-1.0)
-    keys = jax.random.split(jax.random.key(19), 64)
-    for key in keys:
-        states = model.step(states, key)
-    at_rest = np.asarray(model.is_at_rest(states))
-    later = states
-    for key in jax.random.split(jax.random.key(20), 64):
-        later = model.step(later, key)
+    dynamics, parameters = Dynamics.of(model)
+    run = jax.jit(dynamics.rollout)
+    is_at_rest = jax.jit(model.is_at_rest)
+    states = run(parameters, states, jax.random.split(jax.random.key(19), 64))
+    at_rest = np.asarray(is_at_rest(states))
+    later = run(parameters, states, jax.random.split(jax.random.key(20), 64))
     unchanged = np.asarray(jnp.all(later == states, axis=(1, 2, 3)))
     np.testing.assert_array_equal(at_rest, unchanged)
     disturbed = states.at[:, 5, 6].set(-states[:, 5, 6] + 0.5)
     assert at_rest.sum() > 0
-    assert not np.asarray(model.is_at_rest(disturbed)).all()
+    assert not np.asarray(is_at_rest(disturbed)).all()
     # One step in which dropout spares the few cells that move looks like rest, and is none.
-    assert not bool(lively(SMALL).is_at_rest(states[0]))
+    assert not bool(jax.jit(lively(SMALL).is_at_rest)(states[0]))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
