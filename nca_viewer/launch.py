@@ -8,6 +8,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from datetime import datetime
+from datetime import time as time_of_day
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -21,11 +23,13 @@ from nca_viewer.errors import (
     RestartNeededError,
     UserError,
 )
-from nca_viewer.loading import BackgroundLoading, Exhibit, Loaded, load_exhibit
+from nca_viewer.loading import BackgroundLoading, Exhibit, Loaded, Loading, load_exhibit
 from nca_viewer.version import PROGRAM, version
 from nca_viewer.viewer_config import START_BLANK, START_DIGIT, ViewerConfig
 
 if TYPE_CHECKING:
+    from nca_viewer.app import App
+    from nca_viewer.display.window import Window
     from nca_viewer.operation.caretaker import Caretaker
 
 _ENDING_SIGNALS = tuple(
@@ -109,8 +113,6 @@ def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: C
     from nca_viewer.display.x11 import when_connection_is_lost
 
     when_connection_is_lost(lambda: _end_without_screen(caretaker))
-    from nca_viewer.app import App
-
     # From the first moment on: once the loader runs, only `os._exit` ends the program in good time.
     told_early = threading.Event()
     on_ending_signals(told_early.set)
@@ -122,7 +124,7 @@ def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: C
         return loadings[0]
 
     recording = _Recording(config)
-    app = App(
+    app = open_app(
         window,
         loadings[0],
         config,
@@ -176,8 +178,82 @@ def _end_without_screen(caretaker: Caretaker) -> NoReturn:
     os._exit(error.exit_code)
 
 
-def _run_headless(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: Caretaker) -> None:
+def open_app(
+    window: Window,
+    loading: Loading,
+    config: ViewerConfig,
+    *,
+    screenshot_folder: Path,
+    on_snapshot: Callable[[Any, Any], None] | None = None,
+    caretaker: Caretaker | None = None,
+    reload: Callable[[], Loading] | None = None,
+    local_time: Callable[[], time_of_day] = lambda: datetime.now().time(),
+) -> App:
+    """Put the viewer together, for a person's own window or for a public place.
+
+    Args:
+        window: Where frames go and events come from.
+        loading: What becomes the session.
+        config: The options.
+        screenshot_folder: Where screenshots go.
+        on_snapshot: Called with every new snapshot and its image, before it is drawn.
+        caretaker: Hears of every frame, and says when something must be done.
+        reload: Begins to load the checkpoint again, for an exhibit's operator.
+        local_time: The time of day, for the night.
+
+    Raises:
+        ConfigError: the attract loop's script is not understood.
+    """
     from nca_viewer.app import App
+    from nca_viewer.display.face import DesktopFace, Face
+    from nca_viewer.display.frame import Frame
+    from nca_viewer.display.gentle_window import GentleWindow
+    from nca_viewer.display.public_face import PublicFace
+    from nca_viewer.display.soft_picture import SoftPicture
+    from nca_viewer.interaction.controls import Controls
+    from nca_viewer.interaction.input import Input
+    from nca_viewer.operation.caretaker import Caretaker
+    from nca_viewer.operation.flash_log import FlashLog
+
+    source, frame, flash_log = Input(config.gamepad, config.keys), Frame(), FlashLog()
+    face: Face
+    if config.exhibit:
+        face = PublicFace(source, config, reload)
+    else:
+        face = DesktopFace(source, frame.hud, has_margin=not config.headless, is_still=config.reduce_motion)
+    return App(
+        GentleWindow(
+            window,
+            limits_flashes=config.limits_flashes,
+            shifts_pixels=config.shifts_pixels,
+            night=config.night_rule,
+            local_time=local_time,
+            on_limited=flash_log.note,
+        ),
+        loading,
+        face,
+        config,
+        source=source,
+        controls=Controls(
+            speed=config.speed,
+            brush_radius_cells=config.brush_radius_cells,
+            fullscreen=window.is_fullscreen if config.exhibit else config.fullscreen,
+            hud_visible=not config.headless and not config.exhibit,
+        ),
+        frame=frame,
+        soft_picture=SoftPicture(
+            fades=config.exhibit,
+            slow=config.reduce_motion,
+            limits_flashes=config.limits_flashes,
+            on_limited=flash_log.note,
+        ),
+        caretaker=caretaker or Caretaker(),
+        screenshot_folder=screenshot_folder,
+        on_snapshot=on_snapshot,
+    )
+
+
+def _run_headless(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: Caretaker) -> None:
     from nca_viewer.display.window import HeadlessWindow
 
     recording = _Recording(config)
@@ -185,7 +261,7 @@ def _run_headless(config: ViewerConfig, load: Callable[..., Exhibit], caretaker:
         exhibit = load(lambda stage: None)
     except KeyboardInterrupt:
         sys.exit(recording.finish(0))
-    app = App(
+    app = open_app(
         HeadlessWindow(config.window_size),
         Loaded(exhibit),
         config,

@@ -11,12 +11,13 @@ import pytest
 from PIL import Image
 from pygame.event import Event
 
-from nca_viewer.app import MAX_FAILURES, App
+from nca_viewer.app import MAX_FAILURES
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import BackendError, CheckpointError
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.interaction.strokes import disc_region, stroke_region
+from nca_viewer.launch import open_app
 from nca_viewer.loading import BackgroundLoading, Exhibit, Loaded
 from nca_viewer.simulation import Simulation
 from nca_viewer.start_images import StartImages
@@ -103,7 +104,7 @@ def make_session(warm_simulation, tmp_path):
         simulation.begin(starts.blank() if start == "blank" else starts.digit(3, 1), 0.0)
         window = window or HeadlessWindow(SIZE)
         exhibit = Exhibit(simulation, starts, 0.5, "a test")
-        app = App(window, Loaded(exhibit), config or ViewerConfig(), screenshot_folder=tmp_path)
+        app = open_app(window, Loaded(exhibit), config or ViewerConfig(), screenshot_folder=tmp_path)
         return Session(app, window, exhibit)
 
     return make
@@ -451,7 +452,7 @@ def test_slow_steps_leave_the_window_responsive(make_session, monkeypatch):
     taken.clear()
     for _ in range(20):
         session.frames()
-        assert session.app._pace.is_limited
+        assert session.app._pipeline.is_limited
     assert set(taken) <= {1, 2}
 
 
@@ -469,7 +470,7 @@ def test_the_window_answers_while_it_loads(make_session, tmp_path):
         return exhibit
 
     window = HeadlessWindow(SIZE)
-    app = App(window, BackgroundLoading(load), ViewerConfig(), screenshot_folder=tmp_path)
+    app = open_app(window, BackgroundLoading(load), ViewerConfig(), screenshot_folder=tmp_path)
     session = Session(app, window, exhibit)
     session.frames(3)
     assert app.snapshot is None
@@ -490,7 +491,7 @@ def test_the_window_answers_while_it_loads(make_session, tmp_path):
 
 def test_closing_while_it_loads(tmp_path):
     window = HeadlessWindow(SIZE)
-    app = App(
+    app = open_app(
         window, BackgroundLoading(lambda report: time.sleep(0.5)), ViewerConfig(), screenshot_folder=tmp_path
     )
     app.frame()
@@ -505,7 +506,7 @@ def test_a_failure_to_load_ends_the_run(tmp_path):
 
     loading = BackgroundLoading(load)
     window = HeadlessWindow(SIZE)
-    app = App(window, loading, ViewerConfig(), screenshot_folder=tmp_path)
+    app = open_app(window, loading, ViewerConfig(), screenshot_folder=tmp_path)
     window.present = lambda: time.sleep(0.001)
     with pytest.raises(CheckpointError, match="no such thing"):
         app.run()

@@ -9,12 +9,12 @@ import pygame
 import pytest
 from pygame.event import Event
 
-from nca_viewer.app import App
 from nca_viewer.checkpoint import build_model
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import BackendError, DisplayLostError, RestartNeededError
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.launch import open_app
 from nca_viewer.loading import Exhibit, Loaded
 from nca_viewer.operation.caretaker import Caretaker
 from nca_viewer.operation.diagnostics import FOLDER, MAX_FAULTS, save_diagnostic
@@ -79,7 +79,7 @@ class Floor:
         starts = StartImages(simulation.config, 11)
         simulation.episode = 0
         simulation.begin(starts.digit(3, 1), 0.0)
-        self.app = App(
+        self.app = open_app(
             self.window,
             Loaded(Exhibit(self.simulation, starts, 0.5, "a test")),
             ViewerConfig(exhibit=usage_csv is not None),

@@ -9,13 +9,13 @@ import pygame
 import pytest
 from pygame.event import Event
 
-from nca_viewer.app import App
 from nca_viewer.checkpoint import build_model
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import CheckpointError, ConfigError
 from nca_viewer.exhibit.director import Phase
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.interaction.strokes import disc_region, stroke_region
+from nca_viewer.launch import open_app
 from nca_viewer.loading import BackgroundLoading, Exhibit, Loaded
 from nca_viewer.selftest import fixed_parameters
 from nca_viewer.simulation import Simulation
@@ -43,7 +43,7 @@ class Hall:
 
     @property
     def facts(self):
-        return self.app._face.facts
+        return self.app.face.facts
 
     @property
     def ink(self):
@@ -52,7 +52,7 @@ class Hall:
     @property
     def layout(self):
         config = self.simulation.config
-        return self.app._face.layout(self.window.surface.get_size(), (config.height, config.width))
+        return self.app.face.layout(self.window.surface.get_size(), (config.height, config.width))
 
     def cell(self, cell):
         return self.layout.geometry.cell_centre(cell)
@@ -122,7 +122,7 @@ def open_hall(warm_simulation, tmp_path, monkeypatch):
         monkeypatch.setattr(simulation, "advance", lambda steps: None)
         window = HeadlessWindow(SIZE)
         exhibit = Exhibit(simulation, starts, 0.5, "a test")
-        app = App(window, loading or Loaded(exhibit), config, screenshot_folder=tmp_path, reload=reload)
+        app = open_app(window, loading or Loaded(exhibit), config, screenshot_folder=tmp_path, reload=reload)
         return Hall(app, window, simulation)
 
     return make
@@ -391,14 +391,14 @@ def test_the_page_reloads_the_checkpoint_while_the_exhibit_goes_on(open_hall, sm
 
     hall = open_hall(reload=lambda: BackgroundLoading(load)).frames()
     hall.hold_keys(3.2).tap(hall.button("reload", page=True))
-    assert "Loading" in hall.app._face.note[0]
+    assert "Loading" in hall.app.face.note[0]
     deadline = time.monotonic() + 120
-    while hall.app._reloading is not None and time.monotonic() < deadline:
+    while hall.app.face.is_reloading and time.monotonic() < deadline:
         hall.frames()
         time.sleep(0.001)
     hall.frames(2)
-    assert hall.app._exhibit is loaded[0]
-    assert hall.app._face.note == ("Loaded", False)
+    assert hall.app.session is loaded[0]
+    assert hall.app.face.note == ("Loaded", False)
     assert hall.app.snapshot.step > 0
 
 
@@ -412,29 +412,31 @@ def test_another_grid_may_be_reloaded_under_a_hand(open_hall, small_config):
     hall = open_hall(reload=lambda: Loaded(other)).frames()
     hall.tap(hall.cell((2, 2)))
     hall.down(hall.cell((4, 4))).frames()
-    hall.app._begin_reload()
+    hall.app.face.begin_reload()
     hall.frames(3)
-    assert hall.app._exhibit is other
+    assert hall.app.session is other
     assert hall.app.snapshot.state.shape[:2] == (config.height, config.width)
     assert hall.app._failures == 0
 
 
 def test_a_checkpoint_that_cannot_be_reloaded_is_told_to_the_operator_only(open_hall, monkeypatch):
     told = []
-    monkeypatch.setattr("nca_viewer.app.tell", lambda event, text: told.append((event.word, text)))
+    monkeypatch.setattr(
+        "nca_viewer.display.public_face.tell", lambda event, text: told.append((event.word, text))
+    )
 
     def load(report):
         raise CheckpointError("there is no checkpoint at '/gone'")
 
     hall = open_hall(reload=lambda: BackgroundLoading(load)).frames()
-    exhibit = hall.app._exhibit
+    exhibit = hall.app.session
     hall.hold_keys(3.2).tap(hall.button("reload", page=True))
     deadline = time.monotonic() + 30
-    while hall.app._reloading is not None and time.monotonic() < deadline:
+    while hall.app.face.is_reloading and time.monotonic() < deadline:
         hall.frames()
         time.sleep(0.001)
-    assert hall.app._exhibit is exhibit
-    assert hall.app._face.note == ("there is no checkpoint at '/gone'", True)
+    assert hall.app.session is exhibit
+    assert hall.app.face.note == ("there is no checkpoint at '/gone'", True)
     assert told[-1] == (
         "checkpoint",
         "the checkpoint was not loaded again: there is no checkpoint at '/gone'",
@@ -450,7 +452,7 @@ def test_the_operator_can_end_it_while_it_loads(open_hall):
     hall.frames(3)
     assert hall.window.pixels().any()
     assert not hall.app.is_over
-    layout = hall.app._face.layout(SIZE)
+    layout = hall.app.face.layout(SIZE)
     hall.hold_keys(3.3)
     assert hall.facts.phase is Phase.OPERATOR
     left, top, width, height = dict(layout.page_buttons)["quit"]

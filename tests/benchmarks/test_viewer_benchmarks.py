@@ -62,7 +62,7 @@ FRAMES = """
     from fractions import Fraction
     from pathlib import Path
     import numpy as np
-    from nca_viewer.app import App
+    from nca_viewer.launch import open_app
     from nca_viewer.loading import Loaded
     from nca_viewer.loading import load_exhibit
     from nca_viewer.display.window import PygameWindow
@@ -82,7 +82,7 @@ FRAMES = """
             self.times.append(time.perf_counter())
 
     window = Timed("benchmark", config.window_size)
-    App(window, Loaded(exhibit), config, screenshot_folder=Path.cwd()).run()
+    open_app(window, Loaded(exhibit), config, screenshot_folder=Path.cwd()).run()
     intervals = np.diff(window.times[60:])
     print(json.dumps({
         "mean": float(intervals.mean()),
@@ -124,7 +124,7 @@ POINTER = """
     import numpy as np
     import pygame
     from pygame.event import Event
-    from nca_viewer.app import App
+    from nca_viewer.launch import open_app
     from nca_viewer.loading import Loaded
     from nca_viewer.loading import load_exhibit
     from nca_viewer.display.geometry import Geometry
@@ -155,7 +155,7 @@ POINTER = """
                 blank.set()
 
     window = Watched("benchmark", config.window_size)
-    app = App(window, Loaded(exhibit), config, screenshot_folder=Path.cwd())
+    app = open_app(window, Loaded(exhibit), config, screenshot_folder=Path.cwd())
 
     def finger(kind, number, column):
         x, y = geometry.cell_centre((2 * number + 4, column))

@@ -14,11 +14,11 @@ import jax.monitoring
 import numpy as np
 import pytest
 
-from nca_viewer.app import App
 from nca_viewer.checkpoint import load_checkpoint
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import BackendError
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.launch import open_app
 from nca_viewer.loading import Exhibit, Loaded
 from nca_viewer.operation.caretaker import Caretaker
 from nca_viewer.operation.health import Limits
@@ -73,7 +73,7 @@ def test_soak(tmp_path, record_property):
         limits=Limits(), state_folder=tmp_path, journal=journal, usage_csv=tmp_path / "usage.csv"
     )
     window = HeadlessWindow(SIZE)
-    app = App(
+    app = open_app(
         window,
         Loaded(Exhibit(simulation, starts, 0.5, "soak")),
         config,
