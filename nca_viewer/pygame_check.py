@@ -1,6 +1,7 @@
-"""Is there one whole Pygame? pygame and its fork pygame-ce are imported by the same name, from the same files.
+"""Is there one Pygame, and is it whole? pygame and its fork pygame-ce are imported by the same name.
 
-Where both are installed, those installed last lie over the other's; to uninstall one takes files from the other.
+Both consist of files of the same names. Where both are installed, those of the later one lie over the others,
+and to uninstall one takes files from the other.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ REMEDY = f"pip uninstall -y {' '.join(_NAMES)}, then pip install {_WANTED}"
 
 
 def pygame_trouble() -> str:
-    """What is wrong with the installed Pygame, as far as can be told without importing it; empty for nothing."""
+    """What is wrong with it, as far as can be told without importing it; empty where nothing is."""
     installed = [name for name in _NAMES if _is_installed(name)]
     if len(installed) > 1:
         return f"{' and '.join(installed)} are both installed, and overwrite each other's files"
