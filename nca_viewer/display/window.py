@@ -273,6 +273,8 @@ class PygameWindow:
             pygame.display.set_mode(desktop, pygame.FULLSCREEN, display=self._display)
         else:
             width, height = self._size
+            # What pygame-ce prints of it helps nobody at a terminal: the loop below mends it.
+            warnings.filterwarnings("ignore", ".*forcibly resized by the OS", RuntimeWarning)
             for size in ((width, height), (width, height - 1), (width, height)):
                 pygame.display.set_mode(size, pygame.RESIZABLE, display=self._display)
             if is_single_screen and self._corner is not None:
