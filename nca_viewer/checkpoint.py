@@ -23,6 +23,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 import threading
 import warnings
@@ -37,6 +38,7 @@ import numpy as np
 from nca_viewer.assets import bundled_checkpoint, bundled_checkpoint_names
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import CheckpointError, ConfigError, OutputError
+from nca_viewer.whole_files import mode_at
 
 if TYPE_CHECKING:
     from nca_viewer.automaton.system import AttentionNCA
@@ -124,11 +126,12 @@ def resolve_checkpoint(path_or_name: Path | str) -> Path:
     try:
         path = Path(path_or_name).expanduser().resolve()
         standing = _standing(path)
-        if not standing.exists():
+        mode = mode_at(standing)
+        if not mode:
             raise CheckpointError(f"there is no checkpoint at {str(path_or_name)!r}; {remedy}")
-        if not standing.is_dir():
+        if not stat.S_ISDIR(mode):
             raise CheckpointError(f"{str(path_or_name)!r} is not a checkpoint directory; {remedy}")
-        if (standing / MANIFEST_NAME).exists():
+        if mode_at(standing / MANIFEST_NAME):
             return standing
         if (path / "checkpoints").is_dir():
             steps = checkpoint_steps(path)

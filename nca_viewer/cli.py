@@ -21,6 +21,7 @@ from nca_viewer.exhibit.texts import LANGUAGES
 from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping
 from nca_viewer.launch import on_ending_signals, run, say_error
 from nca_viewer.option_types import USER_PATH, NightType, SizeType, SpeedType, UserPathType
+from nca_viewer.pygame_check import REMEDY, pygame_trouble
 from nca_viewer.version import PROGRAM, version
 from nca_viewer.viewer_config import START_BLANK, START_DIGIT, ViewerConfig
 
@@ -55,6 +56,8 @@ class _OneLineErrors(click.Command):
         except Exception as error:
             if os.environ.get(DEBUG_VARIABLE):
                 raise
+            if trouble := pygame_trouble():  # Then no error of it is unexpected.
+                _fail(f"{trouble}; {REMEDY}", ConfigError.exit_code)
             _fail(unexpected_message(error), 1)
         sys.exit(0)
 
@@ -412,6 +415,8 @@ def supervise(arguments: tuple[str, ...]) -> None:
     config = parsed_options(arguments)
     if config is None:
         return
+    if trouble := pygame_trouble():
+        raise ConfigError(f"{trouble}; {REMEDY}")
     from nca_viewer.operation.caretaker import record_folders
     from nca_viewer.operation.heartbeat import Notifier
     from nca_viewer.operation.journal import Event, Journal, tell

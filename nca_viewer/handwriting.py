@@ -188,7 +188,7 @@ def _transformed(
 def _fit(strokes: Sequence[NDArray[np.float64]], radius: float) -> list[NDArray[np.float64]]:
     """Scale the ink to the box and move its centre of mass to the centre of the grid."""
     points = np.concatenate(strokes)
-    extent = float(np.ptp(points, axis=0).max())
+    extent = float(np.max(np.ptp(points, axis=0)))
     # The box holds the fading edge of the ink too, and n cells span n - 1 from centre to centre.
     scale = (BOX_SIZE_CELLS - 1 - 2 * radius) / extent
     middle = (points.max(axis=0) + points.min(axis=0)) / 2

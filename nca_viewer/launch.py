@@ -24,6 +24,7 @@ from nca_viewer.errors import (
     UserError,
 )
 from nca_viewer.loading import BackgroundLoading, Exhibit, Loaded, Loading, load_exhibit
+from nca_viewer.pygame_check import require_pygame
 from nca_viewer.version import PROGRAM, version
 from nca_viewer.viewer_config import START_BLANK, START_DIGIT, ViewerConfig
 
@@ -49,6 +50,7 @@ def run(config: ViewerConfig) -> None:
         UserError: it could not start, or could not write what it should.
     """
     # Whatever is cheap to find out is found out before a window opens.
+    require_pygame()
     from nca_viewer.checkpoint import resolve_checkpoint
     from nca_viewer.display import capture
 

@@ -130,13 +130,14 @@ def load_exhibit(
         UserError: some of it failed.
     """
     report("waking the automaton")
-    from nca_viewer.simulation import Simulation, use_compile_cache, use_device
+    from nca_viewer.backend import use_compile_cache, use_device
 
     use_device(config.device)
     if config.compile_cache:
         use_compile_cache()
     from nca_viewer.checkpoint import load_checkpoint
     from nca_viewer.selftest import check_backend
+    from nca_viewer.simulation import Simulation
     from nca_viewer.start_images import StartImages, fit_start_image
 
     trouble = ""

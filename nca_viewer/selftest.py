@@ -6,6 +6,8 @@ requirements exclude it, an environment may hold it all the same, and the next s
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 import jaxlib
@@ -117,7 +119,7 @@ def fixed_parameters(config: ModelConfig) -> Tree:
         )
     }
     for number, (path, (kernel_shape, bias_shape)) in enumerate(layers.items()):
-        fan_in = np.prod(kernel_shape) / np.prod(bias_shape)
+        fan_in = math.prod(kernel_shape) / math.prod(bias_shape)
         leaves[f"{path}.kernel"] = _waves(kernel_shape, 1.0 + number) * np.sqrt(2 / fan_in)
         leaves[f"{path}.bias"] = _waves(bias_shape, 8.0 + number) * 0.1
     tree: Tree = {}

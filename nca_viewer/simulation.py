@@ -7,20 +7,13 @@ bit for bit, at any speed and however the steps are divided into frames.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import importlib.metadata
-import os
-import platform
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import platformdirs
 from jax import Array
 
 from nca_viewer.automaton.edits import corrupt, erase, paint
@@ -266,51 +259,3 @@ class Simulation:
 
     def _noise_key(self) -> tuple[np.ndarray, np.uint32]:
         return self._key_data(_Stream.CORRUPT), np.uint32(self.step)
-
-
-def use_device(name: str) -> None:
-    """Choose what computes the cells, before anything else does; JAX_PLATFORMS, where set, goes before.
-
-    Args:
-        name: "auto" (what JAX prefers: a GPU where there is one), "cpu" or "gpu".
-
-    Raises:
-        BackendError: there is no such device, or JAX cannot use it.
-    """
-    if name != "auto" and not os.environ.get("JAX_PLATFORMS"):
-        jax.config.update("jax_platforms", {"cpu": "cpu", "gpu": "cuda"}[name])
-    try:
-        jax.devices()
-    except (RuntimeError, AssertionError) as error:  # the latter where jaxlib was built without it
-        reason = " ".join(str(error).split()) or "this jaxlib has no support for it"
-        raise BackendError(f"cannot use the device {name!r}: {reason}; start with --device cpu") from error
-
-
-def compile_cache_folder() -> Path:
-    """Where compiled functions are kept; named after jaxlib's version and the processor, to fit no other."""
-    processor = platform.machine() + platform.processor()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-        described = {line.partition(":")[0].strip(): line for line in lines}
-        processor += described.get("model name", "") + described.get("flags", "")
-    except OSError:
-        pass
-    digest = hashlib.sha256(processor.encode()).hexdigest()[:12]
-    name = f"jaxlib-{importlib.metadata.version('jaxlib')}-{digest}"
-    return platformdirs.user_cache_path("nca-viewer") / "compiled" / name
-
-
-def use_compile_cache() -> None:
-    """Keep compiled functions in the user's cache folder; where it cannot be written, do without."""
-    folder = compile_cache_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return
-    # A cache that fails costs seconds, which is no news for the person at the window.
-    warnings.filterwarnings("ignore", message=".*persistent compilation cache.*")
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -18,6 +18,7 @@ TRAINING_MAY_USE = {
     f"nca_viewer.{name}"
     for name in (
         "automaton",
+        "backend",
         "config",
         "checkpoint",
         "errors",
@@ -29,12 +30,18 @@ TRAINING_MAY_USE = {
 }
 JAX_HOMES = (
     "nca_viewer.automaton",
+    "nca_viewer.backend",
     "nca_viewer.simulation",
     "nca_viewer.checkpoint",
     "nca_viewer.selftest",
     "training",
 )
-PYGAME_HOMES = ("nca_viewer.interaction.input", "nca_viewer.interaction.bindings", "nca_viewer.display")
+PYGAME_HOMES = (
+    "nca_viewer.interaction.input",
+    "nca_viewer.interaction.bindings",
+    "nca_viewer.display",
+    "nca_viewer.pygame_check",
+)
 JAX_PACKAGES = {"jax", "jaxlib", "flax", "cax", "optax"}
 
 

@@ -33,6 +33,19 @@ def test_releases_that_compute_wrongly_are_excluded(package: str):
         assert version not in DEPENDENCIES[package]
 
 
+def test_a_gpu_gets_the_same_releases():
+    (cuda,) = map(Requirement, PROJECT["optional-dependencies"]["cuda"])
+    assert cuda.specifier == DEPENDENCIES["jax"]
+
+
+@pytest.mark.parametrize(("python", "name"), [("3.11", "pygame"), ("3.13", "pygame"), ("3.14", "pygame-ce")])
+def test_each_python_gets_one_pygame(python: str, name: str):
+    requirements = map(Requirement, PROJECT["dependencies"])
+    names = [one.name for one in requirements if one.name.startswith("pygame")
+             and one.marker and one.marker.evaluate({"python_version": python})]  # fmt: skip
+    assert names == [name]
+
+
 def test_every_dependency_has_a_lower_and_an_upper_bound():
     for name, specifier in DEPENDENCIES.items():
         operators = {part.operator for part in specifier}
@@ -51,7 +64,8 @@ def test_continuous_integration_runs_the_readme_line():
     assert lines[0] == (
         "python3 -m venv .venv && .venv/bin/pip install -e '.[train,test]' && .venv/bin/python -m pytest"
     )
-    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    for name in ("run", "newest-stack"):
+        assert os.access(ROOT / ".ci" / name, os.X_OK)
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,13 @@
 import os
+import stat
 
 import pytest
 
-from nca_viewer.errors import OutputError
-from nca_viewer.whole_files import output_file, whole_file
+from nca_viewer.checkpoint import resolve_checkpoint
+from nca_viewer.display import capture
+from nca_viewer.errors import CheckpointError, OutputError
+from nca_viewer.whole_files import mode_at, output_file, whole_file
+from training.output import require_writable
 
 
 def names(folder):
@@ -86,3 +90,25 @@ def test_a_name_as_long_as_the_system_allows(tmp_path):
     with whole_file(path) as temporary:
         temporary.write_text("all of it")
     assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [(path.name, "all of it")]
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "loop/x", "a\0b"])
+def test_what_cannot_be_looked_at_is_not_taken_for_nothing(tmp_path, name):
+    """As `Path.exists` and its like take it from Python 3.14 on."""
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(OSError):  # noqa: PT011
+        mode_at(tmp_path / name)
+    for check in (capture.require_folder, require_writable):
+        with pytest.raises(OutputError):
+            check(tmp_path / name)
+    with pytest.raises(OutputError):
+        capture.require_writable(tmp_path / f"{name}.png")
+    with pytest.raises(CheckpointError):
+        resolve_checkpoint(tmp_path / name)
+
+
+def test_what_stands_there_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    assert stat.S_ISDIR(mode_at(tmp_path))
+    assert stat.S_ISREG(mode_at(tmp_path / "file"))
+    assert mode_at(tmp_path / "nothing") == mode_at(tmp_path / "file" / "x") == 0

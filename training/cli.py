@@ -541,9 +541,10 @@ def show(
 
 
 def _check_backend(*, every_core: bool = True) -> None:
-    from nca_viewer.selftest import check_backend
-    from training.layout import use_all_cores
+    from nca_viewer.backend import use_all_cores
 
     if every_core:
         use_all_cores()
+    from nca_viewer.selftest import check_backend
+
     check_backend()

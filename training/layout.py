@@ -7,9 +7,7 @@ of several hosts, see `training/hosts.py`.
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -114,16 +112,3 @@ class Layout:
         return jax.tree.map(
             lambda array: jax.make_array_from_callback(array.shape, self.replicated, array.__getitem__), tree
         )
-
-
-def use_all_cores() -> None:
-    """Make every processor core a device of its own; before anything else uses JAX.
-
-    A core then runs its share of the batch by itself, in its own cache, instead of every small operation
-    being divided among all cores: on two cores an update takes about two thirds of the time
-    (`tests/benchmarks`). On a GPU this changes nothing.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    # Where JAX has begun, its devices are what they are, and training works with those.
-    with contextlib.suppress(RuntimeError):
-        jax.config.update("jax_num_cpu_devices", cores or 1)

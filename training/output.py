@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 
-from nca_viewer.whole_files import output_error
+from nca_viewer.whole_files import mode_at, output_error
 from nca_viewer.whole_files import output_file as atomic_output
 
 __all__ = ["atomic_output", "require_writable"]
@@ -21,7 +22,7 @@ def require_writable(path: str | os.PathLike[str]) -> None:
     """
     target = Path(path).expanduser()
     try:
-        if target.is_dir():
+        if stat.S_ISDIR(mode_at(target)):
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
         with tempfile.TemporaryFile(dir=target.parent):
             pass

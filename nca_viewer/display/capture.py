@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from nca_viewer.errors import OutputError
-from nca_viewer.whole_files import output_file
+from nca_viewer.whole_files import mode_at, output_file
 
 SUFFIXES = (".png", ".gif")
 _SHORTEST_GIF_DELAY_MILLISECONDS = 20
@@ -31,12 +32,12 @@ def require_writable(path: Path) -> None:
             f"cannot write {str(path)!r}: unknown format {path.suffix!r}; end the name in .png or .gif"
         )
     try:
-        is_folder = path.is_dir()
+        mode = mode_at(path)
     except OSError as error:
         raise OutputError(
             f"cannot write {str(path)[:80]!r}: {error.strerror}; choose another name"
         ) from error
-    if is_folder:
+    if stat.S_ISDIR(mode):
         raise OutputError(f"cannot write {str(path)!r}: it is a folder; give a file name")
     require_folder(path.parent)
 
@@ -48,15 +49,13 @@ def require_folder(folder: Path) -> None:
         OutputError: it is missing, not a folder, or closed.
     """
     try:
-        is_folder = folder.is_dir()
+        mode = mode_at(folder)
     except OSError as error:
         raise OutputError(
             f"cannot use {str(folder)[:80]!r}: {error.strerror}; choose another folder"
         ) from error
-    if not is_folder:
-        what = (
-            "is a file; choose a folder" if folder.exists() else "does not exist; create it or choose another"
-        )
+    if not stat.S_ISDIR(mode):
+        what = "is a file; choose a folder" if mode else "does not exist; create it or choose another"
         raise OutputError(f"the output folder {str(folder)!r} {what}")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"no permission to write into {str(folder)!r}; choose another folder")

@@ -213,11 +213,12 @@ def limited(
     spent = [changes.is_spent(now_seconds) for changes in state.quantities]
 
     def excess(picture: np.ndarray) -> np.ndarray:
-        return np.logical_or.reduce(
+        return np.any(
             [
                 is_spent & (changes.would_change(value) != 0)
                 for is_spent, changes, value in zip(spent, state.quantities, _values(picture), strict=True)
-            ]
+            ],
+            axis=0,
         )
 
     new = excess(image)

@@ -77,11 +77,22 @@ class Frame:
         if cells is None or cells.get_size() != size or cells.get_bitsize() != surface.get_bitsize():
             cells = self._cells = pygame.Surface(size, 0, surface)
         pygame.surfarray.blit_array(cells, image.swapaxes(0, 1))
-        rectangle = pygame.Rect(geometry.grid_rectangle)
-        if surface.get_rect().contains(rectangle):
-            pygame.transform.scale(cells, rectangle.size, surface.subsurface(rectangle))
-        else:
-            surface.blit(pygame.transform.scale(cells, rectangle.size), rectangle)
+        _enlarge(cells, surface, geometry)
+
+
+def _enlarge(cells: pygame.Surface, surface: pygame.Surface, geometry: Geometry) -> None:
+    """Give every pixel of `cells`, a surface of the window's format, its square of the window.
+
+    `pygame.transform.scale` is slower, and pygame-ce's misses the borders of large cells by a pixel.
+    """
+    # There is no two-dimensional view of pixels of three bytes.
+    pixels = pygame.surfarray.pixels3d if surface.get_bytesize() == 3 else pygame.surfarray.pixels2d
+    window, small = pixels(surface).swapaxes(0, 1), pixels(cells).swapaxes(0, 1)
+    left, top, width, _ = geometry.grid_rectangle
+    side = geometry.cell_pixels
+    first, last = max(0, left), min(window.shape[1], left + width)
+    for row, line in enumerate(small.repeat(side, axis=1)[:, first - left : last - left]):
+        window[max(0, top + row * side) : top + (row + 1) * side, first:last] = line
 
 
 def _draw_brush(surface: pygame.Surface, geometry: Geometry, brush: Brush) -> None:

@@ -28,7 +28,13 @@ TOOL_COLOURS: dict[Tool, Colour] = {
     Tool.CORRUPT: (222, 134, 255),
 }
 
-HINT = "Left button paints  ·  right erases  ·  Ctrl+left corrupts  ·  wheel: brush  ·  H: help"
+HINTS = (
+    "Left button paints  ·  right erases  ·  Ctrl+left corrupts  ·  wheel: brush  ·  H: help",
+    "Left button paints  ·  right erases  ·  wheel: brush  ·  H: help",
+    "Left button paints  ·  right erases  ·  H: help",
+    "H: help",
+)
+"""What to do, in fewer and fewer words; the first of them that leaves room for what is told beside it."""
 _MESSAGE_SECONDS = 4.0
 _ERROR_SECONDS = 8.0
 
@@ -136,12 +142,18 @@ class Hud:
             left = self._word(surface, word, colour, left, first, height)
 
         message = status.message
-        text = HINT if message is None else message.text
-        colour = MUTED if message is None else ERROR if message.is_error else TEXT
         room = geometry.window_width - 2 * padding
-        surface.blit(font.render(elided(text, font, room), True, colour), (padding, second))
         told = _healing_text(status.healing)
-        if font.size(text)[0] + height + font.size(told)[0] <= room:
+        if font.size(told)[0] > room:
+            told = ""
+        beside = height + font.size(told)[0] if told else 0
+        if message is None:
+            text = next((hint for hint in HINTS if font.size(hint)[0] + beside <= room), "")
+        else:
+            text = message.text
+        colour = MUTED if message is None else ERROR if message.is_error else TEXT
+        surface.blit(font.render(elided(text, font, room), True, colour), (padding, second))
+        if told and (not text or font.size(text)[0] + beside <= room):
             right = geometry.window_width - padding
             self._word(surface, told, TEXT, right, second, height, leftwards=True)
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import time
+import warnings
 from typing import Any, Protocol
 
 import numpy as np
@@ -150,7 +151,7 @@ class PygameWindow:
             self.close()
             raise _no_display(str(error)) from error
         # Kept for good: SDL's events point to this object, and crash once it is gone.
-        self._sdl_window: Any = SDLWindow.from_display_module()
+        self._sdl_window: Any = _sdl_window()
         pygame.key.set_repeat(_KEY_REPEAT_DELAY_MILLISECONDS, _KEY_REPEAT_INTERVAL_MILLISECONDS)
         self._set_cursor()
         if is_exhibit:
@@ -160,7 +161,9 @@ class PygameWindow:
     @property
     def surface(self) -> pygame.Surface:
         """What to draw on; another one after the window changed its size."""
-        return pygame.display.get_surface()
+        surface = pygame.display.get_surface()
+        assert surface is not None  # As long as the window is open.
+        return surface
 
     @property
     def is_fullscreen(self) -> bool:
@@ -270,6 +273,8 @@ class PygameWindow:
             pygame.display.set_mode(desktop, pygame.FULLSCREEN, display=self._display)
         else:
             width, height = self._size
+            # What pygame-ce prints of it helps nobody at a terminal: the loop below mends it.
+            warnings.filterwarnings("ignore", ".*forcibly resized by the OS", RuntimeWarning)
             for size in ((width, height), (width, height - 1), (width, height)):
                 pygame.display.set_mode(size, pygame.RESIZABLE, display=self._display)
             if is_single_screen and self._corner is not None:
@@ -364,6 +369,14 @@ class HeadlessWindow:
         """Nothing to give back."""
 
 
+def _sdl_window() -> Any:
+    """The window as an object, for what `pygame.display` leaves out."""
+    with warnings.catch_warnings():
+        # pygame-ce will take this away one day, and has nothing else yet that restores and focuses.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return SDLWindow.from_display_module()
+
+
 def _no_display(reason: str) -> DisplayError:
     return DisplayError(
         f"cannot open a window: {reason}; start it on a desktop (DISPLAY is "
@@ -381,7 +394,7 @@ def _unknown_display(number: int, desktops: list[tuple[int, int]]) -> DisplayErr
 
 
 def _icon() -> pygame.Surface:
-    icon = pygame.Surface((3, 3), depth=32)
+    icon = pygame.Surface((48, 48), depth=32)
     for column, row, light in ((0, 0, 90), (1, 0, 200), (2, 0, 60), (1, 1, 255), (0, 2, 60), (1, 2, 220)):
-        icon.set_at((column, row), (light, light, light))
-    return pygame.transform.scale(icon, (48, 48))
+        icon.fill((light, light, light), (16 * column, 16 * row, 16, 16))
+    return icon

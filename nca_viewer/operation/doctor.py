@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import statistics
 import sys
 import time
@@ -21,7 +22,9 @@ from nca_viewer.errors import UserError
 from nca_viewer.operation import status, supervise
 from nca_viewer.operation.caretaker import record_folders
 from nca_viewer.operation.status import read_status
+from nca_viewer.pygame_check import REMEDY, pygame_trouble
 from nca_viewer.viewer_config import START_BLANK, START_DIGIT, ViewerConfig
+from nca_viewer.whole_files import mode_at
 
 if TYPE_CHECKING:
     from nca_viewer.automaton.system import AttentionNCA
@@ -76,6 +79,8 @@ def as_lines(finding: Finding) -> list[str]:
 
 def examine(config: ViewerConfig) -> Iterator[Finding]:
     """Look at everything that a viewer with these options needs, quick matters first."""
+    if trouble := pygame_trouble():
+        yield Finding("pygame", BAD, trouble, REMEDY)
     screen = _guarded("screen", lambda: _screen(config))
     yield screen
     yield _guarded("touch", lambda: _touch(config, has_screen=screen.level == OK))
@@ -98,6 +103,9 @@ def _guarded(check: str, look: Callable[[], Finding]) -> Finding:
         return Finding(check, BAD, str(error), "do what the line says")
     except PermissionError as error:
         return _unreachable(check, error.filename or str(error))
+    except OSError as error:
+        text = f"{str(error.filename)[:80]!r}: {error.strerror}" if error.filename else str(error)
+        return Finding(check, BAD, text, "choose another place")
     except Exception as error:  # A check that breaks has found something, too.
         return Finding(check, BAD, f"{type(error).__name__}: {error}", "report this line")
 
@@ -209,7 +217,7 @@ def _folders(config: ViewerConfig) -> Iterator[Finding]:
 
 def _folder(check: str, folder: Path, files: Sequence[Path]) -> Finding:
     for path in files:
-        if path.exists() and not path.is_file():
+        if (mode := mode_at(path)) and not stat.S_ISREG(mode):
             return Finding(
                 check, BAD, f"{path} is no file, and keeps the viewer from writing it", "remove it"
             )
@@ -334,12 +342,13 @@ def _supervisor(config: ViewerConfig) -> Finding:
 
 
 def _checkpoint(config: ViewerConfig, found: list[AttentionNCA]) -> Finding:
-    from nca_viewer.checkpoint import load_checkpoint
-    from nca_viewer.simulation import use_compile_cache, use_device
+    from nca_viewer.backend import use_compile_cache, use_device
 
     use_device(config.device)
     if config.compile_cache:
         use_compile_cache()
+    from nca_viewer.checkpoint import load_checkpoint
+
     try:
         model, info = load_checkpoint(config.checkpoint)
     except UserError as error:
@@ -350,10 +359,11 @@ def _checkpoint(config: ViewerConfig, found: list[AttentionNCA]) -> Finding:
 
 
 def _backend(config: ViewerConfig) -> Finding:
-    from nca_viewer.selftest import backend_name, check_backend
-    from nca_viewer.simulation import use_device
+    from nca_viewer.backend import use_device
 
     use_device(config.device)
+    from nca_viewer.selftest import backend_name, check_backend
+
     check_backend()
     return Finding("backend", OK, f"{backend_name()} computes rightly")
 
@@ -361,7 +371,7 @@ def _backend(config: ViewerConfig) -> Finding:
 def _compile_cache(config: ViewerConfig) -> Finding:
     if not config.compile_cache:
         return Finding("compile cache", NOTE, "off; every start compiles anew, which takes seconds")
-    from nca_viewer.simulation import compile_cache_folder
+    from nca_viewer.backend import compile_cache_folder
 
     folder = compile_cache_folder()
     files = [path for path in folder.glob("*") if path.is_file()] if folder.is_dir() else []

@@ -17,6 +17,9 @@ from nca_viewer.display.hud import BACKGROUND
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCREEN = (1000, 700)
 
+KEYCODES = {"F2": "68", "F11": "95"}
+"""By name, xdotool 3 presses these with Alt where the keyboard data are new (jordansissel/xdotool#491)."""
+
 
 @pytest.fixture(scope="session")
 def display(tmp_path_factory):
@@ -123,6 +126,10 @@ class Viewer:
             timeout=60,
         )
         return done.stdout
+
+    def key(self, name):
+        """Press a key and let it go."""
+        self.xdotool("key", KEYCODES.get(name, name))
 
     def screen(self):
         """What is on the screen: uint8[height, width, 3]."""

@@ -58,7 +58,7 @@ def test_an_exhibit_from_its_start_to_the_operator_s_quit(display, open_exhibit,
     wait_for_tool(viewer, Tool.ERASE, boxes["erase"])
 
     for name in ("ctrl+q", "alt+F4", "F11", "Escape", "ctrl+o", "Tab"):
-        viewer.xdotool("key", name)
+        viewer.key(name)
     time.sleep(0.5)
     assert viewer.process.poll() is None
     wait_for_tool(viewer, Tool.ERASE, boxes["erase"])

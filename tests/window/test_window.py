@@ -45,7 +45,7 @@ class Hands:
 
     def key(self, *names):
         for name in names:
-            self.viewer.xdotool("key", name)
+            self.viewer.key(name)
         time.sleep(0.15)
 
     def wait_for_cells(self, expected):
