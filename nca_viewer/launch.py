@@ -236,9 +236,9 @@ class _Recording:
             self._config.window_size, last.shape[:2], bar_visible=False, margin_pixels=0
         ).cell_pixels
         if path.suffix.lower() == ".png":
-            capture.write_png(path, capture.enlarge(last, cell_pixels))
+            capture.write_png(path, capture.enlarge(last, cell_pixels), never_lost=True)
         else:
-            capture.write_gif(path, self._images, cell_pixels, self._config.frames_per_second)
+            capture.write_animation(path, self._images, cell_pixels, self._config.frames_per_second)
 
 
 def _screenshot_folder(config: ViewerConfig) -> Path:

@@ -23,6 +23,7 @@ TRAINING_MAY_USE = {
         "errors",
         "assets",
         "handwriting",
+        "image_files",
         "selftest",
         "whole_files",
     )

@@ -508,22 +508,23 @@ def show(
     data_dir: Path | None,
 ) -> None:
     """Show a checkpoint at work on masked test images, as a sheet of stills and as an animation."""
+    from nca_viewer.image_files import GIF_SUFFIXES, require_gif_size, require_suffix, writable_suffixes
     from training.output import require_writable
 
     if sheet_path is None and gif_path is None:
         raise ConfigError("nothing to do: name a sheet with --out or an animation with --gif, or both")
-    for path in (sheet_path, gif_path):
-        if path is not None:
-            require_writable(path)
+    # What cannot be written is refused before any work.
+    if sheet_path is not None:
+        require_suffix(sheet_path, writable_suffixes())
+        require_writable(sheet_path)
+    if gif_path is not None:
+        require_suffix(gif_path, GIF_SUFFIXES)
+        require_writable(gif_path)
     _check_backend()
     from nca_viewer.checkpoint import load_checkpoint
     from training import report
     from training.data import load_images
 
-    if sheet_path is not None:
-        report.require_image_suffix(sheet_path)
-    if gif_path is not None:
-        report.require_gif_suffix(gif_path)
     model, _ = load_checkpoint(checkpoint)
     images, _ = load_images(data, "test", data_dir, model.config.height, model.config.width)
     if images.shape[1:] != model.config.image_shape:
@@ -531,11 +532,14 @@ def show(
             f"the images of {data} have {images.shape[-1]} channels but the automaton shows "
             f"{model.config.visible_channel_size}; choose other --data"
         )
+    if gif_path is not None:
+        count = min(num_images, len(images))
+        require_gif_size(gif_path, report.frame_size(count, model.config.height, model.config.width))
     run = report.run_from_masked(
         model, images[:num_images], num_steps=num_steps, mask_ratio=mask_ratio, seed=seed
     )
     if sheet_path is not None:
-        report.save_image(report.run_sheet(run), sheet_path)
+        report.save_image(report.run_sheet(run), sheet_path, never_lost=True)
     if gif_path is not None:
         report.save_gif(report.run_frames(run), gif_path)
 
