@@ -88,6 +88,7 @@ def run(config: ViewerConfig) -> None:
 def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: Caretaker) -> None:
     from nca_viewer.display.window import PygameWindow
     from nca_viewer.operation.orphan import end_with_supervisor
+    from nca_viewer.operation.window_log import WindowLog
 
     try:
         window = PygameWindow(
@@ -96,6 +97,7 @@ def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: C
             fullscreen=config.fullscreen,
             display=config.display,
             is_exhibit=config.exhibit,
+            on_displaced=WindowLog().note,
         )
     except DisplayError as error:
         if config.exhibit:  # Its screen may only be late; a supervisor tries again.

@@ -81,6 +81,13 @@ class Event(Enum):
         "the program cannot help itself and ends with code 75 to be started again",
         "nothing, if it is rare; else run `nca-viewer doctor`",
     )
+    WINDOW = (
+        "window",
+        logging.WARNING,
+        "the window did not fill the screen, or was hidden or behind another one, and was brought back; told "
+        "once a minute at most",
+        "look for the program that does it: a window manager, a notification, an update",
+    )
     FLASHES = (
         "flashes",
         logging.INFO,
