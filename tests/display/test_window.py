@@ -177,17 +177,12 @@ class SystemWindow:
 )
 def test_an_exhibit_s_window_is_brought_back(monkeypatch, trouble, relief):
     told, now, asked = [], [100.0], []
-    desktop = pygame.display.get_desktop_sizes()[0] if pygame.display.get_init() else (640, 480)
-    monkeypatch.setattr(pygame.display, "get_desktop_sizes", lambda: [desktop])
     window = PygameWindow(
         "a test", (200, 100), is_exhibit=True, on_displaced=lambda *trouble: told.append(trouble)
     )
     monkeypatch.setattr(window, "now_seconds", lambda: now[0])
     window.events()
-    set_mode = pygame.display.set_mode
-    monkeypatch.setattr(
-        pygame.display, "set_mode", lambda *args, **options: asked.append(args[1]) or set_mode(*args)
-    )
+    monkeypatch.setattr(pygame.display, "set_mode", lambda size, flags, *, display: asked.append(flags))
     monkeypatch.setattr(window, "_sdl_window", SystemWindow(asked))
     pygame.event.post(trouble)
     window.events()
