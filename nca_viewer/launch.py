@@ -20,6 +20,7 @@ from nca_viewer.errors import (
     DisplayLostError,
     RestartNeededError,
     UserError,
+    one_line,
 )
 from nca_viewer.loading import BackgroundLoading, Exhibit, Loaded, load_exhibit
 from nca_viewer.version import PROGRAM, version
@@ -33,9 +34,14 @@ _ENDING_SIGNALS = tuple(
 )
 
 
+def say(message: str) -> None:
+    """Print something as one line on stderr."""
+    click.echo(f"{PROGRAM}: {one_line(message)}", err=True)
+
+
 def say_error(message: str) -> None:
     """Print an error as one line on stderr."""
-    click.echo(f"{PROGRAM}: error: {' '.join(message.split())}", err=True)
+    say(f"error: {message}")
 
 
 def run(config: ViewerConfig) -> None:

@@ -29,6 +29,7 @@ from nca_viewer.automaton.line import CellLine
 from nca_viewer.automaton.rollout import Dynamics
 from nca_viewer.automaton.system import AttentionNCA, render
 from nca_viewer.config import ModelConfig
+from nca_viewer.environment import device_remedy
 from nca_viewer.errors import BackendError
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.snapshot import Snapshot
@@ -283,7 +284,8 @@ def use_device(name: str) -> None:
         jax.devices()
     except (RuntimeError, AssertionError) as error:  # the latter where jaxlib was built without it
         reason = " ".join(str(error).split()) or "this jaxlib has no support for it"
-        raise BackendError(f"cannot use the device {name!r}: {reason}; start with --device cpu") from error
+        remedy = device_remedy("start with --device cpu")
+        raise BackendError(f"cannot use the device {name!r}: {reason}; {remedy}") from error
 
 
 def compile_cache_folder() -> Path:

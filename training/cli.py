@@ -23,11 +23,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nca_viewer.config import ModelConfig
+from nca_viewer.environment import prepare
 from nca_viewer.errors import (
     DEBUG_VARIABLE,
     INTERRUPTED_EXIT_CODE,
     ConfigError,
     UserError,
+    one_line,
     unexpected_message,
 )
 from training.config import RECIPES, TrainConfig
@@ -68,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    if passed_over := prepare():
+        click.echo(f"{PROGRAM}: {passed_over}", err=True)
     logging.basicConfig(format=f"{PROGRAM}: %(message)s", level=logging.WARNING)
     try:
         result = cli.main(arguments, prog_name=PROGRAM, standalone_mode=False)
@@ -95,7 +99,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _complain(message: str, exit_code: int) -> int:
-    click.echo(f"{PROGRAM}: error: {' '.join(message.split())}", err=True)
+    click.echo(f"{PROGRAM}: error: {one_line(message)}", err=True)
     return exit_code
 
 
