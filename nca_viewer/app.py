@@ -638,7 +638,7 @@ class App:
         except UserError as error:
             self._complain(str(error))
         else:
-            self.message = Message.info(f"Saved {path}", self.window.now_seconds())
+            self.message = Message.info(f"Saved {os.path.abspath(path)}", self.window.now_seconds())
 
     def _complain(self, text: str) -> None:
         if self._face is not None:

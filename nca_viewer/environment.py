@@ -9,8 +9,10 @@ Importing the package changes nothing; the programs call `prepare` before they i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import sys
 from collections.abc import MutableMapping
 
 _PREFIXES = ("JAX_", "FLAX_")
@@ -39,11 +41,14 @@ _OWN = {
 
 
 def prepare(environment: MutableMapping[str, str] = os.environ) -> str:
-    """Make the environment what the programs and the processes that they start need; before JAX is imported.
+    """Make the environment, and standard output, what the programs need; before JAX is imported.
 
     Returns:
         A line that names what was passed over; empty where nothing was.
     """
+    with contextlib.suppress(AttributeError, ValueError):  # There may be no stdout, or another's.
+        # A file's name that the terminal has no letters for is no reason to fail.
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     for name, value in _OWN.items():
         environment.setdefault(name, value)
     strange = [name for name, value in environment.items() if _is_strange(name, value)]
@@ -56,8 +61,8 @@ def prepare(environment: MutableMapping[str, str] = os.environ) -> str:
         environment[_XLA_FLAGS] = " ".join(kept)
     if not strange:
         return ""
-    is_are = "is" if len(strange) == 1 else "are"
-    return f"{', '.join(sorted(strange))} {is_are} passed over, for it may change what is computed or break it"
+    is_are, it = ("is", "it") if len(strange) == 1 else ("are", "they")
+    return f"{', '.join(sorted(strange))} {is_are} passed over: {it} may change or break what is computed"
 
 
 def _is_strange(name: str, value: str) -> bool:

@@ -252,7 +252,6 @@ class _Recording:
 def _screenshot_folder(config: ViewerConfig) -> Path:
     if config.output_directory is not None:
         return config.output_directory
-    import platformdirs
+    from nca_viewer.places import pictures_folder
 
-    pictures = platformdirs.user_pictures_path()
-    return pictures if pictures.is_dir() else Path.cwd()
+    return pictures_folder() or Path()

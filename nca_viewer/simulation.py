@@ -20,7 +20,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import platformdirs
 from jax import Array
 
 from nca_viewer.automaton.edits import corrupt, erase, paint
@@ -32,6 +31,7 @@ from nca_viewer.config import ModelConfig
 from nca_viewer.environment import device_remedy
 from nca_viewer.errors import BackendError
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.places import cache_folder
 from nca_viewer.snapshot import Snapshot
 
 EXPLOSION_LIMIT = 1e6
@@ -288,8 +288,14 @@ def use_device(name: str) -> None:
         raise BackendError(f"cannot use the device {name!r}: {reason}; {remedy}") from error
 
 
-def compile_cache_folder() -> Path:
-    """Where compiled functions are kept; named after jaxlib's version and the processor, to fit no other."""
+def compile_cache_folder() -> Path | None:
+    """Where compiled functions are kept; named after jaxlib's version and the processor, to fit no other.
+
+    None where the user has no place for caches.
+    """
+    cache = cache_folder()
+    if cache is None:
+        return None
     processor = platform.machine() + platform.processor()
     try:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
@@ -299,12 +305,14 @@ def compile_cache_folder() -> Path:
         pass
     digest = hashlib.sha256(processor.encode()).hexdigest()[:12]
     name = f"jaxlib-{importlib.metadata.version('jaxlib')}-{digest}"
-    return platformdirs.user_cache_path("nca-viewer") / "compiled" / name
+    return cache / "compiled" / name
 
 
 def use_compile_cache() -> None:
     """Keep compiled functions in the user's cache folder; where it cannot be written, do without."""
     folder = compile_cache_folder()
+    if folder is None:
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

@@ -25,6 +25,7 @@ TRAINING_MAY_USE = {
         "assets",
         "handwriting",
         "image_files",
+        "places",
         "selftest",
         "whole_files",
     )

@@ -462,7 +462,8 @@ def evaluate(
 def _evaluation_data(
     config: ModelConfig, data: str, data_dir: Path | None, scenarios: Sequence[str], seed: int, progress: bool
 ) -> tuple[Any, Any, Any]:
-    from training.data import default_cache_dir, load_images
+    from nca_viewer.places import cache_folder
+    from training.data import load_images
 
     images, labels = load_images(data, "test", data_dir, config.height, config.width)
     classifier = None
@@ -472,7 +473,7 @@ def _evaluation_data(
         train_images, train_labels = load_images(data, "train", data_dir, config.height, config.width)
         assert train_labels is not None  # A dataset has labels in both splits or in none.
         classifier = cached_classifier(
-            train_images, train_labels, default_cache_dir(), seed=seed, progress=progress
+            train_images, train_labels, cache_folder(), seed=seed, progress=progress
         )
     return images, labels, classifier
 

@@ -19,7 +19,7 @@ def require_writable(path: str | os.PathLike[str]) -> None:
     Raises:
         OutputError: if not.
     """
-    target = Path(path).expanduser()
+    target = Path(os.path.expanduser(path))
     try:
         if target.is_dir():
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))

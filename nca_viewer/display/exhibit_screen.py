@@ -15,6 +15,7 @@ from nca_viewer.display.exhibit_layout import (
     Rectangle,
 )
 from nca_viewer.display.hud import BACKGROUND, ERROR, FRAME, MUTED, PANEL, TEXT, TOOL_COLOURS, Colour, elided
+from nca_viewer.display.letters import Letters
 from nca_viewer.display.pictograms import FINGERTIP, pictogram
 from nca_viewer.exhibit.attract import Ghost
 from nca_viewer.exhibit.director import Phase
@@ -63,7 +64,7 @@ class ExhibitScreen:
     def __init__(self) -> None:
         """Open no font yet."""
         pygame.font.init()
-        self._fonts: dict[int, pygame.font.Font] = {}
+        self._fonts: dict[int, Letters] = {}
         self._pictures: dict[Hashable, pygame.Surface] = {}
         self._group_letters: dict[Hashable, int] = {}
         self._shade: pygame.Surface | None = None
@@ -329,11 +330,11 @@ class ExhibitScreen:
             picture.blit(image, ((picture.get_width() - image.get_width()) // 2, number * line_height))
         return picture
 
-    def _font(self, letters: int) -> pygame.font.Font:
+    def _font(self, letters: int) -> Letters:
         if letters not in self._fonts:
             if len(self._fonts) >= _MOST_PICTURES:
                 self._fonts.clear()
-            self._fonts[letters] = pygame.font.Font(None, round(letters * 1.45))
+            self._fonts[letters] = Letters(round(letters * 1.45))
         return self._fonts[letters]
 
     def _picture(self, key: Hashable, make: Callable[[], pygame.Surface]) -> pygame.Surface:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pygame
 
@@ -163,7 +164,8 @@ KEY_OF_PLACE: dict[int, int] = {
 def layout_has(key: int) -> bool:
     """Whether the keyboard's layout has a key, now that it is used; Russian ones have no R, say."""
     # pygame looks a key up by the place that the layout has it at; 0 is nowhere.
-    return bool(pygame.key.ScancodeWrapper(range(512))[key])
+    places: Any = range(512)
+    return bool(pygame.key.ScancodeWrapper(places)[key])
 
 
 def require_key_names(mapping: KeyMapping) -> None:

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 
+from nca_viewer.errors import presentable
+
 FILE_BYTES = 1_000_000
 """A log file that grows beyond this is put aside."""
 
@@ -123,6 +125,10 @@ def tell(event: Event, text: str, *, error: BaseException | None = None) -> None
 
 
 class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, with a traceback's lines below it; no text is such that it cannot be written."""
+        return "\n".join(presentable(line) for line in super().format(record).split("\n"))
+
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         """When it was, UTC."""
         return utc(datetime.fromtimestamp(record.created, UTC))
