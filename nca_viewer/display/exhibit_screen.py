@@ -178,7 +178,7 @@ class ExhibitScreen:
         chosen: Colour | None,
         is_pressed: bool,
     ) -> pygame.Surface:
-        picture = pygame.Surface(size, pygame.SRCALPHA)
+        picture = pygame.Surface(size, pygame.SRCALPHA, 32)
         box = picture.get_rect()
         radius = max(2, min(size) // 7)
         fill = chosen or (_PRESSED if is_pressed else _BUTTON)
@@ -219,7 +219,7 @@ class ExhibitScreen:
     def _operator_page(self, surface: pygame.Surface, layout: ExhibitLayout, view: ExhibitView) -> None:
         shade = self._shade
         if shade is None or shade.get_size() != surface.get_size():
-            shade = self._shade = pygame.Surface(surface.get_size())
+            shade = self._shade = pygame.Surface(surface.get_size(), depth=32)
             shade.fill(BACKGROUND)
             shade.set_alpha(215)
         surface.blit(shade, (0, 0))
@@ -324,7 +324,7 @@ class ExhibitScreen:
         lines = [elided(line, font, width) for line in lines[:most_lines]]
         images = [font.render(line, True, colour) for line in lines]
         picture = pygame.Surface(
-            (max(1, *(image.get_width() for image in images)), len(lines) * line_height), pygame.SRCALPHA
+            (max(1, *(image.get_width() for image in images)), len(lines) * line_height), pygame.SRCALPHA, 32
         )
         for number, image in enumerate(images):
             picture.blit(image, ((picture.get_width() - image.get_width()) // 2, number * line_height))

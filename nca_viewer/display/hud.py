@@ -201,7 +201,7 @@ class Hud:
             if height <= 7 or (width <= window[0] - 8 and total <= window[1] - 8):
                 break
             height -= 1
-        shade = pygame.Surface(window, pygame.SRCALPHA)
+        shade = pygame.Surface(window, pygame.SRCALPHA, 32)
         shade.fill((*BACKGROUND, 170))
         surface.blit(shade, (0, 0))
         panel = pygame.Rect(0, 0, width, total)
