@@ -411,7 +411,7 @@ class App:
         except UserError as error:
             self.face.complain(str(error), self.window.now_seconds())
         else:
-            self.face.inform(f"Saved {path}", self.window.now_seconds())
+            self.face.inform(f"Saved {os.path.abspath(path)}", self.window.now_seconds())
 
     # ------------------------------------------------------------------------------ around it
 

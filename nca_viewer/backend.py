@@ -15,9 +15,10 @@ import warnings
 from pathlib import Path
 
 import jax
-import platformdirs
 
+from nca_viewer.environment import device_remedy
 from nca_viewer.errors import BackendError
+from nca_viewer.places import cache_folder
 
 
 def use_device(name: str) -> None:
@@ -35,7 +36,8 @@ def use_device(name: str) -> None:
         jax.devices()
     except (RuntimeError, AssertionError) as error:  # the latter where jaxlib was built without it
         reason = " ".join(str(error).split()) or "this jaxlib has no support for it"
-        raise BackendError(f"cannot use the device {name!r}: {reason}; start with --device cpu") from error
+        remedy = device_remedy("start with --device cpu")
+        raise BackendError(f"cannot use the device {name!r}: {reason}; {remedy}") from error
     if name != "auto" and not os.environ.get("JAX_PLATFORMS") and jax.default_backend() != name:
         # What is chosen after JAX has started is passed over without a word.
         raise BackendError(
@@ -43,8 +45,14 @@ def use_device(name: str) -> None:
         )
 
 
-def compile_cache_folder() -> Path:
-    """Where compiled functions are kept; named after jaxlib's version and the processor, to fit no other."""
+def compile_cache_folder() -> Path | None:
+    """Where compiled functions are kept; named after jaxlib's version and the processor, to fit no other.
+
+    None where the user has no place for caches.
+    """
+    cache = cache_folder()
+    if cache is None:
+        return None
     processor = platform.machine() + platform.processor()
     try:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
@@ -54,12 +62,14 @@ def compile_cache_folder() -> Path:
         pass
     digest = hashlib.sha256(processor.encode()).hexdigest()[:12]
     name = f"jaxlib-{importlib.metadata.version('jaxlib')}-{digest}"
-    return platformdirs.user_cache_path("nca-viewer") / "compiled" / name
+    return cache / "compiled" / name
 
 
 def use_compile_cache() -> None:
     """Keep compiled functions in the user's cache folder; where it cannot be written, do without."""
     folder = compile_cache_folder()
+    if folder is None:
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import re
 import sys
@@ -154,6 +153,10 @@ def _configurable(command: click.Command) -> list[click.Option]:
 
 def _beside(path: Path, option: click.Option, value: Any) -> Any:
     """A value; a relative path is meant from the configuration file's folder, wherever the program starts."""
+    if isinstance(value, str) and "\0" in value:
+        raise ConfigError(
+            f"{path}: {option.opts[0][2:]} = {value[:60]!r} has a character of no meaning, U+0000"
+        )
     is_path = isinstance(option.type, UserPathType)
     if option.name == "start":
         is_path = value not in (START_DIGIT, START_BLANK)
@@ -478,7 +481,9 @@ def doctor(as_json: bool, arguments: tuple[str, ...]) -> None:
 
 
 def _as_json(findings: Sequence[Finding]) -> str:
-    return json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1)
+    from nca_viewer.operation.files import as_json
+
+    return as_json([dataclasses.asdict(finding) for finding in findings])
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ Every message is one line that names the value, the limit and the remedy. The co
 on stderr and exit with `exit_code`; while a window is up, the message is shown in it instead.
 """
 
+import unicodedata
+
 DEBUG_VARIABLE = "NCA_VIEWER_DEBUG"
 """Environment variable with which both command lines show the traceback of what should not happen."""
 
@@ -14,6 +16,33 @@ INTERRUPTED_EXIT_CODE = 130
 def unexpected_message(error: BaseException) -> str:
     """What both command lines say of an error that nobody expected."""
     return f"this should not happen: {type(error).__name__}: {error}; set {DEBUG_VARIABLE}=1 for the details"
+
+
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_NOTHING_TO_SEE = frozenset({"Cc", "Cf", "Cn", "Cs", "Zl", "Zp"})
+"""Kinds of characters without a picture: control codes, what turns the direction of writing, halves of
+characters, which names that are not UTF-8 are made of."""
+
+
+def presentable(text: str) -> str:
+    """The text with a replacement character for whatever cannot be drawn, written or encoded as UTF-8.
+
+    All white space becomes spaces, so that it is one line.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_presentable_character, text))
+
+
+def _presentable_character(character: str) -> str:
+    if character.isspace():
+        return " "
+    return _REPLACEMENT if unicodedata.category(character) in _NOTHING_TO_SEE else character
+
+
+def one_line(text: str) -> str:
+    """The text as one line for a terminal or a log, with single spaces."""
+    return " ".join(presentable(text).split())
 
 
 class UserError(Exception):

@@ -22,6 +22,7 @@ from nca_viewer.errors import (
     DisplayLostError,
     RestartNeededError,
     UserError,
+    one_line,
 )
 from nca_viewer.loading import BackgroundLoading, Exhibit, Loaded, Loading, load_exhibit
 from nca_viewer.pygame_check import require_pygame
@@ -38,9 +39,14 @@ _ENDING_SIGNALS = tuple(
 )
 
 
+def say(message: str) -> None:
+    """Print something as one line on stderr."""
+    click.echo(f"{PROGRAM}: {one_line(message)}", err=True)
+
+
 def say_error(message: str) -> None:
     """Print an error as one line on stderr."""
-    click.echo(f"{PROGRAM}: error: {' '.join(message.split())}", err=True)
+    say(f"error: {message}")
 
 
 def run(config: ViewerConfig) -> None:
@@ -99,6 +105,7 @@ def run(config: ViewerConfig) -> None:
 def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: Caretaker) -> None:
     from nca_viewer.display.window import PygameWindow
     from nca_viewer.operation.orphan import end_with_supervisor
+    from nca_viewer.operation.window_log import WindowLog
 
     try:
         window = PygameWindow(
@@ -107,6 +114,7 @@ def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: C
             fullscreen=config.fullscreen,
             display=config.display,
             is_exhibit=config.exhibit,
+            on_displaced=WindowLog().note,
         )
     except DisplayError as error:
         if config.exhibit:  # Its screen may only be late; a supervisor tries again.
@@ -319,15 +327,14 @@ class _Recording:
             self._config.window_size, last.shape[:2], bar_visible=False, margin_pixels=0
         ).cell_pixels
         if path.suffix.lower() == ".png":
-            capture.write_png(path, capture.enlarge(last, cell_pixels))
+            capture.write_png(path, capture.enlarge(last, cell_pixels), never_lost=True)
         else:
-            capture.write_gif(path, self._images, cell_pixels, self._config.frames_per_second)
+            capture.write_animation(path, self._images, cell_pixels, self._config.frames_per_second)
 
 
 def _screenshot_folder(config: ViewerConfig) -> Path:
     if config.output_directory is not None:
         return config.output_directory
-    import platformdirs
+    from nca_viewer.places import pictures_folder
 
-    pictures = platformdirs.user_pictures_path()
-    return pictures if pictures.is_dir() else Path.cwd()
+    return pictures_folder() or Path()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from nca_viewer.automaton.rollout import Dynamics
 from nca_viewer.checkpoint import Tree, build_model
 from nca_viewer.config import ModelConfig
+from nca_viewer.environment import device_remedy
 from nca_viewer.errors import BackendError
 
 CONFIG = ModelConfig(height=8, width=9, cell_dropout_rate=0.0)
@@ -47,6 +48,11 @@ def check_backend() -> None:
     Raises:
         BackendError: where the backend computes wrongly or not at all.
     """
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:
+        reason = " ".join(str(error).split())
+        raise BackendError(f"JAX finds nothing to compute on: {reason}; {device_remedy(_REMEDY)}") from error
     try:
         with jax.default_matmul_precision("highest"):
             _check_sums()

@@ -122,7 +122,7 @@ def test_bad_start_images_are_found_before_a_window_opens(small_checkpoint, tmp_
 
 def test_bad_outputs_are_found_before_a_window_opens(small_checkpoint, tmp_path):
     save = ["--ckpt", small_checkpoint, "--frames", "3", "--save"]
-    assert "unknown format '.bmp'" in error_of(invoke(*save, tmp_path / "a.bmp"))
+    assert "ends in '.bmp'" in error_of(invoke(*save, tmp_path / "a.bmp"))
     assert "does not exist; create it" in error_of(invoke(*save, tmp_path / "nowhere" / "a.gif"))
     message = error_of(invoke("--ckpt", small_checkpoint, "--output-dir", tmp_path / "nowhere"))
     assert (

@@ -21,9 +21,12 @@ TRAINING_MAY_USE = {
         "backend",
         "config",
         "checkpoint",
+        "environment",
         "errors",
         "assets",
         "handwriting",
+        "image_files",
+        "places",
         "selftest",
         "whole_files",
     )
@@ -147,3 +150,10 @@ def test_commands_start_without_jax(entry: str):
             assert name.split(".")[0] not in JAX_PACKAGES, f"{trail} imports {name}"
             if name in paths:
                 queue.append((name, f"{trail} -> {name}"))
+
+
+def test_no_surface_takes_after_the_screen(source: Path):
+    """Left alone, pygame gives a new surface the depth of the screen, which may be 16 bits."""
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pygame.Surface":
+            assert len(node.args) > 2 or "depth" in {keyword.arg for keyword in node.keywords}

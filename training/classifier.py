@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import zipfile
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from flax import nnx
 from jax import Array
 from numpy.typing import NDArray
 
+from nca_viewer.errors import OutputError
 from training.output import atomic_output
 
 FORMAT_VERSION = 2
@@ -163,18 +165,18 @@ def train_classifier(
 def cached_classifier(
     images: NDArray[np.floating],
     labels: NDArray[np.integer],
-    cache_dir: Path,
+    cache_dir: Path | None,
     *,
     seed: int = 0,
     progress: bool = True,
 ) -> Classifier:
     """As `train_classifier`, kept in `cache_dir` for the same images and seed.
 
-    A damaged or foreign file in the cache is replaced.
-
-    Raises:
-        OutputError: if the cache cannot be written.
+    A damaged or foreign file in the cache is replaced. Without a cache, or one that can be written, the
+    classifier is trained anew each time.
     """
+    if cache_dir is None:
+        return train_classifier(images, labels, seed=seed, progress=progress)
     path = cache_dir / f"digit-reader-{_fingerprint(images, labels, seed)}.npz"
     graphdef, template = nnx.split(DigitReader(*images.shape[1:3], rngs=nnx.Rngs(seed)), nnx.Param)
     leaves, structure = jax.tree.flatten(template)
@@ -186,7 +188,7 @@ def cached_classifier(
     if [leaf.shape for leaf in loaded] == [leaf.shape for leaf in leaves]:
         return Classifier(graphdef, jax.tree.unflatten(structure, loaded))
     classifier = train_classifier(images, labels, seed=seed, progress=progress)
-    with atomic_output(path, make_parents=True) as temporary:
+    with contextlib.suppress(OutputError), atomic_output(path, make_parents=True) as temporary:
         leaves = jax.tree.leaves(classifier._parameters)
         named: dict[str, Any] = {str(index): np.asarray(leaf) for index, leaf in enumerate(leaves)}
         np.savez(temporary, **named)

@@ -23,11 +23,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nca_viewer.config import ModelConfig
+from nca_viewer.environment import prepare
 from nca_viewer.errors import (
     DEBUG_VARIABLE,
     INTERRUPTED_EXIT_CODE,
     ConfigError,
     UserError,
+    one_line,
     unexpected_message,
 )
 from training.config import RECIPES, TrainConfig
@@ -68,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    if passed_over := prepare():
+        click.echo(f"{PROGRAM}: {passed_over}", err=True)
     logging.basicConfig(format=f"{PROGRAM}: %(message)s", level=logging.WARNING)
     try:
         result = cli.main(arguments, prog_name=PROGRAM, standalone_mode=False)
@@ -95,7 +99,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _complain(message: str, exit_code: int) -> int:
-    click.echo(f"{PROGRAM}: error: {' '.join(message.split())}", err=True)
+    click.echo(f"{PROGRAM}: error: {one_line(message)}", err=True)
     return exit_code
 
 
@@ -458,7 +462,8 @@ def evaluate(
 def _evaluation_data(
     config: ModelConfig, data: str, data_dir: Path | None, scenarios: Sequence[str], seed: int, progress: bool
 ) -> tuple[Any, Any, Any]:
-    from training.data import default_cache_dir, load_images
+    from nca_viewer.places import cache_folder
+    from training.data import load_images
 
     images, labels = load_images(data, "test", data_dir, config.height, config.width)
     classifier = None
@@ -468,7 +473,7 @@ def _evaluation_data(
         train_images, train_labels = load_images(data, "train", data_dir, config.height, config.width)
         assert train_labels is not None  # A dataset has labels in both splits or in none.
         classifier = cached_classifier(
-            train_images, train_labels, default_cache_dir(), seed=seed, progress=progress
+            train_images, train_labels, cache_folder(), seed=seed, progress=progress
         )
     return images, labels, classifier
 
@@ -508,22 +513,23 @@ def show(
     data_dir: Path | None,
 ) -> None:
     """Show a checkpoint at work on masked test images, as a sheet of stills and as an animation."""
+    from nca_viewer.image_files import GIF_SUFFIXES, require_gif_size, require_suffix, writable_suffixes
     from training.output import require_writable
 
     if sheet_path is None and gif_path is None:
         raise ConfigError("nothing to do: name a sheet with --out or an animation with --gif, or both")
-    for path in (sheet_path, gif_path):
-        if path is not None:
-            require_writable(path)
+    # What cannot be written is refused before any work.
+    if sheet_path is not None:
+        require_suffix(sheet_path, writable_suffixes())
+        require_writable(sheet_path)
+    if gif_path is not None:
+        require_suffix(gif_path, GIF_SUFFIXES)
+        require_writable(gif_path)
     _check_backend()
     from nca_viewer.checkpoint import load_checkpoint
     from training import report
     from training.data import load_images
 
-    if sheet_path is not None:
-        report.require_image_suffix(sheet_path)
-    if gif_path is not None:
-        report.require_gif_suffix(gif_path)
     model, _ = load_checkpoint(checkpoint)
     images, _ = load_images(data, "test", data_dir, model.config.height, model.config.width)
     if images.shape[1:] != model.config.image_shape:
@@ -531,11 +537,14 @@ def show(
             f"the images of {data} have {images.shape[-1]} channels but the automaton shows "
             f"{model.config.visible_channel_size}; choose other --data"
         )
+    if gif_path is not None:
+        count = min(num_images, len(images))
+        require_gif_size(gif_path, report.frame_size(count, model.config.height, model.config.width))
     run = report.run_from_masked(
         model, images[:num_images], num_steps=num_steps, mask_ratio=mask_ratio, seed=seed
     )
     if sheet_path is not None:
-        report.save_image(report.run_sheet(run), sheet_path)
+        report.save_image(report.run_sheet(run), sheet_path, never_lost=True)
     if gif_path is not None:
         report.save_gif(report.run_frames(run), gif_path)
 

@@ -26,6 +26,7 @@ from PIL import Image, ImageOps
 
 from nca_viewer.config import MAX_GRID_SIZE, MIN_GRID_SIZE, require_range
 from nca_viewer.errors import DatasetError
+from nca_viewer.places import NO_HOME, cache_folder
 
 SPLITS = ("train", "test")
 HELD_OUT_INTERVAL = 10
@@ -198,10 +199,15 @@ def load_images(
 
 
 def default_cache_dir() -> Path:
-    """The user's cache folder for datasets and what is derived from them."""
-    import platformdirs
+    """The user's cache folder for datasets and what is derived from them.
 
-    return platformdirs.user_cache_path("nca-viewer")
+    Raises:
+        DatasetError: the user has none.
+    """
+    folder = cache_folder()
+    if folder is None:
+        raise DatasetError(f"{NO_HOME} to keep downloads in; give --data-dir, or set XDG_CACHE_HOME")
+    return folder
 
 
 # ---- IDX files ----

@@ -20,7 +20,7 @@ def require_writable(path: str | os.PathLike[str]) -> None:
     Raises:
         OutputError: if not.
     """
-    target = Path(path).expanduser()
+    target = Path(os.path.expanduser(path))
     try:
         if stat.S_ISDIR(mode_at(target)):
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))

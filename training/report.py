@@ -13,9 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from nca_viewer.automaton.system import AttentionNCA, visible
-from nca_viewer.errors import OutputError
+from nca_viewer.image_files import write_gif, write_image
 from training.evaluate import HEALING_STEPS, MASK_RATIO, WOUND_STEP, Runner
-from training.output import atomic_output
 
 PICTURE_SIZE_PIXELS = 112
 """Pictures are enlarged by the whole factor that brings their longer side nearest to this."""
@@ -25,8 +24,8 @@ LABEL_FONT_PIXELS = 12
 BACKGROUND = (24, 26, 32)
 LABEL_COLOUR = (222, 224, 230)
 
-FRAME_DURATION_MILLISECONDS = 60
-LAST_FRAME_DURATION_MILLISECONDS = 1_500
+FRAME_SECONDS = 0.06
+LAST_FRAME_SECONDS = 1.5
 SHEET_WOUND_RADIUS_CELLS = 5
 SHEET_STEPS = (32, 64, 512)
 
@@ -154,51 +153,43 @@ def sheet(labels: Sequence[str], columns: Sequence[ArrayLike]) -> Image.Image:
     return _compose(labels, grid)
 
 
-def require_image_suffix(path: str | Path) -> None:
-    """Check that a suffix names a format of images; raises OutputError if not."""
-    _require_suffix(path, Image.registered_extensions())
+def save_image(image: Image.Image, path: Path, *, never_lost: bool = False) -> None:
+    """Write an image, as `nca_viewer.image_files.write_image`."""
+    write_image(path, image, never_lost=never_lost)
 
 
-def require_gif_suffix(path: str | Path) -> None:
-    """Check that a suffix is .gif; raises OutputError if not."""
-    _require_suffix(path, (".gif",))
-
-
-def save_image(image: Image.Image, path: str | Path) -> None:
-    """Write an image; the suffix tells the format.
-
-    Raises:
-        OutputError: if the format is unknown or the file cannot be written.
-    """
-    require_image_suffix(path)
-    with atomic_output(path) as temporary:
-        image.save(temporary)
-
-
-def save_gif(frames: Sequence[Image.Image], path: str | Path) -> None:
+def save_gif(frames: Sequence[Image.Image], path: Path) -> None:
     """Write an animation that repeats forever; every frame is kept, the last one stands a while.
 
     Raises:
-        OutputError: if the suffix is not .gif or the file cannot be written.
+        OutputError: if the suffix is not .gif or the file cannot be written; names where it was put instead.
     """
-    require_gif_suffix(path)
-    durations = [FRAME_DURATION_MILLISECONDS] * (len(frames) - 1) + [LAST_FRAME_DURATION_MILLISECONDS]
     # One shared palette of greys and the labels' colours: no dithering, no flicker.
     palette_source = frames[len(frames) // 2].quantize(256, dither=Image.Dither.NONE)
     quantised = [frame.quantize(palette=palette_source, dither=Image.Dither.NONE) for frame in frames]
-    with atomic_output(path) as temporary:
-        quantised[0].save(
-            temporary, save_all=True, append_images=quantised[1:], duration=durations, loop=0, disposal=1
-        )
+    delays = [FRAME_SECONDS] * (len(frames) - 1) + [LAST_FRAME_SECONDS]
+    write_gif(path, lambda: quantised, delays, never_lost=True)
+
+
+def frame_size(num_images: int, height: int, width: int) -> tuple[int, int]:
+    """(width, height) in pixels of the frames that `run_frames` makes of so many images."""
+    return _layout(2, num_images, height, width)[1]
+
+
+def _layout(num_rows: int, num_columns: int, height: int, width: int) -> tuple[int, tuple[int, int]]:
+    """How much pictures of (height, width) cells are enlarged, and the (width, height) of their sheet."""
+    factor = max(1, round(PICTURE_SIZE_PIXELS / max(height, width)))
+    columns_pixels = num_columns * (width * factor + GAP_PIXELS)
+    rows_pixels = num_rows * (height * factor + GAP_PIXELS)
+    return factor, (columns_pixels + GAP_PIXELS, rows_pixels + GAP_PIXELS + LABEL_HEIGHT_PIXELS)
 
 
 def _compose(labels: Sequence[str], grid: ArrayLike) -> Image.Image:
     """Pictures float[rows, columns, H, W, V] with a label over each column."""
     pictures = np.asarray(grid, np.float32)
     num_rows, num_columns, height, width, _ = pictures.shape
-    factor = max(1, round(PICTURE_SIZE_PIXELS / max(height, width)))
+    factor, size = _layout(num_rows, num_columns, height, width)
     cell_height, cell_width = height * factor + GAP_PIXELS, width * factor + GAP_PIXELS
-    size = (num_columns * cell_width + GAP_PIXELS, num_rows * cell_height + GAP_PIXELS + LABEL_HEIGHT_PIXELS)
     image = Image.new("RGB", size, BACKGROUND)
     draw = ImageDraw.Draw(image)
     font = ImageFont.load_default(LABEL_FONT_PIXELS)
@@ -216,10 +207,3 @@ def _compose(labels: Sequence[str], grid: ArrayLike) -> Image.Image:
             )
             image.paste(Image.fromarray(enlarged), corner)
     return image
-
-
-def _require_suffix(path: str | Path, suffixes: Any) -> None:
-    suffix = Path(path).suffix.lower()
-    if suffix not in suffixes:
-        wanted = ", ".join(sorted(suffixes)) if len(suffixes) < 5 else ".png"
-        raise OutputError(f"cannot write {path}: {suffix or 'no'} suffix is not known here; use {wanted}")

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from nca_viewer.errors import OutputError
-from nca_viewer.whole_files import mode_at, output_file
+from nca_viewer.image_files import require_suffix, write_gif, write_image
+from nca_viewer.whole_files import mode_at
 
 SUFFIXES = (".png", ".gif")
-_SHORTEST_GIF_DELAY_MILLISECONDS = 20
 
 
 def enlarge(image: np.ndarray, cell_pixels: int) -> np.ndarray:
@@ -27,10 +27,7 @@ def require_writable(path: Path) -> None:
     Raises:
         OutputError: the format is unknown, or the folder is missing or closed.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise OutputError(
-            f"cannot write {str(path)!r}: unknown format {path.suffix!r}; end the name in .png or .gif"
-        )
+    require_suffix(path, SUFFIXES)
     try:
         mode = mode_at(path)
     except OSError as error:
@@ -61,40 +58,38 @@ def require_folder(folder: Path) -> None:
         raise OutputError(f"no permission to write into {str(folder)!r}; choose another folder")
 
 
-def write_png(path: Path, image: np.ndarray) -> None:
+def write_png(path: Path, image: np.ndarray, *, never_lost: bool = False) -> None:
     """Write one picture.
 
     Args:
         path: Ends in .png.
         image: uint8[H, W, 3].
+        never_lost: As in `image_files.write_image`.
 
     Raises:
         OutputError: it could not be written; nothing is left behind.
     """
     from PIL import Image
 
-    with output_file(path) as temporary:
-        Image.fromarray(image).save(temporary, format="PNG")
+    write_image(path, Image.fromarray(image), never_lost=never_lost)
 
 
-def write_gif(path: Path, images: Sequence[np.ndarray], cell_pixels: int, frames_per_second: float) -> None:
-    """Write an animation that repeats for ever.
-
-    GIF counts time in hundredths of a second and browsers slow down what is faster than 50 frames a second,
-    so a frame is shown for at least 20 ms.
+def write_animation(
+    path: Path, images: Sequence[np.ndarray], cell_pixels: int, frames_per_second: float
+) -> None:
+    """Write an animation that repeats for ever; where it cannot be written, in another place.
 
     Args:
         path: Ends in .gif.
         images: uint8[H, W, 3] each, one pixel per cell.
         cell_pixels: Side of a cell in the animation.
-        frames_per_second: Intended rate.
+        frames_per_second: Intended rate; a GIF has 50 frames a second at most.
 
     Raises:
-        OutputError: it could not be written; nothing is left behind.
+        OutputError: it could not be written; the message names where it was put instead.
     """
     from PIL import Image
 
-    delay = max(_SHORTEST_GIF_DELAY_MILLISECONDS, round(100 / frames_per_second) * 10)
     size = (images[0].shape[1] * cell_pixels, images[0].shape[0] * cell_pixels)
     is_grey = all((image[..., :1] == image).all() for image in images)
 
@@ -103,12 +98,4 @@ def write_gif(path: Path, images: Sequence[np.ndarray], cell_pixels: int, frames
         small = Image.fromarray(image[..., 0] if is_grey else image)
         return small.resize(size, Image.Resampling.NEAREST)
 
-    with output_file(path) as temporary:
-        frame(images[0]).save(
-            temporary,
-            format="GIF",
-            save_all=True,
-            append_images=(frame(image) for image in images[1:]),
-            duration=delay,
-            loop=0,
-        )
+    write_gif(path, lambda: map(frame, images), [1.0 / frames_per_second] * len(images), never_lost=True)

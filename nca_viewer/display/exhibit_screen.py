@@ -15,6 +15,7 @@ from nca_viewer.display.exhibit_layout import (
     Rectangle,
 )
 from nca_viewer.display.hud import BACKGROUND, ERROR, FRAME, MUTED, PANEL, TEXT, TOOL_COLOURS, Colour, elided
+from nca_viewer.display.letters import Letters
 from nca_viewer.display.pictograms import FINGERTIP, pictogram
 from nca_viewer.exhibit.attract import Ghost
 from nca_viewer.exhibit.director import Phase
@@ -63,7 +64,7 @@ class ExhibitScreen:
     def __init__(self) -> None:
         """Open no font yet."""
         pygame.font.init()
-        self._fonts: dict[int, pygame.font.Font] = {}
+        self._fonts: dict[int, Letters] = {}
         self._pictures: dict[Hashable, pygame.Surface] = {}
         self._group_letters: dict[Hashable, int] = {}
         self._shade: pygame.Surface | None = None
@@ -177,7 +178,7 @@ class ExhibitScreen:
         chosen: Colour | None,
         is_pressed: bool,
     ) -> pygame.Surface:
-        picture = pygame.Surface(size, pygame.SRCALPHA)
+        picture = pygame.Surface(size, pygame.SRCALPHA, 32)
         box = picture.get_rect()
         radius = max(2, min(size) // 7)
         fill = chosen or (_PRESSED if is_pressed else _BUTTON)
@@ -218,7 +219,7 @@ class ExhibitScreen:
     def _operator_page(self, surface: pygame.Surface, layout: ExhibitLayout, view: ExhibitView) -> None:
         shade = self._shade
         if shade is None or shade.get_size() != surface.get_size():
-            shade = self._shade = pygame.Surface(surface.get_size())
+            shade = self._shade = pygame.Surface(surface.get_size(), depth=32)
             shade.fill(BACKGROUND)
             shade.set_alpha(215)
         surface.blit(shade, (0, 0))
@@ -323,17 +324,17 @@ class ExhibitScreen:
         lines = [elided(line, font, width) for line in lines[:most_lines]]
         images = [font.render(line, True, colour) for line in lines]
         picture = pygame.Surface(
-            (max(1, *(image.get_width() for image in images)), len(lines) * line_height), pygame.SRCALPHA
+            (max(1, *(image.get_width() for image in images)), len(lines) * line_height), pygame.SRCALPHA, 32
         )
         for number, image in enumerate(images):
             picture.blit(image, ((picture.get_width() - image.get_width()) // 2, number * line_height))
         return picture
 
-    def _font(self, letters: int) -> pygame.font.Font:
+    def _font(self, letters: int) -> Letters:
         if letters not in self._fonts:
             if len(self._fonts) >= _MOST_PICTURES:
                 self._fonts.clear()
-            self._fonts[letters] = pygame.font.Font(None, round(letters * 1.45))
+            self._fonts[letters] = Letters(round(letters * 1.45))
         return self._fonts[letters]
 
     def _picture(self, key: Hashable, make: Callable[[], pygame.Surface]) -> pygame.Surface:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,6 +10,7 @@ from fractions import Fraction
 import pygame
 
 from nca_viewer.display.geometry import Geometry
+from nca_viewer.display.letters import Letters
 from nca_viewer.healing import Healing
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.interaction.bindings import help_lines
@@ -95,13 +97,13 @@ class Hud:
     def __init__(self) -> None:
         """Open no font yet."""
         pygame.font.init()
-        self._fonts: dict[int, pygame.font.Font] = {}
+        self._fonts: dict[int, Letters] = {}
 
-    def _font(self, height: int) -> pygame.font.Font:
+    def _font(self, height: int) -> Letters:
         if height not in self._fonts:
             if len(self._fonts) > 32:
                 self._fonts.clear()
-            self._fonts[height] = pygame.font.Font(None, round(height * 1.45))
+            self._fonts[height] = Letters(round(height * 1.45))
         return self._fonts[height]
 
     def draw_bar(self, surface: pygame.Surface, geometry: Geometry, status: Status) -> None:
@@ -211,7 +213,7 @@ class Hud:
             if height <= 7 or (width <= window[0] - 8 and total <= window[1] - 8):
                 break
             height -= 1
-        shade = pygame.Surface(window, pygame.SRCALPHA)
+        shade = pygame.Surface(window, pygame.SRCALPHA, 32)
         shade.fill((*BACKGROUND, 170))
         surface.blit(shade, (0, 0))
         panel = pygame.Rect(0, 0, width, total)
@@ -270,13 +272,14 @@ def _healing_text(healing: Healing | None) -> str:
 
 def elided(text: str, font: pygame.font.Font, room_pixels: int) -> str:
     """The text, cut in its middle where it is wider than the room, so that both ends stay readable."""
-    if font.size(text)[0] <= room_pixels:
+    if len(text) <= room_pixels and font.size(text)[0] <= room_pixels:
         return text
-    kept = len(text)
-    while kept > 1:
-        kept -= 1
+
+    def shortened(kept: int) -> str:
         head = (kept + 1) // 2
-        shorter = f"{text[:head]}…{text[len(text) - (kept - head) :]}"
-        if font.size(shorter)[0] <= room_pixels:
-            return shorter
-    return ""
+        return f"{text[:head]}…{text[len(text) - (kept - head) :]}"
+
+    # A letter is a pixel wide at least, so that the end of a very long text is never looked for far away.
+    lengths = range(1, max(1, min(len(text), room_pixels + 1)))
+    kept = bisect.bisect(lengths, room_pixels, key=lambda kept: font.size(shortened(kept))[0])
+    return shortened(kept) if kept else ""

@@ -21,7 +21,7 @@ class _Canvas:
 
     def __init__(self, side: int) -> None:
         self.side = side * _OVERSAMPLING
-        self.surface = pygame.Surface((self.side, self.side), pygame.SRCALPHA)
+        self.surface = pygame.Surface((self.side, self.side), pygame.SRCALPHA, 32)
 
     def polygon(self, colour: Colour, *points: tuple[float, float]) -> None:
         pygame.draw.polygon(self.surface, colour, [(x * self.side, y * self.side) for x, y in points])

@@ -16,6 +16,7 @@ from datetime import datetime, time
 import pygame
 
 from nca_viewer.display.hud import BACKGROUND, MUTED, PANEL, TEXT
+from nca_viewer.display.letters import Letters
 from nca_viewer.display.window import PygameWindow
 from nca_viewer.errors import UserError
 from nca_viewer.exhibit.night import Light, NightHours, NightRule
@@ -42,7 +43,7 @@ def draw(surface: pygame.Surface, language: str, brightness: float = 1.0) -> Non
         (texts.title, TEXT, height // 14),
         (f"{texts.waiting} …", MUTED, height // 28),
     ):
-        image = pygame.font.Font(None, max(size, 16)).render(text, True, colour)
+        image = Letters(max(size, 16)).render(text, True, colour)
         if image.get_width() > width:
             image = pygame.transform.smoothscale(
                 image, (width, image.get_height() * width // image.get_width())

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +15,8 @@ import pygame
 from pygame._sdl2.video import Window as SDLWindow
 from pygame.event import Event
 
+from nca_viewer.display.placement import Placement
+from nca_viewer.display.x11 import other_visual
 from nca_viewer.errors import DisplayError, DisplayLostError
 
 _HINTS = {
@@ -24,9 +27,6 @@ _HINTS = {
     "SDL_VIDEO_MINIMIZE_ON_FOCUS_LOSS": "0",
     "SDL_WINDOWS_DPI_AWARENESS": "permonitorv2",
 }
-_FOCUS_SECONDS = 5.0
-"""An exhibit that lost the focus asks for it again so often."""
-
 _MOST_STUMBLES = 60
 """After so many failures in a row to get events, there is no screen to get them from."""
 
@@ -87,6 +87,8 @@ def init_display() -> str:
         os.environ["SDL_VIDEODRIVER"] = "x11,kmsdrm"
         # Otherwise SDL sends each frame through an OpenGL texture, which costs 8 ms without a GPU.
         os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
+        if visual := other_visual():
+            os.environ.setdefault("SDL_VIDEO_X11_VISUALID", hex(visual))
     try:
         pygame.display.init()
     except pygame.error as error:
@@ -109,6 +111,7 @@ class PygameWindow:
         fullscreen: bool = False,
         display: int = 0,
         is_exhibit: bool = False,
+        on_displaced: Callable[[str, float], None] = lambda trouble, now_seconds: None,
     ) -> None:
         """Open it.
 
@@ -118,7 +121,8 @@ class PygameWindow:
             fullscreen: Whether it fills the screen at first.
             display: Number of the display to open on, from 0.
             is_exhibit: It fills the display for good, whatever size that gets; it shows no cursor, listens to
-                gamepads as they come and go, and takes the focus back.
+                gamepads as they come and go, and comes back where it was moved, shrunk, hidden or covered.
+            on_displaced: Is told what was wrong, and the time, whenever it comes back.
 
         Raises:
             DisplayError: there is no screen, or no display of that number.
@@ -135,7 +139,9 @@ class PygameWindow:
         self._stumbles = 0
         self._is_exhibit = is_exhibit
         self._gamepads: dict[int, Any] = {}
-        self._wants_focus_seconds: float | None = None
+        self._placement = Placement()
+        self._on_displaced = on_displaced
+        self._canvas: pygame.Surface | None = None
         self._size = (min(size[0], desktop[0]), min(size[1], desktop[1]))
         self._corner: tuple[int, int] | None = None
         self._is_fullscreen = fullscreen or is_exhibit
@@ -160,10 +166,17 @@ class PygameWindow:
 
     @property
     def surface(self) -> pygame.Surface:
-        """What to draw on; another one after the window changed its size."""
-        surface = pygame.display.get_surface()
-        assert surface is not None  # As long as the window is open.
-        return surface
+        """What to draw on, always of 32 bits; another one after the window changed its size.
+
+        It is the screen's own where that has 8 bits of each colour, which spares a copy.
+        """
+        shown = pygame.display.get_surface()
+        assert shown is not None  # As long as the window is open.
+        if _has_bytes_of_colour(shown):
+            return shown
+        if self._canvas is None or self._canvas.get_size() != shown.get_size():
+            self._canvas = pygame.Surface(shown.get_size(), depth=32)
+        return self._canvas
 
     @property
     def is_fullscreen(self) -> bool:
@@ -201,7 +214,7 @@ class PygameWindow:
             elif event.type in (pygame.JOYDEVICEADDED, pygame.JOYDEVICEREMOVED):
                 self._follow_gamepads(event)
         if self._is_exhibit:
-            self._hold_the_display([event.type for event in events])
+            self._hold_the_display(events)
         return events
 
     def _follow_gamepads(self, event: Event) -> None:
@@ -214,29 +227,43 @@ class PygameWindow:
             gamepad = pygame.joystick.Joystick(event.device_index)
             self._gamepads[gamepad.get_instance_id()] = gamepad
 
-    def _hold_the_display(self, kinds: list[int]) -> None:
+    def _hold_the_display(self, events: list[Event]) -> None:
         """Fill the display at whatever size it has now, without a cursor, and with the focus."""
         desktops = pygame.display.get_desktop_sizes()
         # Where its display is gone, what is left has to do until it is back.
         display = min(self._display, len(desktops) - 1)
         if desktops and min(desktops[display]) > 0 and (display, desktops[display]) != self._filled:
             self._filled = (display, desktops[display])
-            try:
-                pygame.display.set_mode(desktops[display], pygame.FULLSCREEN, display=display)
-            except pygame.error as error:
-                raise _display_lost(error) from error
-        if pygame.WINDOWENTER in kinds or pygame.WINDOWFOCUSGAINED in kinds:
-            self._set_cursor()
-        for kind in kinds:
-            if kind == pygame.WINDOWFOCUSGAINED:
-                self._wants_focus_seconds = None
-            elif kind in (pygame.WINDOWFOCUSLOST, pygame.WINDOWMINIMIZED):
-                self._wants_focus_seconds = self.now_seconds() + _FOCUS_SECONDS
-        if self._wants_focus_seconds is not None and self.now_seconds() >= self._wants_focus_seconds:
-            self._wants_focus_seconds = self.now_seconds() + _FOCUS_SECONDS
+            self._fill()
+        for event in events:
+            self._placement.follow(event)
+            if event.type in (pygame.WINDOWENTER, pygame.WINDOWFOCUSGAINED):
+                self._set_cursor()
+        trouble = self._placement.trouble(self._corner_of_display, self.surface.get_size(), self._filled[1])
+        now = self.now_seconds()
+        if self._placement.is_due(trouble, now):
+            self._on_displaced(trouble, now)
             with contextlib.suppress(pygame.error):
                 self._sdl_window.restore()
+                self._fill()
                 self._sdl_window.focus()
+
+    @property
+    def _corner_of_display(self) -> tuple[int, int] | None:
+        """Where the display begins: the position, says SDL, of a window that it believes to fill it."""
+        try:
+            column, row = self._sdl_window.position
+        except (pygame.error, AttributeError):
+            return None
+        return column, row
+
+    def _fill(self) -> None:
+        """Fill the display, whatever became of the window."""
+        display, size = self._filled
+        try:
+            pygame.display.set_mode(size, pygame.FULLSCREEN, display=display)
+        except pygame.error as error:
+            raise _display_lost(error) from error
 
     def _set_cursor(self) -> None:
         with contextlib.suppress(pygame.error):  # Not every driver has a cursor to offer.
@@ -254,6 +281,9 @@ class PygameWindow:
             DisplayLostError: the screen went away.
         """
         try:
+            shown, drawn = pygame.display.get_surface(), self.surface
+            if drawn is not shown:
+                shown.blit(drawn, (0, 0))
             pygame.display.flip()
         except pygame.error as error:
             raise _display_lost(error) from error
@@ -378,6 +408,8 @@ def _sdl_window() -> Any:
 
 
 def _no_display(reason: str) -> DisplayError:
+    if "pixel format" in reason:
+        reason += " (give the screen a colour depth of 24 bits)"
     return DisplayError(
         f"cannot open a window: {reason}; start it on a desktop (DISPLAY is "
         f"{os.environ.get('DISPLAY', '')!r}) or run with --headless --frames N --save FILE"
@@ -391,6 +423,13 @@ def _display_lost(error: Exception) -> DisplayLostError:
 def _unknown_display(number: int, desktops: list[tuple[int, int]]) -> DisplayError:
     known = ", ".join(f"{index} ({width} x {height})" for index, (width, height) in enumerate(desktops))
     return DisplayError(f"--display = {number} is not connected; choose one of {known}")
+
+
+def _has_bytes_of_colour(surface: pygame.Surface) -> bool:
+    """Whether red, green and blue, and nothing else, have a byte each in the 32 bits of a pixel."""
+    *masks, alpha = surface.get_masks()
+    bytes_of_pixel = {0xFF << shift for shift in (0, 8, 16, 24)}
+    return surface.get_bytesize() == 4 and not alpha and {*masks} <= bytes_of_pixel
 
 
 def _icon() -> pygame.Surface:

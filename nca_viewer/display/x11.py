@@ -1,4 +1,4 @@
-"""What SDL leaves out of X11: being told that the screen went away.
+"""What SDL leaves out of X11: being told that the screen went away, and screens of 8 or 30 bits.
 
 Xlib ends the whole program at once when it loses its X server, whatever the program may still have to say.
 Before that it calls a handler, which is set here.
@@ -28,3 +28,49 @@ def when_connection_is_lost(end: Callable[[], None]) -> None:
     _handlers.append(handler)  # Xlib keeps only its address.
     set_handler.restype = ctypes.c_void_p
     set_handler(handler)
+
+
+_DEPTHS_OF_SDL = (15, 16, 24, 32)
+_TRUE_COLOUR = 4
+
+
+class _VisualInfo(ctypes.Structure):
+    """Xlib's `XVisualInfo`."""
+
+    _fields_ = (
+        ("visual", ctypes.c_void_p),
+        ("visual_id", ctypes.c_ulong),
+        ("screen", ctypes.c_int),
+        ("depth", ctypes.c_int),
+        ("visual_class", ctypes.c_int),
+        ("masks", ctypes.c_ulong * 3),
+        ("colormap_size", ctypes.c_int),
+        ("bits_per_rgb", ctypes.c_int),
+    )
+
+
+def other_visual() -> int | None:
+    """A visual with a byte for each colour, on a screen whose own SDL cannot draw on, such as one of 30 bits.
+
+    Returns:
+        Its number, for SDL_VIDEO_X11_VISUALID; None where the screen's own will do, or there is no other.
+    """
+    try:
+        xlib = ctypes.CDLL("libX11.so.6")
+        xlib.XOpenDisplay.restype = ctypes.c_void_p
+        display = ctypes.c_void_p(xlib.XOpenDisplay(None))
+    except (OSError, AttributeError):
+        return None
+    if not display:
+        return None
+    try:
+        screen = xlib.XDefaultScreen(display)
+        if xlib.XDefaultDepth(display, screen) in _DEPTHS_OF_SDL:
+            return None
+        found = _VisualInfo()
+        for depth in (24, 32):
+            if xlib.XMatchVisualInfo(display, screen, depth, _TRUE_COLOUR, ctypes.byref(found)):
+                return int(found.visual_id)
+        return None
+    finally:
+        xlib.XCloseDisplay(display)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pygame
 
@@ -150,6 +151,21 @@ KEY_CODES: dict[str, int] = {
     name.removeprefix("K_").lower(): getattr(pygame, name) for name in dir(pygame) if name.startswith("K_")
 }
 """Every key by its name, as pygame calls it without the `K_`."""
+
+
+KEY_OF_PLACE: dict[int, int] = {
+    getattr(pygame, f"KSCAN_{name.upper()}"): code
+    for name, code in KEY_CODES.items()
+    if 0x20 < code < 0x7F and hasattr(pygame, f"KSCAN_{name.upper()}")
+}
+"""What an American keyboard has at a place, which SDL calls a scancode: its letters, digits and signs."""
+
+
+def layout_has(key: int) -> bool:
+    """Whether the keyboard's layout has a key, now that it is used; Russian ones have no R, say."""
+    # pygame looks a key up by the place that the layout has it at; 0 is nowhere.
+    places: Any = range(512)
+    return bool(pygame.key.ScancodeWrapper(places)[key])
 
 
 def require_key_names(mapping: KeyMapping) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ from nca_viewer.interaction.actions import (
     Stroke,
     Tool,
 )
-from nca_viewer.interaction.bindings import KEY_CODES, find_binding
+from nca_viewer.interaction.bindings import KEY_CODES, KEY_OF_PLACE, find_binding, layout_has
 from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping, Reticle
 from nca_viewer.interaction.presence import Presence
 
@@ -114,13 +114,20 @@ class Input:
         strokes_begun: In the last frame that was read.
     """
 
-    def __init__(self, mapping: GamepadMapping | None = None, keys: KeyMapping | None = None) -> None:
+    def __init__(
+        self,
+        mapping: GamepadMapping | None = None,
+        keys: KeyMapping | None = None,
+        layout_has: Callable[[int], bool] = layout_has,
+    ) -> None:
         """Start with no button pressed and the mouse unseen.
 
         Args:
             mapping: Which part of a gamepad does what.
             keys: Which keys are an arcade stick's; they do nothing else. Names that are none are passed over.
+            layout_has: Whether the keyboard's layout has a key at present.
         """
+        self._layout_has = layout_has
         self.mouse_position: Pixel | None = None
         self.is_visitor_acting = False
         self.strokes_begun = 0
@@ -263,9 +270,10 @@ class Input:
         elif event.type == pygame.KEYDOWN:
             return self._key_down(event, geometry)
         elif event.type == pygame.KEYUP:
-            self._held_keys.discard(event.key)
-            if event.key in self._arcade_parts:
-                self._arcade_key_up(event.key)
+            key = self._key_of(event)
+            self._held_keys -= {event.key, key}
+            if key in self._arcade_parts:
+                self._arcade_key_up(key)
         elif event.type in (pygame.FINGERDOWN, pygame.FINGERMOTION, pygame.FINGERUP):
             return self._finger(event, geometry)
         elif event.type in (
@@ -284,11 +292,19 @@ class Input:
 
     # ------------------------------------------------------------------------------ keys
 
+    def _key_of(self, event: Event) -> int:
+        """The key of an event, or what an American keyboard has at its place, where the layout lacks that."""
+        place = KEY_OF_PLACE.get(getattr(event, "scancode", 0))
+        if place is None or event.key in self._arcade_parts or self._layout_has(place):
+            return int(event.key)
+        return place
+
     def _key_down(self, event: Event, geometry: Geometry) -> list[Action]:
-        is_repeat = event.key in self._held_keys
-        self._held_keys.add(event.key)
-        if event.key in self._arcade_parts:
-            return [] if is_repeat else self._arcade_key_down(event.key, geometry)
+        key = self._key_of(event)
+        is_repeat = key in self._held_keys
+        self._held_keys.add(key)
+        if key in self._arcade_parts:
+            return [] if is_repeat else self._arcade_key_down(key, geometry)
         modifiers = getattr(event, "mod", 0)
         # AltGr, which Windows reports together with Ctrl, types brackets on many keyboards.
         is_alt_graph = bool(modifiers & (pygame.KMOD_RALT | pygame.KMOD_MODE))
@@ -297,13 +313,12 @@ class Input:
         is_control = not is_alt_graph and bool(
             modifiers & pygame.KMOD_CTRL or self._held_keys & _CONTROL_KEYS
         )
-        if not is_repeat and not is_control and event.key not in _MODIFIER_KEYS:
-            self._presence.press(("key", event.key))
-        binding = find_binding(
-            event.key,
-            getattr(event, "unicode", ""),
-            shift=bool(modifiers & pygame.KMOD_SHIFT or self._held_keys & _SHIFT_KEYS),
-            control=is_control,
+        if not is_repeat and not is_control and key not in _MODIFIER_KEYS:
+            self._presence.press(("key", key))
+        is_shift = bool(modifiers & pygame.KMOD_SHIFT or self._held_keys & _SHIFT_KEYS)
+        text = getattr(event, "unicode", "")
+        binding = find_binding(event.key, text, shift=is_shift, control=is_control) or find_binding(
+            key, "", shift=is_shift, control=is_control
         )
         if binding is None or (is_repeat and not binding.repeats):
             return []

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 
+from nca_viewer import places
 from nca_viewer.errors import DisplayLostError, UserError
 from nca_viewer.exhibit.director import Phase
 from nca_viewer.exhibit.host import ExhibitFacts
@@ -41,7 +41,6 @@ from nca_viewer.operation.status import (
 )
 from nca_viewer.operation.usage import Counts, UsageBook, Wound, follow_wound
 from nca_viewer.snapshot import Snapshot
-from nca_viewer.version import PROGRAM
 from nca_viewer.viewer_config import ViewerConfig
 
 DIAGNOSTIC_SECONDS = 10.0
@@ -385,11 +384,11 @@ class Caretaker:
 
 
 def record_folders(config: ViewerConfig) -> tuple[Path | None, Path | None]:
-    """Where status and faults go, and where the log; in an exhibit always somewhere."""
+    """Where status and faults go, and where the log; in an exhibit somewhere, if the user has a home."""
     state_folder, log_folder = config.state_directory, config.log_directory
     if config.exhibit:
-        state_folder = state_folder or platformdirs.user_state_path(PROGRAM)
-        log_folder = log_folder or platformdirs.user_log_path(PROGRAM)
+        state_folder = state_folder or places.state_folder()
+        log_folder = log_folder or places.log_folder()
     return state_folder, log_folder
 
 
@@ -409,6 +408,8 @@ def open_caretaker(config: ViewerConfig, *, version: str, seed: int) -> Caretake
             f"version {version}, seed {seed}, checkpoint {config.checkpoint}, process {os.getpid()}, "
             f"state in {state_folder}, log in {log_folder}",
         )
+    if config.exhibit and None in (state_folder, log_folder):
+        tell(Event.DISK, f"{places.NO_HOME}: give --state-dir and --log-dir to keep the status and the log")
     return Caretaker(
         limits=Limits(judges_the_picture=config.exhibit, may_restart=notifier.is_heard),
         state_folder=state_folder,

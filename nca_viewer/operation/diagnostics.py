@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nca_viewer.operation.files import replace_file
+from nca_viewer.operation.files import as_json, replace_file
 
 MAX_FAULTS = 20
 """The newest faults that are kept."""
@@ -51,7 +50,7 @@ def save_diagnostic(
         np.savez_compressed(content, state=state)
         replace_file(folder / f"{stem}.npz", content.getvalue())
     path = folder / f"{stem}.json"
-    replace_file(path, (json.dumps(dict(facts), indent=1) + "\n").encode())
+    replace_file(path, f"{as_json(dict(facts))}\n".encode())
     return path
 
 

@@ -18,7 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nca_viewer.errors import UserError
+from nca_viewer import places
+from nca_viewer.errors import UserError, presentable
 from nca_viewer.operation import status, supervise
 from nca_viewer.operation.caretaker import record_folders
 from nca_viewer.operation.status import read_status
@@ -74,7 +75,7 @@ def as_lines(finding: Finding) -> list[str]:
     lines = [f"{finding.level:<5}{finding.check:<15}{finding.text}"]
     if finding.remedy:
         lines.append(f"{'':<20}-> {finding.remedy}")
-    return lines
+    return [presentable(line) for line in lines]
 
 
 def examine(config: ViewerConfig) -> Iterator[Finding]:
@@ -210,6 +211,8 @@ def _folders(config: ViewerConfig) -> Iterator[Finding]:
         ("usage", usage and usage.parent, (usage and usage.name,)),
         ("pictures", config.output_directory, ()),
     ):
+        if folder is None and config.exhibit and check in ("state folder", "log folder"):
+            yield Finding(check, NOTE, f"{places.NO_HOME}; none is kept", f"give --{check[:-7]}-dir")
         if folder is not None:
             look = partial(_folder, check, folder, [folder / name for name in names if name])
             yield _guarded(check, look)
@@ -374,6 +377,13 @@ def _compile_cache(config: ViewerConfig) -> Finding:
     from nca_viewer.backend import compile_cache_folder
 
     folder = compile_cache_folder()
+    if folder is None:
+        return Finding(
+            "compile cache",
+            NOTE,
+            f"{places.NO_HOME}; every start compiles anew, which takes seconds",
+            "set HOME or XDG_CACHE_HOME, or start with --no-compile-cache",
+        )
     files = [path for path in folder.glob("*") if path.is_file()] if folder.is_dir() else []
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         return Finding(

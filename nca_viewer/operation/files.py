@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+from nca_viewer.errors import presentable
 from nca_viewer.operation.journal import Event, tell
 from nca_viewer.whole_files import whole_file
 
@@ -26,6 +29,19 @@ def replace_file(path: Path, content: bytes, *, durable: bool = False) -> None:
     """
     with whole_file(path, durable=durable, make_parents=True, only_writer=True) as temporary:
         temporary.write_bytes(content)
+
+
+def as_json(value: Any) -> str:
+    """A record as JSON that every reader accepts, file names that are no UTF-8 included."""
+    return json.dumps(_encodable(value), indent=1)
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return presentable(value)
+    if isinstance(value, Mapping):
+        return {_encodable(name): _encodable(item) for name, item in value.items()}
+    return [_encodable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 class Clerk:

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 
+from nca_viewer.errors import presentable
+
 FILE_BYTES = 1_000_000
 """A log file that grows beyond this is put aside."""
 
@@ -81,6 +83,13 @@ class Event(Enum):
         "the program cannot help itself and ends with code 75 to be started again",
         "nothing, if it is rare; else run `nca-viewer doctor`",
     )
+    WINDOW = (
+        "window",
+        logging.WARNING,
+        "the window did not fill the screen, or was hidden or behind another one, and was brought back; told "
+        "once a minute at most",
+        "look for the program that does it: a window manager, a notification, an update",
+    )
     FLASHES = (
         "flashes",
         logging.INFO,
@@ -116,6 +125,10 @@ def tell(event: Event, text: str, *, error: BaseException | None = None) -> None
 
 
 class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, with a traceback's lines below it; no text is such that it cannot be written."""
+        return "\n".join(presentable(line) for line in super().format(record).split("\n"))
+
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         """When it was, UTC."""
         return utc(datetime.fromtimestamp(record.created, UTC))

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nca_viewer.operation.files import replace_file
+from nca_viewer.operation.files import as_json, replace_file
 
 NAME = "status.json"
 FORMAT_VERSION = 1
@@ -93,7 +93,7 @@ def write_status(folder: Path, status: Status) -> None:
         OSError: it could not be written.
     """
     content = {"format_version": FORMAT_VERSION, **asdict(status)}
-    replace_file(folder / NAME, (json.dumps(content, indent=1) + "\n").encode())
+    replace_file(folder / NAME, f"{as_json(content)}\n".encode())
 
 
 def read_status(folder: Path) -> dict[str, Any] | None:

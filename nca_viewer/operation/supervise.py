@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import signal
@@ -21,7 +20,7 @@ from typing import Any
 
 from nca_viewer.errors import ConfigError
 from nca_viewer.operation.backoff import Backoff, BackoffRules, after_failure
-from nca_viewer.operation.files import replace_file
+from nca_viewer.operation.files import as_json, replace_file
 from nca_viewer.operation.handover import Handover
 from nca_viewer.operation.heartbeat import ADDRESS_VARIABLE, Notifier
 from nca_viewer.operation.journal import Event, tell, utc
@@ -358,5 +357,5 @@ class Supervisor:
         }
         self._is_recorded = False
         with contextlib.suppress(OSError):
-            replace_file(self._folder / NAME, (json.dumps(content, indent=1) + "\n").encode())
+            replace_file(self._folder / NAME, f"{as_json(content)}\n".encode())
             self._is_recorded = True

@@ -1,10 +1,12 @@
 import subprocess
 import sys
+from functools import partial
 
 import pygame
 import pytest
 from pygame.event import Event
 
+from nca_viewer.display.flash_guard import FlashGuard
 from nca_viewer.display.window import HeadlessWindow, PygameWindow
 from nca_viewer.errors import DisplayError, DisplayLostError
 
@@ -149,32 +151,107 @@ def test_events_that_pygame_stumbles_over_are_passed_over(window, monkeypatch, e
     assert any(event.type == pygame.MOUSEBUTTONUP for event in window.events())
 
 
-def test_an_exhibit_that_lost_the_focus_asks_for_it_again(monkeypatch):
-    window = PygameWindow("a test", (200, 100), is_exhibit=True)
-    now, asked = [100.0], []
+class SystemWindow:
+    """What SDL knows as the window."""
 
-    class Focus:
-        def restore(self):
-            asked.append("restore")
+    position = (0, 0)
 
-        def focus(self):
-            asked.append("focus")
+    def __init__(self, asked):
+        self.asked = asked
 
+    def restore(self):
+        self.asked.append("restore")
+
+    def focus(self):
+        self.asked.append("focus")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "relief"),
+    [
+        (Event(pygame.WINDOWFOCUSLOST), Event(pygame.WINDOWFOCUSGAINED)),
+        (Event(pygame.WINDOWMINIMIZED), Event(pygame.WINDOWRESTORED)),
+        (Event(pygame.WINDOWHIDDEN), Event(pygame.WINDOWSHOWN)),
+        (Event(pygame.WINDOWMOVED, x=1, y=20), Event(pygame.WINDOWMOVED, x=0, y=0)),
+    ],
+)
+def test_an_exhibit_s_window_is_brought_back(monkeypatch, trouble, relief):
+    told, now, asked = [], [100.0], []
+    window = PygameWindow(
+        "a test", (200, 100), is_exhibit=True, on_displaced=lambda *trouble: told.append(trouble)
+    )
     monkeypatch.setattr(window, "now_seconds", lambda: now[0])
-    monkeypatch.setattr(window, "_sdl_window", Focus())
-    pygame.event.post(Event(pygame.WINDOWFOCUSLOST))
+    window.events()
+    monkeypatch.setattr(pygame.display, "set_mode", lambda size, flags, *, display: asked.append(flags))
+    monkeypatch.setattr(window, "_sdl_window", SystemWindow(asked))
+    pygame.event.post(trouble)
     window.events()
     assert asked == []
-    now[0] += 5.1
+    now[0] += 0.9
     window.events()
     window.events()
-    assert asked == ["restore", "focus"]
-    pygame.event.post(Event(pygame.WINDOWFOCUSGAINED))
+    assert asked == ["restore", pygame.FULLSCREEN, "focus"]
+    assert [seconds for _, seconds in told] == [100.9]
+    pygame.event.post(relief)
     window.events()
     now[0] += 60
     window.events()
-    assert asked == ["restore", "focus"]
+    assert len(asked) == 3
     window.close()
+
+
+class TenBits(pygame.Surface):
+    """A surface as of a screen of 30 bits, which pygame makes none of."""
+
+    def get_masks(self):
+        return (0x3FF00000, 0xFFC00, 0x3FF, 0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(partial(pygame.Surface, flags=0, depth=depth) for depth in (8, 15, 16, 24)),
+        partial(pygame.Surface, flags=pygame.SRCALPHA, depth=32),
+        partial(TenBits, flags=0, depth=32),
+    ],
+)
+def test_what_is_drawn_has_32_bits_whatever_the_screen_has(window, monkeypatch, make):
+    screen = make((320, 240))
+    monkeypatch.setattr(pygame.display, "get_surface", lambda: screen)
+    drawn = window.surface
+    assert (drawn.get_bitsize(), drawn.get_masks()) == (32, (0xFF0000, 0xFF00, 0xFF, 0))
+    assert window.surface is drawn
+    pygame.transform.smoothscale(pygame.transform.smoothscale(drawn, (9, 9)), (320, 240), drawn)
+    drawn.fill((255, 255, 255))
+    window.present()
+    if screen.get_bitsize() != 8:
+        assert screen.get_at((300, 200))[:3] == (255, 255, 255)
+    screen = make((50, 40))
+    assert window.surface.get_size() == (50, 40)
+
+
+@pytest.mark.parametrize("order", [(16, 8, 0), (0, 8, 16), (24, 16, 8)])
+def test_a_screen_of_32_bits_is_drawn_on_without_a_copy(window, monkeypatch, order):
+    masks = (*(0xFF << shift for shift in order), 0)
+    screen = pygame.Surface((320, 240), 0, 32, masks)
+    monkeypatch.setattr(pygame.display, "get_surface", lambda: screen)
+    assert window.surface is screen
+
+
+@pytest.mark.parametrize("depth", [15, 16])
+def test_flashes_are_limited_alike_on_every_screen(window, monkeypatch, depth):
+    def held(screen):
+        monkeypatch.setattr(pygame.display, "get_surface", lambda: screen)
+        times = []
+        guard = FlashGuard(times.append)
+        for number in range(120):
+            window.surface.fill((200 * (number // 5 % 2), 0, 0))
+            guard.apply(window.surface, number / 60)
+        return times
+
+    ordinary = held(pygame.Surface((320, 240), 0, 32))
+    assert held(pygame.Surface((320, 240), 0, depth)) == ordinary
+    assert len(ordinary) > 20
 
 
 def test_a_driver_that_does_not_exist_is_told(monkeypatch):
