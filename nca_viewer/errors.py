@@ -7,9 +7,6 @@ on stderr and exit with `exit_code`; while a window is up, the message is shown 
 DEBUG_VARIABLE = "NCA_VIEWER_DEBUG"
 """Environment variable with which both command lines show the traceback of what should not happen."""
 
-INTERRUPTED_EXIT_CODE = 130
-"""What a program ends with that Ctrl+C kept from its task, as shells have it."""
-
 
 def unexpected_message(error: BaseException) -> str:
     """What both command lines say of an error that nobody expected."""

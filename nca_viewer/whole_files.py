@@ -38,8 +38,8 @@ def whole_file(
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
     writer = "" if only_writer else f".{os.getpid()}"
     stem = path.stem
-    if len(stem.encode()) > _LONGEST_STEM_BYTES:  # The system limits names to 255 bytes.
-        stem = hashlib.sha256(stem.encode()).hexdigest()
+    if len(os.fsencode(stem)) > _LONGEST_STEM_BYTES:  # The system limits names to 255 bytes.
+        stem = hashlib.sha256(os.fsencode(stem)).hexdigest()
     temporary = path.with_name(f".{stem}{writer}.partial{path.suffix}")
     try:
         yield temporary

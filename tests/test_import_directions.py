@@ -20,6 +20,7 @@ TRAINING_MAY_USE = {
         "automaton",
         "config",
         "checkpoint",
+        "ending",
         "errors",
         "assets",
         "handwriting",
