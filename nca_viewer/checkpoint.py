@@ -123,8 +123,8 @@ def resolve_checkpoint(path_or_name: Path | str) -> Path:
     """The checkpoint directory that is meant.
 
     Args:
-        path_or_name: A bundled checkpoint's name, a checkpoint directory (or its manifest, or its `state`),
-            or a training run's directory (or its `checkpoints`), which means its newest complete checkpoint. A
+        path_or_name: A bundled checkpoint's name; a checkpoint directory, or its manifest or `state`; a
+            training run's directory, or its `checkpoints`, which mean its newest complete checkpoint. A
             bundled name goes before a directory of the same name; write `./model` for the directory.
 
     Returns:

@@ -69,7 +69,9 @@ def test_a_text_that_was_to_be_kept_and_is_not_is_told_after_the_work(tmp_path: 
     assert (tmp_path / "saved").read_text() == "work"
     assert result.returncode == 1
     if "2>&1" not in shell:
-        assert result.stderr.splitlines()[-1].startswith("program: error: cannot write to stdout: No space left")
+        assert result.stderr.splitlines()[-1].startswith(
+            "program: error: cannot write to stdout: No space left"
+        )
 
 
 def test_a_failure_of_the_work_goes_before_one_of_the_output(tmp_path: Path):
