@@ -1,23 +1,18 @@
 """`python -m nca_viewer` is `nca-viewer`."""
 
-import sys
-
-from nca_viewer.environment import prepare
-from nca_viewer.errors import INTERRUPTED_EXIT_CODE
+from nca_viewer.ending import run_program
+from nca_viewer.version import PROGRAM
 
 
 def main() -> None:
     """Run the command; Ctrl+C is no traceback even while it is being imported."""
-    passed_over = prepare()
-    try:
-        from nca_viewer.cli import main as command
-        from nca_viewer.launch import say
 
-        if passed_over:
-            say(passed_over)
-        command()
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED_EXIT_CODE)
+    def command() -> None:
+        from nca_viewer.cli import main
+
+        main()
+
+    run_program(PROGRAM, command)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,13 @@ to the disk and renamed. Where it replaces another, that one is first renamed to
 counts as the checkpoint for as long as nothing lies at NAME. So a process killed at any instant leaves the
 old or the new one, complete. One writer per directory is assumed; readers may come and go.
 
+What was written is read back before it counts. Orbax and tensorstore take a path for a URL, or for a pattern,
+so they are given every folder under a plain name; here any name that the system allows will do.
+
+What file managers, network file systems and synchronisers leave in a folder is passed over. Any other file in
+`state` that the manifest does not list is refused: orbax goes by which files it finds there (`_sharding`, for
+one), so the manifest's digest would not stand for what is loaded any more.
+
 Arrays are written from host memory: a checkpoint written on a GPU loads on a CPU. Importing this module
 imports neither JAX nor orbax; reading and writing do.
 """
@@ -55,6 +62,17 @@ _ORBAX_COMMIT_NAME = "commit_success.txt"
 _PACKAGES = ("nca-viewer", "jax", "jaxlib", "flax", "cax", "orbax-checkpoint", "numpy")
 _READ_ATTEMPTS = 20
 _LEAF_BYTES = 1024
+_NAMED_HINTS = 3
+_OPEN_FILES = Path("/proc/self/fd")
+
+# Orbax gives no file such a name; a name with a dot in front may be Zarr's metadata, which it would read.
+_LITTER = re.compile(
+    r"\.(?!z(array|attrs|group|metadata)$).*|.*~|~\$.*|~syncthing~.*|#.*#|#recycle|@eaDir|\$RECYCLE\.BIN"
+    r"|(eh)?thumbs(_vista)?\.db|desktop\.ini|Icon\r|lost\+found|__MACOSX|System Volume Information"
+    r"|.*\.sync-conflict-.*|.*conflicted copy.*|.*\.(swp|crdownload|part|tmp)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Names that others' programs leave in any folder: desktops, network file systems, editors, synchronisers."""
 _TREE_BYTES = 64 * 1024
 """What orbax and the manifest write beside the arrays' own bytes."""
 
@@ -94,9 +112,8 @@ def step_directory(run_directory: Path | str, step: int) -> Path:
 
 def checkpoint_steps(run_directory: Path | str) -> list[int]:
     """Updates of which a run has a complete checkpoint, ascending; empty where it has none."""
-    directory = Path(run_directory) / "checkpoints"
     try:
-        names = {entry.name for entry in directory.iterdir()}
+        names = os.listdir(step_directory(run_directory, 0).parent)
     except OSError:
         return []
     matches = (re.fullmatch(r"\.?step-(\d{8})(?:\.previous)?", name) for name in names)
@@ -108,45 +125,86 @@ def resolve_checkpoint(path_or_name: Path | str) -> Path:
     """The checkpoint directory that is meant.
 
     Args:
-        path_or_name: A bundled checkpoint's name, a checkpoint directory, or a training run's directory,
-            which means its newest complete checkpoint. A bundled name goes before a directory of the same
-            name; write `./model` for the directory.
+        path_or_name: A bundled checkpoint's name; a checkpoint directory, or its manifest or `state`; a
+            training run's directory, or its `checkpoints`, which mean its newest complete checkpoint. A
+            bundled name goes before a directory of the same name; write `./model` for the directory.
 
     Returns:
         An absolute path. That the files are intact is checked when they are read.
 
     Raises:
-        CheckpointError: where there is no checkpoint; the message lists the bundled names.
+        CheckpointError: where there is no checkpoint; the message names those nearby, and the bundled names.
     """
-    if str(path_or_name) in bundled_checkpoint_names():
+    names = bundled_checkpoint_names()
+    if str(path_or_name) in names:
         return bundled_checkpoint(str(path_or_name))
-    remedy = "give a checkpoint directory, a run directory, or a bundled name"
-    if names := bundled_checkpoint_names():
-        remedy += f" ({', '.join(names)})"
     try:
         path = Path(path_or_name).expanduser().resolve()
+        if found := _checkpoint_at(path) or _checkpoint_around(path):
+            return found
         standing = _standing(path)
-        mode = mode_at(standing)
+        given, mode = repr(str(path_or_name)), mode_at(standing)
         if not mode:
-            raise CheckpointError(f"there is no checkpoint at {str(path_or_name)!r}; {remedy}")
-        if not stat.S_ISDIR(mode):
-            raise CheckpointError(f"{str(path_or_name)!r} is not a checkpoint directory; {remedy}")
-        if mode_at(standing / MANIFEST_NAME):
-            return standing
-        if (path / "checkpoints").is_dir():
-            steps = checkpoint_steps(path)
-            if not steps:
-                raise CheckpointError(
-                    f"the run {str(path_or_name)!r} has no complete checkpoint yet; {remedy}"
-                )
-            return _standing(step_directory(path, steps[-1]))
+            problem = f"there is no checkpoint at {given}"
+        elif not stat.S_ISDIR(mode):
+            problem = f"{given} is not a checkpoint directory"
+        elif _steps_folder(path) is not None:
+            problem = f"the run {given} has no complete checkpoint yet"
+        else:
+            problem = f"{given} holds no complete checkpoint ({MANIFEST_NAME} is missing)"
+        nearby = [name for name in names if name.casefold() == str(path_or_name).casefold()]
+        nearby += [str(neighbour) for neighbour in _checkpoints_near(path)]
     except (OSError, RuntimeError, ValueError) as error:  # no permission, a loop of links, a null byte
         raise CheckpointError(
             f"cannot look for a checkpoint at {str(path_or_name)!r}: {_line(error)}"
         ) from error
-    raise CheckpointError(
-        f"{str(path_or_name)!r} holds no complete checkpoint ({MANIFEST_NAME} is missing); {remedy}"
-    )
+    remedy = "give a checkpoint directory, a run directory, or a bundled name"
+    if names:
+        remedy += f" ({', '.join(names)})"
+    if nearby:
+        more = f" or one of {len(nearby) - _NAMED_HINTS} more" if len(nearby) > _NAMED_HINTS else ""
+        remedy = f"did you mean {' or '.join(repr(name) for name in nearby[:_NAMED_HINTS])}{more}?"
+    raise CheckpointError(f"{problem}; {remedy}")
+
+
+def _checkpoint_at(path: Path) -> Path | None:
+    """The checkpoint at a path, or the newest of the run there."""
+    standing = _standing(path)
+    if mode_at(standing / MANIFEST_NAME):
+        return standing
+    if (folder := _steps_folder(path)) and (steps := checkpoint_steps(folder.parent)):
+        return _standing(step_directory(folder.parent, steps[-1]))
+    return None
+
+
+def _steps_folder(path: Path) -> Path | None:
+    """Where a run, given by its own or by that very folder, keeps its checkpoints."""
+    folder = step_directory(path, 0).parent
+    if folder.is_dir():
+        return folder
+    return path if path.name == folder.name and path.is_dir() else None
+
+
+def _checkpoint_around(path: Path) -> Path | None:
+    """The checkpoint that a manifest, or anything below `state`, is part of."""
+    for part in (path, *path.parents[:2]):
+        if (
+            (part.name in (MANIFEST_NAME, "state"))
+            and part.exists()
+            and (part.parent / MANIFEST_NAME).exists()
+        ):
+            return part.parent
+    return None
+
+
+def _checkpoints_near(path: Path) -> list[Path]:
+    """What `resolve_checkpoint` would take among a directory's own directories, else around it."""
+    try:
+        inside = sorted(entry for entry in path.iterdir() if not _LITTER.fullmatch(entry.name))
+    except OSError:
+        inside = []
+    found = [entry for entry in inside if entry.is_dir() and _checkpoint_at(entry)]
+    return found or [parent for parent in path.parents[:2] if _checkpoint_at(parent)][:1]
 
 
 def _previous(path: Path) -> Path:
@@ -216,12 +274,13 @@ def _verify(path: Path) -> str:
         ) from error
     files = _parse_manifest(path, content)
     try:
-        stored = {file.relative_to(path).as_posix() for file in (path / "state").rglob("*") if file.is_file()}
+        stored = {name for name in _files_below(path) if name.startswith("state/")}
     except OSError as error:  # A folder in it may vanish while it is listed.
         raise CheckpointError(f"{path} is damaged: cannot list its files: {error.strerror}") from error
     if unlisted := sorted(stored - set(files)):
         raise CheckpointError(
-            f"{path} is damaged: {MANIFEST_NAME} does not list {unlisted[0]}; copy it again"
+            f"{path} holds a file that is not part of it: {MANIFEST_NAME} does not list {unlisted[0]}; "
+            f"move it elsewhere, since it might change what is loaded"
         )
     for name, entry in files.items():
         try:
@@ -238,13 +297,21 @@ def _verify(path: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def _files_below(directory: Path) -> Iterator[str]:
+    """Relative paths of a directory's files, without litter."""
+    for path in directory.rglob("*"):
+        name = path.relative_to(directory)
+        if path.is_file() and not any(_LITTER.fullmatch(part) for part in name.parts):
+            yield name.as_posix()
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_manifest(directory: Path) -> None:
-    names = sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
+    names = sorted(_files_below(directory))
     manifest = {
         "format": FORMAT_NAME,
         "format_version": FORMAT_VERSION,
@@ -281,9 +348,11 @@ def write_tree(path: Path | str, tree: Mapping[Any, Any], metadata: Mapping[str,
             raise OutputError(
                 f"cannot write the checkpoint {target}: something else is there; choose another name"
             )
-        for leftover in target.parent.glob(f".{_escape(target.name)}.partial-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
+        prefix = f".{target.name}.partial-"
+        for leftover in os.listdir(target.parent):
+            if leftover.startswith(prefix):
+                shutil.rmtree(target.parent / leftover, ignore_errors=True)
+        partial = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
     except OSError as error:
         raise OutputError(f"cannot write the checkpoint {target}: {error.strerror}") from error
     try:
@@ -293,6 +362,7 @@ def write_tree(path: Path | str, tree: Mapping[Any, Any], metadata: Mapping[str,
         (partial / "new" / _ORBAX_COMMIT_NAME).unlink(missing_ok=True)
         _write_manifest(partial / "new")
         _sync(partial / "new")
+        _require_readable(partial / "new", arrays["tree"], plain_metadata)
         _replace(partial / "new", target)
     except OSError as error:
         raise OutputError(
@@ -344,11 +414,7 @@ def _identity(path: Path) -> str | None:
 
 
 def _is_replaceable(path: Path) -> bool:
-    return (path / MANIFEST_NAME).exists() or not any(path.iterdir())
-
-
-def _escape(name: str) -> str:
-    return re.sub(r"([*?[])", r"[\1]", name)
+    return (path / MANIFEST_NAME).exists() or all(_LITTER.fullmatch(name) for name in os.listdir(path))
 
 
 def _host_tree(tree: Mapping[Any, Any], path: str = "") -> Tree:
@@ -387,6 +453,24 @@ def _require_room(path: Path, tree: Tree) -> None:
         path.unlink()
     elif shutil.disk_usage(path.parent).free < needed_bytes:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _require_readable(path: Path, tree: Tree, metadata: dict[str, Any]) -> None:
+    """Raise OSError where a directory just written does not give back what went in, bit for bit."""
+    try:
+        _verify(path)
+        read_tree, read_metadata = _orbax_load(path)
+    except CheckpointError as error:
+        raise OSError(f"it cannot be read back: {error}") from error
+    written, read = dict(_leaves(tree)), dict(_leaves(read_tree))
+    is_same = written.keys() == read.keys() and all(
+        (leaf.dtype, leaf.shape, leaf.tobytes()) == (read[name].dtype, read[name].shape, read[name].tobytes())
+        for name, leaf in written.items()
+    )
+    # As text, in which NaN equals NaN.
+    is_same &= json.dumps(read_metadata, sort_keys=True) == json.dumps(metadata, sort_keys=True)
+    if not is_same:
+        raise OSError("what was written is not what is read back")
 
 
 def _plain(value: Any) -> Any:
@@ -444,6 +528,24 @@ def _quiet_absl() -> Iterator[None]:
         absl.logging.set_verbosity(verbosity)
 
 
+@contextlib.contextmanager
+def _plain_name(directory: Path) -> Iterator[Path]:
+    """A directory under a name that no library takes for a pattern or a URL, and that is short and ASCII."""
+    if _OPEN_FILES.is_dir():
+        descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY)
+        try:
+            yield _OPEN_FILES / str(descriptor)
+        finally:
+            os.close(descriptor)
+    elif re.fullmatch(r"[A-Za-z0-9 ._/\\:-]+", str(directory)):
+        yield directory
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            link = Path(folder) / "link"
+            link.symlink_to(directory, target_is_directory=True)
+            yield link
+
+
 def _orbax_save(path: Path, tree: Tree, metadata: dict[str, Any]) -> None:
     from orbax.checkpoint import v1 as ocp
 
@@ -452,7 +554,8 @@ def _orbax_save(path: Path, tree: Tree, metadata: dict[str, Any]) -> None:
     with _ORBAX_LOCK, _quiet_absl(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
         try:
-            ocp.save(path, tree, custom_metadata=metadata)
+            with _plain_name(path.parent) as parent:
+                ocp.save(parent / path.name, tree, custom_metadata=metadata)
         except Exception as error:  # a full disk comes from tensorstore as a bare Exception
             failure = _line(error)
         if failure:
@@ -466,9 +569,9 @@ def _orbax_load(path: Path) -> tuple[Tree, dict[str, Any]]:
 
     try:
         metadata = json.loads((path / _ORBAX_METADATA_NAME).read_bytes())["custom_metadata"]
-        with _ORBAX_LOCK, _quiet_absl():
-            _read_through(path / "state")
-            tree = ocp.load(path, checkpointable_name="state")["tree"]
+        with _ORBAX_LOCK, _quiet_absl(), _plain_name(path) as directory:
+            _read_through(directory / "state")
+            tree = ocp.load(directory, checkpointable_name="state")["tree"]
     except Exception as error:  # orbax raises bare Exceptions, see its source
         raise CheckpointError(f"{path} cannot be read as a checkpoint: {_line(error)}") from error
     if not isinstance(tree, dict) or not isinstance(metadata, dict):
@@ -579,7 +682,11 @@ def load_checkpoint(path_or_name: Path | str) -> tuple[AttentionNCA, CheckpointI
     except ConfigError as error:
         raise CheckpointError(f"{path} has an unusable configuration: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointError(f"{path} is a checkpoint of something else than an automaton") from error
+        nearby = [str(neighbour) for neighbour in _checkpoints_near(path)]
+        remedy = f"did you mean {nearby[0]!r}?" if nearby else "choose another"
+        raise CheckpointError(
+            f"{path} is a checkpoint of something else than an automaton; {remedy}"
+        ) from error
     try:
         model = build_model(config, parameters)
     except CheckpointError as error:

@@ -14,6 +14,7 @@ import click
 
 from nca_viewer import config_file
 from nca_viewer.assets import bundled_checkpoint_names
+from nca_viewer.ending import Interrupted, as_interrupted, ending
 from nca_viewer.errors import DEBUG_VARIABLE, ConfigError, UserError, unexpected_message
 from nca_viewer.exhibit.director import OperatorExit, OperatorHold
 from nca_viewer.exhibit.texts import LANGUAGES
@@ -42,6 +43,7 @@ class _OneLineErrors(click.Command):
         """Run the command; as `click.Command.main`, but for the errors."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        ending.begin(PROGRAM)
         try:
             super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except click.exceptions.Exit as stop:
@@ -50,15 +52,24 @@ class _OneLineErrors(click.Command):
             _fail(error.format_message(), error.exit_code)
         except UserError as error:
             _fail(str(error), error.exit_code)
-        except (click.Abort, KeyboardInterrupt):
-            sys.exit(0)
+        except (Interrupted, click.Abort, KeyboardInterrupt):
+            ending.say_last_words()
+            sys.exit(ending.exit_code)
         except Exception as error:
+            if ending.is_told:  # What a library made of the interrupt.
+                ending.say_last_words()
+                sys.exit(ending.exit_code)
             if os.environ.get(DEBUG_VARIABLE):
                 raise
             if trouble := pygame_trouble():  # Then no error of it is unexpected.
                 _fail(f"{trouble}; {REMEDY}", ConfigError.exit_code)
             _fail(unexpected_message(error), 1)
         sys.exit(0)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Do the work; an interrupt is told in our own words."""
+        with as_interrupted():
+            return super().invoke(ctx)
 
 
 class _ViewerCommand(_OneLineErrors):

@@ -9,10 +9,8 @@ Importing the package changes nothing; the programs call `prepare` before they i
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import sys
 from collections.abc import MutableMapping
 
 _PREFIXES = ("JAX_", "FLAX_")
@@ -41,14 +39,11 @@ _OWN = {
 
 
 def prepare(environment: MutableMapping[str, str] = os.environ) -> str:
-    """Make the environment, and standard output, what the programs need; before JAX is imported.
+    """Make the environment what the programs need; before JAX is imported.
 
     Returns:
         A line that names what was passed over; empty where nothing was.
     """
-    with contextlib.suppress(AttributeError, ValueError):  # There may be no stdout, or another's.
-        # A file's name that the terminal has no letters for is no reason to fail.
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     for name, value in _OWN.items():
         environment.setdefault(name, value)
     strange = [name for name, value in environment.items() if _is_strange(name, value)]

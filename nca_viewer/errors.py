@@ -9,9 +9,6 @@ import unicodedata
 DEBUG_VARIABLE = "NCA_VIEWER_DEBUG"
 """Environment variable with which both command lines show the traceback of what should not happen."""
 
-INTERRUPTED_EXIT_CODE = 130
-"""What a program ends with that Ctrl+C kept from its task, as shells have it."""
-
 
 def unexpected_message(error: BaseException) -> str:
     """What both command lines say of an error that nobody expected."""

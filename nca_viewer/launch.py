@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from nca_viewer.ending import ending, ending_signals
 from nca_viewer.errors import (
-    INTERRUPTED_EXIT_CODE,
     DisplayError,
     DisplayLostError,
     RestartNeededError,
@@ -33,10 +33,6 @@ if TYPE_CHECKING:
     from nca_viewer.app import App
     from nca_viewer.display.window import Window
     from nca_viewer.operation.caretaker import Caretaker
-
-_ENDING_SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
 
 
 def say(message: str) -> None:
@@ -97,7 +93,7 @@ def run(config: ViewerConfig) -> None:
         caretaker.fail(error)
         raise
     except BaseException as error:
-        if not isinstance(error, SystemExit):
+        if not isinstance(error, SystemExit | KeyboardInterrupt):
             caretaker.fail(error)
         raise
 
@@ -168,16 +164,10 @@ def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: C
     sys.exit(exit_code)
 
 
-def on_ending_signals(end: Callable[[], None]) -> dict[int, Any]:
-    """Have the signals that would kill the program call a function; returns what they did before.
-
-    A hang-up that whoever started the program lets it ignore, as `nohup` does, stays ignored.
-    """
-    return {
-        number: signal.signal(number, lambda *_: end())
-        for number in _ENDING_SIGNALS
-        if number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN
-    }
+def on_ending_signals(end: Callable[[], None]) -> None:
+    """Have the signals that would end the program call a function, which ends it as on purpose."""
+    for number in ending_signals():
+        signal.signal(number, lambda *_: end())
 
 
 def _end_without_screen(caretaker: Caretaker) -> NoReturn:
@@ -267,10 +257,8 @@ def _run_headless(config: ViewerConfig, load: Callable[..., Exhibit], caretaker:
     from nca_viewer.display.window import HeadlessWindow
 
     recording = _Recording(config)
-    try:
-        exhibit = load(lambda stage: None)
-    except KeyboardInterrupt:
-        sys.exit(recording.finish(0))
+    ending.last_words = partial(recording.last_words, 0)
+    exhibit = load(lambda stage: None)
     app = open_app(
         HeadlessWindow(config.window_size),
         Loaded(exhibit),
@@ -280,16 +268,12 @@ def _run_headless(config: ViewerConfig, load: Callable[..., Exhibit], caretaker:
         caretaker=caretaker,
     )
     # What was made until then is kept.
-    earlier = on_ending_signals(app.quit)
-    try:
+    with ending.deferred(app.quit) as told:
         app.run()
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
-    exit_code = recording.finish(app.frames)
-    caretaker.end()
-    if exit_code:
-        sys.exit(exit_code)
+        recording.finish(app.frames)
+        caretaker.end()
+    if told.is_set():
+        raise KeyboardInterrupt
 
 
 class _Recording:
@@ -310,13 +294,21 @@ class _Recording:
         """Write it, after so many frames, and tell where those are too few; returns the exit code."""
         path, wanted = self._config.save, self._config.frames or 0
         if path is None:
-            return INTERRUPTED_EXIT_CODE if wanted and not frames else 0
+            return ending.exit_code if wanted and not frames else 0
         if self._images:
             self._write(path)
         if frames < wanted:
-            what = str(path) if self._images else f"{path} was not written"
-            click.echo(f"{PROGRAM}: ended after {frames} of {wanted} frames: {what}", err=True)
-        return 0 if self._images else INTERRUPTED_EXIT_CODE
+            ending.last_words = partial(self.last_words, frames)
+            ending.say_last_words()
+        return 0 if self._images else ending.exit_code
+
+    def last_words(self, frames: int) -> str:
+        """What there is to say after so many frames, where those are too few."""
+        path = self._config.save
+        if path is None:
+            return "interrupted"
+        what = str(path) if self._images else f"{path} was not written"
+        return f"ended after {frames} of {self._config.frames} frames: {what}"
 
     def _write(self, path: Path) -> None:
         from nca_viewer.display import capture

@@ -155,6 +155,183 @@ class TestTrees:
         assert_same_tree(read_tree("a/b/c")[0], {"x": np.ones(2)})
 
 
+ODD_NAMES = [
+    "b[1]",
+    "*?",
+    "back\\slash",
+    "per%41cent#:&",
+    "gs:/bucket",
+    "two\nlines and spaces",
+    "latin-\udce9",
+    "n" * 200 + "/" + "m" * 200,
+]
+
+
+class TestNames:
+    """A checkpoint may lie in any folder that the system allows."""
+
+    @pytest.mark.skipif(os.name != "posix", reason="names of POSIX")
+    @pytest.mark.parametrize("name", ODD_NAMES)
+    def test_what_is_written_is_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
+        try:
+            (tmp_path / name).mkdir(parents=True)
+        except OSError:
+            pytest.skip("the file system does not allow it")
+        monkeypatch.chdir(tmp_path)
+        for target in (Path(".") / name / "t", tmp_path / name / "t"):
+            write_tree(target, {"x": np.arange(3)}, {"value": 1})
+            tree, metadata = read_tree(target)
+            np.testing.assert_array_equal(tree["x"], np.arange(3))
+            assert metadata == {"value": 1}
+        assert [path.name for path in (tmp_path / name).iterdir()] == ["t"]
+
+    @pytest.mark.skipif(os.name != "posix", reason="names of POSIX")
+    def test_systems_without_names_of_open_folders_do_it_too(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(checkpoint, "_OPEN_FILES", tmp_path / "missing")
+        for name in ("plain", "b[1]"):
+            write_tree(tmp_path / name / "t", {"x": np.arange(3)}, {})
+            np.testing.assert_array_equal(read_tree(tmp_path / name / "t")[0]["x"], np.arange(3))
+
+    @pytest.mark.parametrize("damage", ["lost", "changed"])
+    def test_what_cannot_be_read_back_does_not_count(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+    ):
+        write_tree(tmp_path / "t", {"x": np.ones(2)}, {"value": 1})
+        save = checkpoint._orbax_save
+
+        def damaging(path: Path, tree: dict, metadata: dict):
+            save(path, {"tree": {"x": np.zeros(2)}}, metadata)
+            if damage == "lost":
+                shutil.rmtree(path / "state" / "d")
+
+        monkeypatch.setattr(checkpoint, "_orbax_save", damaging)
+        with pytest.raises(OutputError, match="read back"):
+            write_tree(tmp_path / "t", {"x": np.full(2, 2.0)}, {"value": 2})
+        assert read_tree(tmp_path / "t")[1] == {"value": 1}
+        assert [path.name for path in tmp_path.iterdir()] == ["t"]
+
+
+class TestStrangers:
+    """Files that the manifest does not list."""
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            ".DS_Store",
+            "._manifest.ocdbt",
+            ".nfs000000000012",
+            ".directory",
+            ".syncthing.manifest.ocdbt.tmp",
+            ".dropbox.attr",
+            "Thumbs.db",
+            "thumbs.db",
+            "desktop.ini",
+            "Icon\r",
+            "manifest.ocdbt~",
+            "manifest.sync-conflict-20260101-120000-ABCDEFG.ocdbt",
+            "manifest (a's conflicted copy 2026-01-01).ocdbt",
+            "__MACOSX/state/._manifest.ocdbt",
+            "lost+found/#12",
+            "@eaDir/x@SynoEAStream",
+        ],
+    )
+    def test_litter_is_passed_over(self, copied_checkpoint: Path, name: str):
+        for folder in ("", "state", "state/d"):
+            path = copied_checkpoint / folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("litter")
+        checkpoint._verify(copied_checkpoint)
+        assert (copied_checkpoint / name).exists()
+
+    def test_a_checkpoint_with_litter_loads(self, copied_checkpoint: Path):
+        (copied_checkpoint / "state" / ".DS_Store").write_text("litter")
+        (copied_checkpoint / "state" / "__MACOSX").mkdir()
+        load_checkpoint(copied_checkpoint)
+
+    @pytest.mark.parametrize(
+        "name", ["_sharding", "notes.txt", ".zarray", "d/0123456789", "manifest (1).ocdbt"]
+    )
+    def test_what_orbax_might_read_is_named(self, copied_checkpoint: Path, name: str):
+        (copied_checkpoint / "state" / name).write_text("stranger")
+        told = refusal(copied_checkpoint)
+        assert f"does not list state/{name}; move it elsewhere" in told
+        assert "damaged" not in told
+
+    def test_what_lies_beside_the_state_is_nobody_s_business(self, copied_checkpoint: Path):
+        (copied_checkpoint / "README.txt").write_text("mine")
+        checkpoint._verify(copied_checkpoint)
+
+    def test_litter_does_not_become_part_of_a_checkpoint(self, copied_checkpoint: Path):
+        before = (copied_checkpoint / "MANIFEST.json").read_text()
+        (copied_checkpoint / "state" / ".DS_Store").write_text("litter")
+        resign(copied_checkpoint)
+        assert (copied_checkpoint / "MANIFEST.json").read_text() == before
+
+    def test_a_folder_with_nothing_but_litter_is_free(self, tmp_path: Path):
+        (tmp_path / "t").mkdir()
+        (tmp_path / "t" / ".DS_Store").write_text("litter")
+        write_tree(tmp_path / "t", {"x": np.ones(2)}, {})
+        assert not (tmp_path / "t" / ".DS_Store").exists()
+
+
+class TestNeighbours:
+    """A path near a checkpoint."""
+
+    @pytest.fixture
+    def run(self, tmp_path: Path, small_checkpoint: Path) -> Path:
+        run = tmp_path / "runs" / "one"
+        for step in (4, 8):
+            shutil.copytree(small_checkpoint, step_directory(run, step))
+        shutil.copytree(small_checkpoint, run / "best")
+        (run / "sheets").mkdir()
+        return run
+
+    @pytest.mark.parametrize(
+        ("given", "found"),
+        [
+            ("checkpoints", "checkpoints/step-00000008"),
+            ("checkpoints/step-00000004/state", "checkpoints/step-00000004"),
+            ("checkpoints/step-00000004/state/d", "checkpoints/step-00000004"),
+            ("checkpoints/step-00000004/MANIFEST.json", "checkpoints/step-00000004"),
+            ("best/state", "best"),
+            ("best/state/manifest.ocdbt", "best"),
+        ],
+    )
+    def test_what_can_only_mean_one_checkpoint_is_taken(self, run: Path, given: str, found: str):
+        assert resolve_checkpoint(run / given) == run / found
+
+    @pytest.mark.parametrize(
+        ("given", "named"),
+        [
+            ("..", "."),
+            ("sheets", "."),
+            ("checkpoints/step-00000005", "checkpoints"),
+            ("config.json", "."),
+        ],
+    )
+    def test_what_would_work_is_named(self, run: Path, given: str, named: str):
+        assert refusal(run / given).endswith(f"did you mean {str(run / named)!r}?")
+        resolve_checkpoint(run / named)
+
+    def test_of_many_runs_a_few_are_named(self, run: Path):
+        for name in ("two", "three", "zero"):
+            shutil.copytree(run / "best", run.parent / name)
+        names = " or ".join(repr(str(run.parent / name)) for name in ("one", "three", "two"))
+        assert refusal(run.parent).endswith(f"did you mean {names} or one of 1 more?")
+
+    def test_the_training_s_own_state_names_the_run(self, run: Path):
+        write_tree(run / "resume", {"state": {"0": np.ones(2)}}, {})
+        for inside in ("resume", "resume/state"):
+            told = refusal(run / inside)
+            assert told.endswith(f"something else than an automaton; did you mean {str(run)!r}?")
+
+    def test_a_bundled_name_in_other_letters(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.chdir(tmp_path)
+        assert refusal("Model").endswith("did you mean 'model'?")
+
+
 class TestWriting:
     def test_replacing_leaves_nothing_of_the_old_one(self, tmp_path: Path):
         for value in (1, 2, 3):

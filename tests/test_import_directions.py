@@ -21,6 +21,7 @@ TRAINING_MAY_USE = {
         "backend",
         "config",
         "checkpoint",
+        "ending",
         "environment",
         "errors",
         "assets",

@@ -1,8 +1,19 @@
 """`python -m training` is `nca-train`."""
 
-import sys
+from nca_viewer.ending import run_program
+from training import PROGRAM
 
-from training.cli import main
+
+def main() -> None:
+    """Run the command; Ctrl+C is no traceback even while it is being imported."""
+
+    def command() -> int:
+        from training.cli import main
+
+        return main()
+
+    run_program(PROGRAM, command)
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

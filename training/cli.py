@@ -23,15 +23,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nca_viewer.config import ModelConfig
-from nca_viewer.environment import prepare
-from nca_viewer.errors import (
-    DEBUG_VARIABLE,
-    INTERRUPTED_EXIT_CODE,
-    ConfigError,
-    UserError,
-    one_line,
-    unexpected_message,
-)
+from nca_viewer.ending import Interrupted, as_interrupted, ending
+from nca_viewer.errors import DEBUG_VARIABLE, ConfigError, UserError, one_line, unexpected_message
+from training import PROGRAM
 from training.config import RECIPES, TrainConfig
 
 if TYPE_CHECKING:
@@ -39,13 +33,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from training.hosts import Hosts
-
-PROGRAM = "nca-train"
-
-
-class Interrupted(Exception):
-    """Ctrl+C, with what to do next."""
-
 
 _EXTRA_MODULES = ("optax", "tqdm", "pooch", "skimage", "tensorboardX", "filelock")
 """What the extra `train` of pyproject.toml installs, by the names that are imported."""
@@ -59,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; None takes those of the process.
 
     Returns:
-        The exit code: 0, 2 for whatever a user can set right, 130 after Ctrl+C, 1 for what should not happen.
+        The exit code: 0, 2 for whatever a user can set right, 1 for what should not happen, and that of
+        `nca_viewer.ending` where a signal told it to end.
     """
     exit_code = _run(list(sys.argv[1:] if arguments is None else arguments))
     if "jax" in sys.modules and sys.modules["jax"].distributed.is_initialized():
@@ -70,9 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    if passed_over := prepare():
-        click.echo(f"{PROGRAM}: {passed_over}", err=True)
     logging.basicConfig(format=f"{PROGRAM}: %(message)s", level=logging.WARNING)
+    ending.begin(PROGRAM)
     try:
         result = cli.main(arguments, prog_name=PROGRAM, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -82,13 +69,13 @@ def _run(arguments: Sequence[str]) -> int:
         return _complain(error.format_message(), UserError.exit_code)
     except UserError as error:
         return _complain(str(error), error.exit_code)
-    except Interrupted as error:
-        click.echo(f"{PROGRAM}: {error}", err=True)
-        return INTERRUPTED_EXIT_CODE
-    except (KeyboardInterrupt, click.Abort):
-        click.echo(f"{PROGRAM}: interrupted", err=True)
-        return INTERRUPTED_EXIT_CODE
+    except (Interrupted, click.Abort, KeyboardInterrupt):
+        ending.say_last_words()
+        return ending.exit_code
     except Exception as error:
+        if ending.is_told:  # What a library made of the interrupt.
+            ending.say_last_words()
+            return ending.exit_code
         if os.environ.get(DEBUG_VARIABLE):
             raise
         if isinstance(error, ModuleNotFoundError) and error.name in _EXTRA_MODULES:
@@ -212,7 +199,14 @@ def _given(config: type, options: dict[str, Any]) -> dict[str, Any]:
 # ---- Commands ----
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class _Program(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an interrupt is told in our own words."""
+        with as_interrupted():
+            return super().invoke(ctx)
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="nca-viewer", prog_name=PROGRAM)
 def cli() -> None:
     """Train, judge and show the automaton that draws digits through self-attention."""
@@ -290,35 +284,35 @@ def fit(
     config = dataclasses.replace(preset.train, **_given(TrainConfig, options))
     model_config = dataclasses.replace(preset.model, **model_fields)
     others = _other_hosts(coordinator, host_count, host_index, timeout_seconds, config.batch_size)
-    try:
-        with others as hosts:
-            _check_backend(every_core=hosts.count == 1)
-            from training.data import load_images
-            from training.run import stored_configs
+    remedy = f"continue with: {_resume_command()}"
+    # Of several hosts only the first need see the run's folder.
+    may_continue = resume or bool(host_index)
+    ending.last_words = lambda: f"interrupted; {remedy if may_continue else 'nothing was begun yet'}"
+    with others as hosts:
+        _check_backend(every_core=hosts.count == 1)
+        from training.data import load_images
+        from training.run import RunFiles, stored_configs
 
-            # Of several hosts only the first may see the run's folder: there each is given the numbers.
-            if resume and recipe is None and hosts.count == 1 and (stored := stored_configs(run_dir)):
-                config = dataclasses.replace(stored[0], **_given(TrainConfig, options))
-                model_config = dataclasses.replace(stored[1], **model_fields)
-            images, _ = load_images(data, "train", data_dir, model_config.height, model_config.width)
-            channels = images.shape[-1]
-            if model_fields.get("visible_channel_size", channels) != channels:
-                raise ConfigError(
-                    f"--visible-channel-size {model_fields['visible_channel_size']} does not fit the images "
-                    f"of {data}, which have {channels}; leave it out"
-                )
-            model_config = dataclasses.replace(model_config, visible_channel_size=channels)
-            parts = set_aside(images, config.validation_images)
-            from training.run import fit as train
+        was_begun = RunFiles(run_dir).config.exists
+        ending.last_words = lambda: (
+            f"interrupted; {remedy if may_continue or was_begun() else 'nothing was begun yet'}"
+        )
+        # Of several hosts only the first may see the run's folder: there each is given the numbers.
+        if resume and recipe is None and hosts.count == 1 and (stored := stored_configs(run_dir)):
+            config = dataclasses.replace(stored[0], **_given(TrainConfig, options))
+            model_config = dataclasses.replace(stored[1], **model_fields)
+        images, _ = load_images(data, "train", data_dir, model_config.height, model_config.width)
+        channels = images.shape[-1]
+        if model_fields.get("visible_channel_size", channels) != channels:
+            raise ConfigError(
+                f"--visible-channel-size {model_fields['visible_channel_size']} does not fit the images "
+                f"of {data}, which have {channels}; leave it out"
+            )
+        model_config = dataclasses.replace(model_config, visible_channel_size=channels)
+        parts = set_aside(images, config.validation_images)
+        from training.run import fit as train
 
-            newest = train(config, model_config, *parts, run_dir, resume=resume, hosts=hosts)
-    except KeyboardInterrupt:
-        from training.run import RunFiles
-
-        # Of several hosts only the first need see the run's folder.
-        was_begun = bool(host_index) or RunFiles(run_dir).config.exists()
-        remedy = f"continue with: {_resume_command()}" if was_begun else "nothing was begun yet"
-        raise Interrupted(f"interrupted; {remedy}") from None
+        newest = train(config, model_config, *parts, run_dir, resume=resume, hosts=hosts)
     if hosts.is_first:
         click.echo(f"newest checkpoint: {newest}")
 

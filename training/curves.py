@@ -52,7 +52,8 @@ class Curves:
         try:
             self._events_directory.mkdir(parents=True, exist_ok=True)
             name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
-            self._events = RecordWriter(str(self._events_directory / name))
+            # It takes a path that begins with "gs:" for a place in a cloud, and writes there.
+            self._events = RecordWriter(str((self._events_directory / name).absolute()))
         except OSError as error:
             raise OutputError(f"cannot write {self._events_directory}: {error.strerror or error}") from error
         self._add_event(0, file_version="brain.Event:2")

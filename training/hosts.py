@@ -29,7 +29,8 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 
 from nca_viewer.checkpoint import package_versions
-from nca_viewer.errors import INTERRUPTED_EXIT_CODE, ConfigError, UserError, unexpected_message
+from nca_viewer.ending import ending
+from nca_viewer.errors import ConfigError, UserError, unexpected_message
 from training.apart import Apart
 
 LOST_EXIT_CODE = 1
@@ -244,7 +245,7 @@ class Hosts:
         if isinstance(error, UserError):
             message, exit_code = f"host {self.index} stopped: {error}", error.exit_code
         elif isinstance(error, KeyboardInterrupt):
-            message, exit_code = f"host {self.index} was interrupted", INTERRUPTED_EXIT_CODE
+            message, exit_code = f"host {self.index} was interrupted", ending.exit_code
         else:
             message, exit_code = f"host {self.index} stopped: {unexpected_message(error)}", 1
         self._tell(message, exit_code)

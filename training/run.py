@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import math
-import signal
+import os
 import sys
 import threading
 import time
@@ -37,6 +37,7 @@ from nca_viewer.checkpoint import (
     write_tree,
 )
 from nca_viewer.config import ModelConfig
+from nca_viewer.ending import ending
 from nca_viewer.errors import ConfigError, OutputError, UserError
 from training.config import TrainConfig
 from training.curves import Curves, read_rows
@@ -69,6 +70,8 @@ SHEET_IMAGES = 8
 """Validation images on every checkpoint's sample sheet."""
 
 _DRAWING_COUNT = 2048
+_LONGEST_INNER_NAME = 150
+"""Characters of the path of any file in a checkpoint, or of TensorBoard's."""
 
 
 class DivergenceError(UserError):
@@ -88,7 +91,12 @@ class RunFiles:
     directory: Path
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "directory", Path(self.directory).expanduser())
+        try:
+            object.__setattr__(self, "directory", Path(self.directory).expanduser())
+        except RuntimeError as error:
+            raise ConfigError(
+                f"{str(self.directory)!r} names nobody's home; write ./ before a name that begins with ~"
+            ) from error
 
     @property
     def config(self) -> Path:
@@ -155,7 +163,7 @@ def fit(
             hosts were given different ones; if the automaton has no room for the memory that it is to have.
         DivergenceError: after too many roll-backs.
         OutputError: if a file cannot be written; the last save survives.
-        KeyboardInterrupt: after the state was saved.
+        KeyboardInterrupt: told to end; all updates were saved.
     """
     if config.memory:
         require_room(model_config)
@@ -166,9 +174,9 @@ def fit(
     with contextlib.ExitStack() as stack:
         if hosts.is_first:
             stack.enter_context(_locked(files))
-        interrupted = stack.enter_context(_deferred_interrupt())
-        if hosts.is_first:
             _check_claim(files, settings, resume=resume)
+        # Several hosts end together, after a vote; one alone defers only what has to be saved.
+        told = stack.enter_context(ending.deferred(lambda: None)) if hosts.count > 1 else None
         return _fit(
             config,
             model_config,
@@ -177,7 +185,7 @@ def fit(
             validation_images,
             files,
             hosts,
-            interrupted,
+            told,
             resume=resume,
             progress=progress,
         )
@@ -191,7 +199,7 @@ def _fit(
     validation_images: NDArray[np.float32],
     files: RunFiles,
     hosts: Hosts,
-    interrupted: threading.Event,
+    told: threading.Event | None,
     *,
     resume: bool,
     progress: bool,
@@ -218,16 +226,16 @@ def _fit(
         if config.memory:
             parameters = with_memory(dynamics, parameters)
         state = state._replace(parameters=parameters, average=jax.tree.map(jnp.copy, parameters))
-        _claim(files, settings)
-        _save(files, state, recent, hosts)
+        with _deferred(told):
+            _claim(files, settings)
+            _save(files, state, recent, hosts)
     images, state = layout.replicate(images), layout.replicate(hosts.share(state))
     step = int(state.step)
     curves = Curves(files.directory, step) if hosts.is_first else None
-    train_step = make_train_step(dynamics, config, layout)
-    if hosts.count > 1:
-        # The first time devices wait for each other but half a minute, and a compiler may take longer.
-        train_step = cast(Any, train_step).lower(state, images).compile()
-        hosts.wait()
+    # While it is compiled there is nothing to save, and so nothing that an interrupt must wait for. Besides,
+    # the first time devices wait for each other but half a minute, and a compiler may take longer.
+    train_step = cast(Any, make_train_step(dynamics, config, layout)).lower(state, images).compile()
+    hosts.wait()
     validate = make_validation(dynamics, validation_images[: config.validation_images], seed=config.seed + 1)
     schedule = learning_rate_schedule(config)
     started_seconds = time.monotonic()
@@ -247,21 +255,31 @@ def _fit(
             }
         )
 
-    def measure_and_save() -> None:
-        """The checkpoint of this update, its figures and its sheet; and the whole state."""
+    def measure() -> None:
+        """The checkpoint of this update, its figures and its sheet.
+
+        The state was saved before: what is interrupted here is made up for when the run is resumed.
+        """
         assert curves is not None
         shown.note("measuring the checkpoint")
         parameters = jax.device_get(state.average)
         measured = validate(parameters)
         loss = float(np.mean([entry.loss for entry in recent]))
         text = ", ".join(f"{name} {value:.2f}" for name, value in measured.items())
-        shown.write(f"update {step}: loss {loss:.5f}, {text}")
         measured["loss"] = loss
-        _checkpoint(files, curves, step, parameters, config, dynamics, measured, validation_images, hosts)
-        _save(files, state, recent, hosts)
+        with _deferred(told):
+            _checkpoint(files, curves, step, parameters, config, dynamics, measured, validation_images, hosts)
+        shown.write(f"update {step}: loss {loss:.5f}, {text}")
 
-    try:
-        while step < config.train_steps and not hosts.stop(interrupted.is_set()):
+    def is_due() -> bool:
+        return step % config.checkpoint_every == 0 or step == config.train_steps
+
+    def train_until_due(told: threading.Event) -> bool:
+        """Make updates up to the next checkpoint; whether it came to that."""
+        nonlocal state, step
+        while step < config.train_steps:
+            if hosts.stop(told.is_set()):
+                return False
             state, metrics = train_step(state, images)
             metrics = Metrics(*(float(value) for value in metrics))
             if not hosts.share(np.bool_(_is_sound(metrics, recent, config))):
@@ -281,14 +299,23 @@ def _fit(
             shown.advance(step, float(np.mean([entry.loss for entry in recent])))
             if hosts.is_first and step % REPORTED_STEPS == 0:
                 report()
-            if step % config.checkpoint_every == 0 or step == config.train_steps:
+            if is_due():
                 state = _brought_together(state, layout, hosts)
+                return True
+        return False
+
+    try:
+        if curves is not None and recent and is_due() and not _was_measured(curves, step):
+            measure()
+        while step < config.train_steps:
+            with _deferred(told) as wanted:
+                came_to_it = train_until_due(wanted)
                 if hosts.is_first:
-                    measure_and_save()
-        if step < config.train_steps:
+                    _save(files, state, recent, hosts)
+            if not came_to_it:
+                raise KeyboardInterrupt
             if hosts.is_first:
-                _save(files, state, recent, hosts)
-            raise KeyboardInterrupt
+                measure()
     finally:
         if curves is not None:
             curves.close()
@@ -297,27 +324,13 @@ def _fit(
     return step_directory(files.directory, max(checkpoint_steps(files.directory), default=step))
 
 
-@contextlib.contextmanager
-def _deferred_interrupt() -> Iterator[threading.Event]:
-    """Let Ctrl+C wait for the end of an update, whose half-way state could not be saved, or of a save.
+def _deferred(told: threading.Event | None) -> contextlib.AbstractContextManager[threading.Event]:
+    """Work that an interrupt must wait for; `told`, where everything is deferred already."""
+    return ending.deferred() if told is None else contextlib.nullcontext(told)
 
-    It sets the event. A second Ctrl+C does not wait. Outside the main thread nothing changes.
-    """
-    interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted
-        return
-    previous = signal.getsignal(signal.SIGINT)
 
-    def interrupt(*_: object) -> None:
-        interrupted.set()
-        signal.signal(signal.SIGINT, previous)
-
-    signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, previous)
+def _was_measured(curves: Curves, step: int) -> bool:
+    return any(int(row["step"]) == step for row in read_rows(curves.validation))
 
 
 Settings = dict[str, dict[str, Any]]
@@ -338,6 +351,9 @@ def _locked(files: RunFiles) -> Iterator[None]:
         raise ConfigError(f"{directory} is a file; choose another --run-dir, a folder that may be new")
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        # All that will be written there must have room for its name, too.
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(step_directory(directory, 0) / ("x" * _LONGEST_INNER_NAME))
         with FileLock(files.lock, timeout=0):
             try:
                 yield

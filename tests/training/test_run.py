@@ -327,6 +327,56 @@ def test_an_interrupt_while_the_start_is_saved_waits_for_the_save(
     assert stored_configs(tmp_path) == (TRAIN, MODEL)
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="signals of POSIX")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_other_ends_than_ctrl_c_save_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def interrupt(*_: Any) -> bool:
+        signal.raise_signal(getattr(signal, name))
+        return True
+
+    before = signal.getsignal(getattr(signal, name))
+    monkeypatch.setattr(run_module, "_is_sound", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path)
+    assert read_tree(tmp_path / "resume")[0]["recent"][0, 0] > 0  # The one update that was made.
+    assert signal.getsignal(getattr(signal, name)) is before
+
+
+def test_a_checkpoint_that_was_interrupted_is_made_up_for(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = run_module._checkpoint
+
+    def interrupted(*arguments: Any) -> None:
+        if arguments[2] == TRAIN.train_steps:
+            raise KeyboardInterrupt
+        checkpoint(*arguments)
+
+    monkeypatch.setattr(run_module, "_checkpoint", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path)
+    monkeypatch.undo()
+    assert same(finished / "resume", tmp_path / "resume")  # Nothing of the updates is lost.
+    assert train(tmp_path, resume=True) == tmp_path / "checkpoints" / "step-00000012"
+    assert same(finished / "best", tmp_path / "best")
+    assert (finished / "validation.csv").read_text() == (tmp_path / "validation.csv").read_text()
+    assert train(tmp_path, resume=True) == tmp_path / "checkpoints" / "step-00000012"
+    assert (finished / "validation.csv").read_text() == (tmp_path / "validation.csv").read_text()
+
+
+def test_a_folder_without_room_for_longer_names_is_refused_before_the_training(tmp_path: Path) -> None:
+    directory = tmp_path
+    while len(str(directory)) < os.pathconf("/", "PC_PATH_MAX") - 150:
+        directory /= "n" * 99
+    with pytest.raises(OutputError, match="File name too long"):
+        train(directory / "run")
+
+
+def test_nobody_s_home_is_no_folder() -> None:
+    with pytest.raises(ConfigError, match=r"write \./ before a name that begins with ~"):
+        RunFiles(Path("~nobody-of-that-name/run"))
+
+
 def test_a_run_killed_before_its_first_save_can_be_resumed(finished: Path, tmp_path: Path) -> None:
     config = tmp_path / "config.json"
     config.write_text(RunFiles(finished).config.read_text())
