@@ -211,6 +211,8 @@ class App:
         """
         if self._exhibit is None:
             self._exhibit = self._loading.poll()
+            if self._exhibit is not None and self._exhibit.note:
+                self.message = Message.note(self._exhibit.note, self.window.now_seconds())
         if self._exhibit is None:
             self._waiting_frame()
             self._caretaker.starting(self.window.now_seconds(), self._loading.stage)

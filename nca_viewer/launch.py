@@ -180,6 +180,8 @@ def _run_headless(config: ViewerConfig, load: Callable[..., Exhibit], caretaker:
         exhibit = load(lambda stage: None)
     except KeyboardInterrupt:
         sys.exit(recording.finish(0))
+    if exhibit.note:
+        click.echo(f"{PROGRAM}: {exhibit.note}", err=True)
     app = App(
         HeadlessWindow(config.window_size),
         Loaded(exhibit),

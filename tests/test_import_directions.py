@@ -21,6 +21,7 @@ TRAINING_MAY_USE = {
         "config",
         "checkpoint",
         "errors",
+        "pictures",
         "assets",
         "handwriting",
         "selftest",
