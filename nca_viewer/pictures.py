@@ -8,9 +8,11 @@ The rule, for one picture or for a whole data set, which is decided as one:
   the smallest usual one that all pictures of their kind fit into, 1 (of fractions), 255 or 65,535, else the
   largest number there is. What is negative or no number is black.
 - Transparency: strokes on nothing are laid on black, or on white where they are dark, so that strokes of
-  every colour are seen. Where most of a picture's border is opaque, its holes get the border's colour.
+  every colour are seen; in grey each picture for itself, in colour all alike. Where most of the border of a
+  picture is opaque, its holes get the colour of the border.
 - Colour: a picture without colour is grey. The colours of others stay as they are.
-- Polarity: ink is 1. Grey pictures of dark ink on light paper are inverted, all or none.
+- Polarity: ink is 1. Grey pictures of dark ink on light paper are inverted, all or none; strokes on nothing
+  always have their paper at 0.
 - Size: at most `MAX_PIXELS`.
 
 "As is" (`nca-viewer --start-as-is`, `nca-train --data-as-is`) leaves the polarity as it is. Without it, a
@@ -92,9 +94,10 @@ class Decision:
     Attributes:
         white_of_fractions: White in pictures of floating-point numbers.
         white_of_whole_numbers: White in pictures of whole numbers that do not tell theirs.
-        nothing: The level that strokes on nothing are laid on, 0 or 1.
+        nothing: The level that coloured strokes on nothing are laid on, 0 or 1.
         is_grey: Whether the levels are grey, else RGB.
-        is_inverted: Whether grey pictures are dark ink on light paper.
+        is_inverted: Whether grey pictures are dark ink on light paper, and are inverted.
+        as_is: Whether no picture is inverted.
     """
 
     white_of_fractions: float = 1.0
@@ -102,6 +105,7 @@ class Decision:
     nothing: float = 0.0
     is_grey: bool = True
     is_inverted: bool = False
+    as_is: bool = False
 
 
 def read_picture(path: Path, *, longest_pixels: int | None = None) -> Picture:
@@ -169,21 +173,20 @@ def decide(pictures: Sequence[Picture], *, is_grey: bool | None = None, as_is: b
     fractions = [picture for picture in untold if picture.are_fractions]
     whole_numbers = [picture for picture in untold if not picture.are_fractions]
     shown = [_light_on_nothing(picture) for picture in pictures if _is_on_nothing(picture)]
-    weights = sum(weight for _, weight in shown)
-    is_dark = bool(shown) and weights > 0 and sum(light for light, _ in shown) / weights < 0.5
     decision = Decision(
         white_of_fractions=_white(fractions, (1.0, 255.0, 65535.0)),
         white_of_whole_numbers=_white(whole_numbers, (255.0, 65535.0)),
-        nothing=1.0 if is_dark else 0.0,
+        nothing=_level_of_nothing(shown),
         is_grey=all(picture.is_grey for picture in pictures) if is_grey is None else is_grey,
+        as_is=as_is,
     )
     if as_is or not decision.is_grey:
         return decision
-    step = max(1, len(pictures) // _POLARITY_SAMPLE)
+    opaque = [picture for picture in pictures if not _is_on_nothing(picture)]
+    step = max(1, len(opaque) // _POLARITY_SAMPLE)
     dark, light = 0.0, 0.0
-    for picture in pictures[::step]:
-        coarse = _coarse(levels(picture, decision)[..., 0])
-        scores = ink_scores(coarse, known_paper(picture, decision))
+    for picture in opaque[::step]:
+        scores = ink_scores(_coarse(levels(picture, decision)[..., 0]))
         dark, light = dark + scores[0], light + scores[1]
     return replace(decision, is_inverted=dark > _POLARITY_MARGIN * light)
 
@@ -195,22 +198,32 @@ def levels(picture: Picture, decision: Decision) -> NDArray[np.float32]:
         white = decision.white_of_fractions if picture.are_fractions else decision.white_of_whole_numbers
     values = picture.values.astype(np.float32) / np.float32(white)
     if picture.opacity is not None:
-        paper = np.full(values.shape[-1], decision.nothing, np.float32)
-        if not _is_on_nothing(picture):
+        paper: NDArray[np.float32] | float | None = known_paper(picture, decision)
+        if paper is None:
             is_opaque = _border(picture.opacity) == 255
             paper = np.median(_border(values)[is_opaque], axis=0)
         opacity = picture.opacity[..., None].astype(np.float32) / np.float32(255)
-        values = values * opacity + paper * (1 - opacity)
+        values = values * opacity + np.float32(paper) * (1 - opacity)
     if not decision.is_grey:
         return np.repeat(values, 3, axis=-1) if picture.is_grey else values
     if not picture.is_grey:
         values = _luminance(values)[..., None]
-    return 1 - values if decision.is_inverted else values
+    return 1 - values if is_inverted(picture, decision) else values
+
+
+def is_inverted(picture: Picture, decision: Decision) -> bool:
+    """Whether a picture is dark ink on light paper, and its levels are inverted."""
+    paper = known_paper(picture, decision)
+    if paper is None:
+        return decision.is_inverted
+    return decision.is_grey and not decision.as_is and paper == 1
 
 
 def known_paper(picture: Picture, decision: Decision) -> float | None:
     """The level of a picture's paper before it is inverted, where it is known because it is transparent."""
-    return decision.nothing if _is_on_nothing(picture) else None
+    if not _is_on_nothing(picture):
+        return None
+    return _level_of_nothing([_light_on_nothing(picture)]) if decision.is_grey else decision.nothing
 
 
 # ---- decoding ----
@@ -340,6 +353,11 @@ def _border(pixels: NDArray) -> NDArray:
 def _is_on_nothing(picture: Picture) -> bool:
     """Whether a picture is strokes on nothing: most of its border is transparent."""
     return picture.opacity is not None and float(np.mean(_border(picture.opacity) == 255)) < 0.5
+
+
+def _level_of_nothing(shown: Sequence[tuple[float, float]]) -> float:
+    """What strokes on nothing are best seen on, given the light of each picture and how much that is."""
+    return 1.0 if sum(light for light, _ in shown) < 0.5 * sum(weight for _, weight in shown) else 0.0
 
 
 def _light_on_nothing(picture: Picture) -> tuple[float, float]:

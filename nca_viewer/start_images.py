@@ -91,20 +91,21 @@ def fit_start_image(picture: Picture, config: ModelConfig, *, as_is: bool = Fals
         float32[H, W, visible_channel_size] in [0, 1]; and what is to be told of it, or nothing.
     """
     from nca_viewer.ink import find_ink, place_ink
-    from nca_viewer.pictures import decide, known_paper, levels
+    from nca_viewer.pictures import decide, is_inverted, known_paper, levels
 
     is_grey = config.visible_channel_size == 1
     decision = decide([picture], is_grey=is_grey, as_is=as_is)
-    values = levels(picture, replace(decision, is_inverted=False))
+    is_dark = is_inverted(picture, decision)
     image = np.zeros(config.image_shape, np.float32)
     notes = []
     if is_grey and not as_is:
-        ink = find_ink(values[..., 0], is_dark=decision.is_inverted, paper=known_paper(picture, decision))
+        values = levels(picture, replace(decision, is_inverted=False, as_is=True))[..., 0]
+        ink = find_ink(values, is_dark=is_dark, paper=known_paper(picture, decision))
         if ink is not None:
             image[..., 0] = place_ink(ink, config.height, config.width)
-            notes.append(f"{'dark ink inverted, ' if decision.is_inverted else ''}cropped and centred")
+            notes.append(f"{'dark ink inverted, ' if is_dark else ''}cropped and centred")
     else:
-        image = _fitted_whole(values, config)
+        image = _fitted_whole(levels(picture, decision), config)
     if image.min() == image.max():
         notes.append("blank, nothing stands out from its paper")
     if picture.is_animated:
