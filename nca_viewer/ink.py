@@ -89,11 +89,12 @@ def find_ink(values: Levels, *, is_dark: bool = False, paper: float | None = Non
     if not strong.size:
         return None
     strong = strong[strong > 0.3 * np.percentile(strong, 99)]
-    full = float(np.percentile(strong, 75))
+    is_detailed = max(values.shape) >= _LEAST_DETAILED_PIXELS
+    full = float(np.percentile(strong, 75 if is_detailed else 95))
     if full < _LEAST_SIGNAL_TO_NOISE * noise:
         return None
     ink = np.where(residual > limit, np.clip(residual / full, 0, 1), 0).astype(np.float32)
-    if max(ink.shape) >= _LEAST_DETAILED_PIXELS:
+    if is_detailed:
         ink = np.clip((ink - _FAINT[0]) / (_FAINT[1] - _FAINT[0]), 0, 1)
     ink *= _without_specks(ink)
     is_seen = ink > (0.15 if noise else 0)

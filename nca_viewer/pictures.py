@@ -28,6 +28,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,8 @@ _POLARITY_SAMPLE = 100
 _POLARITY_PIXELS = 512
 _POLARITY_MARGIN = 2.0
 """Dark deviations from the paper must outweigh light ones by this factor."""
+_POLARITY_PART = 0.25
+"""In at least this part of the pictures something must be darker than the paper."""
 
 
 class PictureError(UserError):
@@ -123,7 +126,9 @@ def read_picture(path: Path, *, longest_pixels: int | None = None) -> Picture:
         warnings.simplefilter("ignore")
         try:
             try:
-                return _decoded(path, longest_pixels)
+                # By its path Pillow would map a TIFF into memory, and not turn it upright.
+                with path.open("rb") as file:
+                    return _decoded(file, longest_pixels)
             except PictureError:
                 raise
             except Exception:
@@ -184,11 +189,12 @@ def decide(pictures: Sequence[Picture], *, is_grey: bool | None = None, as_is: b
         return decision
     opaque = [picture for picture in pictures if not _is_on_nothing(picture)]
     step = max(1, len(opaque) // _POLARITY_SAMPLE)
-    dark, light = 0.0, 0.0
-    for picture in opaque[::step]:
-        scores = ink_scores(_coarse(levels(picture, decision)[..., 0]))
-        dark, light = dark + scores[0], light + scores[1]
-    return replace(decision, is_inverted=dark > _POLARITY_MARGIN * light)
+    scores = np.array([ink_scores(_coarse(levels(picture, decision)[..., 0])) for picture in opaque[::step]])
+    if not scores.size:
+        return decision
+    dark, light = scores.sum(axis=0)
+    is_usual = np.mean(scores[:, 0] > 0) >= _POLARITY_PART
+    return replace(decision, is_inverted=bool(is_usual and dark > _POLARITY_MARGIN * light))
 
 
 def levels(picture: Picture, decision: Decision) -> NDArray[np.float32]:
@@ -229,14 +235,13 @@ def known_paper(picture: Picture, decision: Decision) -> float | None:
 # ---- decoding ----
 
 
-def _decoded(source: Path | io.BytesIO, longest_pixels: int | None) -> Picture:
+def _decoded(source: BinaryIO, longest_pixels: int | None) -> Picture:
     with Image.open(source) as opened:
         if opened.width * opened.height > MAX_PIXELS:
             raise _too_large(f"{opened.width} x {opened.height} pixels")
-        is_animated = opened.format != "MPO" and getattr(opened, "n_frames", 1) > 1
         opened.load()
         if opened.mode[0] in "IF":
-            return _numbers(opened, is_animated, longest_pixels)
+            return _numbers(opened, longest_pixels)
         if opened.has_transparency_data:
             image = opened.convert("RGBA")
         elif opened.mode in ("1", "L"):
@@ -244,6 +249,7 @@ def _decoded(source: Path | io.BytesIO, longest_pixels: int | None) -> Picture:
         else:
             image = opened.convert("RGB")
         pixels = np.asarray(_reduced(_upright(image, opened), longest_pixels))
+        is_animated = _is_animated(opened)
     if pixels.ndim == 2:
         return Picture(pixels[..., None], is_animated=is_animated)
     colours, opacity = pixels[..., :3], pixels[..., 3] if pixels.shape[-1] == 4 else None
@@ -255,7 +261,15 @@ def _decoded(source: Path | io.BytesIO, longest_pixels: int | None) -> Picture:
     return Picture(np.ascontiguousarray(colours), opacity=opacity, is_animated=is_animated)
 
 
-def _numbers(opened: Image.Image, is_animated: bool, longest_pixels: int | None) -> Picture:
+def _is_animated(opened: Image.Image) -> bool:
+    """Whether there are more frames or pages; asked last, since it may move on to them."""
+    try:
+        return opened.format != "MPO" and getattr(opened, "n_frames", 1) > 1
+    except Exception:  # What is behind the first may be damaged.
+        return False
+
+
+def _numbers(opened: Image.Image, longest_pixels: int | None) -> Picture:
     """A picture of more than eight bits."""
     # Pillow gives the sixteen bits of a PGM as 32, spread over all sixteen.
     is_sixteen_bits = opened.mode.startswith("I;16") or opened.format == "PPM"
@@ -270,7 +284,7 @@ def _numbers(opened: Image.Image, is_animated: bool, longest_pixels: int | None)
     image = _upright(Image.fromarray(numbers.clip(0.0, 3e38).astype(np.float32)), opened)
     values = np.asarray(_reduced(image, longest_pixels))[..., None]
     white = 65535.0 if is_sixteen_bits and not are_fractions else None
-    return Picture(values, white, are_fractions, opacity, is_animated)
+    return Picture(values, white, are_fractions, opacity, _is_animated(opened))
 
 
 def _upright(image: Image.Image, opened: Image.Image) -> Image.Image:

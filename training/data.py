@@ -203,8 +203,8 @@ def load_images(
         mode = 0
     except (OSError, RuntimeError, ValueError) as error:  # A name too long, a closed folder, no such user.
         raise DatasetError(
-            f"the data folder {str(name_or_folder)[:80]!r} cannot be looked for ({_one_line(error)}); choose "
-            f"another"
+            f"the data folder {str(name_or_folder)[:80]!r} cannot be looked for "
+            f"({getattr(error, 'strerror', None) or error}); choose another"
         ) from error
     if stat.S_ISDIR(mode):
         return _load_folder(folder, split, height, width, as_is)
@@ -294,9 +294,9 @@ def _from_data_dir(dataset: IdxDataset, file: IdxFile, data_dir: Path) -> bytes:
 
 
 def _data_folders(dataset: IdxDataset, data_dir: Path) -> list[Path]:
-    """Where a dataset's files may lie: the folder, and what is below it, what bears its name first."""
-    own_name = dataset.name.replace("-", "")
-    below = sorted(_subfolders(data_dir), key=lambda path: path.name.lower() != own_name)
+    """Where a dataset's files may lie: the folder, and what is below it, but for other datasets' folders."""
+    others = {name.replace("-", "") for name in DATASETS if name != dataset.name}
+    below = [path for path in _subfolders(data_dir) if path.name.lower() not in others]
     return [data_dir, *(folder for each in below for folder in (each, each / "raw"))]
 
 
@@ -359,7 +359,7 @@ def _download(dataset: IdxDataset, file: IdxFile, path: Path) -> bytes:
                         downloader=pooch.HTTPDownloader(timeout=DOWNLOAD_TIMEOUT_SECONDS),
                     )
                     content = _verified(Path(fetched), dataset, file, "")
-                except (requests.RequestException, ValueError) as error:
+                except (requests.RequestException, ValueError, TypeError) as error:
                     failures.append(_download_failure(error, mirror))
                 except OSError as error:
                     unreadable = _unreadable_certificates()
@@ -400,8 +400,11 @@ def _download_failure(error: Exception, mirror: str) -> str:
         return f"no trusted connection to {host}{_set_variables(_CERTIFICATE_VARIABLES)}"
     if isinstance(error, requests.ConnectionError):
         return f"no connection to {host}{_proxy_variables(mirror)}"
-    if isinstance(error, ValueError):
-        return f"{host} cannot be asked: {_one_line(error)}{_proxy_variables(mirror)}"
+    if isinstance(error, (ValueError, TypeError)):  # requests does not expect a proxy without a host.
+        told = _one_line(error).rstrip(".")
+        # A proxy's address may hold a password.
+        reason = "" if "@" in told or isinstance(error, TypeError) else f": {told}"
+        return f"{host} cannot be asked{reason}{_proxy_variables(mirror)}"
     return f"the transfer from {host} broke off"
 
 
@@ -565,8 +568,13 @@ def _images_in(folder: Path) -> list[Path]:
     return [path for path in _visible_in(folder) if path.suffix.lower() in _IMAGE_SUFFIXES and path.is_file()]
 
 
-def _images_below(folder: Path) -> list[Path]:
-    return [*_images_in(folder), *(path for each in _subfolders(folder) for path in _images_below(each))]
+def _images_below(folder: Path, levels_left: int = 4) -> list[Path]:
+    """The images anywhere in a folder; links may lead round in circles, so not without end."""
+    deeper = _subfolders(folder) if levels_left else []
+    return [
+        *_images_in(folder),
+        *(path for each in deeper for path in _images_below(each, levels_left - 1)),
+    ]
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -581,6 +589,8 @@ def _visible_in(folder: Path) -> list[Path]:
         remedy = "create it, or leave out --data-dir to download the data"
         if isinstance(error, FileNotFoundError):
             raise DatasetError(f"the data folder {folder} does not exist; {remedy}") from error
+        if isinstance(error, NotADirectoryError):
+            raise DatasetError(f"{folder} is not a folder; give the one that holds it") from error
         raise DatasetError(
             f"the data folder {folder} cannot be read ({error.strerror or error}); choose another, or let "
             f"yourself read it"
@@ -588,12 +598,14 @@ def _visible_in(folder: Path) -> list[Path]:
 
 
 def _what_lies_in(folder: Path) -> str:
-    """What there is instead, in a few words."""
-    found = [f"{path.name}/" if path.is_dir() else path.name for path in _visible_in(folder)]
+    """What there is instead, in a few words; of nothing but folders, what lies in the first one."""
+    found = _visible_in(folder)
     if not found:
         return "which is empty"
-    more = f" and {len(found) - 4} more" if len(found) > 4 else ""
-    return f"which holds {', '.join(found[:4])}{more}"
+    names = [f"{path.name}/" if path.is_dir() else path.name for path in found]
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    below = f" ({found[0].name} is a folder {_what_lies_in(found[0])})" if found[0].is_dir() else ""
+    return f"which holds {', '.join(names[:4])}{more}{below}"
 
 
 def _nothing_read(
