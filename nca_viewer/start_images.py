@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nca_viewer.config import ModelConfig
     from nca_viewer.pictures import Picture
 
-_LONGEST_SHOWN_PATH = 1000
+_LONGEST_SHOWN_PATH = 200
 
 
 class StartImages:
