@@ -171,6 +171,8 @@ class App:
             self._caretaker.starting(self.window.now_seconds(), self._loading.stage)
             return
         if self.session is None:
+            if session.note:
+                self.face.inform(session.note, self.window.now_seconds(), is_long=True)
             self._beat = Beat(self.window.now_seconds(), 1.0 / self._config.frames_per_second)
             self._elapsed_seconds = self._beat.frame_seconds
         self.session = self._reloaded() or session

@@ -195,8 +195,13 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
     default=START_DIGIT,
     show_default=True,
     metavar="digit|blank|PICTURE",
-    help="What to start from. A picture file is fitted into the grid; for a grey automaton, dark ink on "
-    "light paper is inverted, so that ink is bright.",
+    help="What to start from. A picture file's drawing is brought into the form of MNIST's digits: light ink "
+    "on black, cropped, scaled and centred; for an RGB automaton it is fitted whole, in its colours.",
+)
+@click.option(
+    "--start-as-is",
+    is_flag=True,
+    help="Fit a picture file whole, with the levels it has: do not invert, clean, crop or centre it.",
 )
 @click.option("--digit", type=int, metavar="0-9", help="Which digit to start with.  [default: any]")
 @click.option(

@@ -259,6 +259,8 @@ def _run_headless(config: ViewerConfig, load: Callable[..., Exhibit], caretaker:
     recording = _Recording(config)
     ending.last_words = partial(recording.last_words, 0)
     exhibit = load(lambda stage: None)
+    if exhibit.note:
+        say(exhibit.note)
     app = open_app(
         HeadlessWindow(config.window_size),
         Loaded(exhibit),

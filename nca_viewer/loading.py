@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from nca_viewer.errors import CheckpointError
@@ -14,9 +15,8 @@ from nca_viewer.version import version
 from nca_viewer.viewer_config import START_BLANK, ViewerConfig
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from nca_viewer.operation.caretaker import Caretaker
+    from nca_viewer.pictures import Picture
     from nca_viewer.simulation import Simulation
     from nca_viewer.start_images import StartImages
 
@@ -33,12 +33,14 @@ class Exhibit:
         start_images: Where further starts come from.
         mask_ratio: Part of a new digit that is forgotten.
         footer: Which checkpoint and seed these are, for the help.
+        note: What is to be told once of the picture it starts from, or nothing.
     """
 
     simulation: Simulation
     start_images: StartImages
     mask_ratio: float
     footer: str
+    note: str = ""
 
 
 class Loading(Protocol):
@@ -109,7 +111,7 @@ class BackgroundLoading:
 def load_exhibit(
     config: ViewerConfig,
     seed: int,
-    picture: Image | None,
+    picture: Picture | None,
     report: Callable[[str], None],
     caretaker: Caretaker | None = None,
     *,
@@ -157,8 +159,11 @@ def load_exhibit(
         simulation.warm_up()
         check.result()
     start_images = StartImages(simulation.config, seed)
+    note = ""
     if picture is not None:
-        simulation.begin(fit_start_image(picture, simulation.config), config.mask_ratio)
+        image, note = fit_start_image(picture, simulation.config, as_is=config.start_as_is)
+        note = note and f"{_short(Path(config.start).name)}: {note}"
+        simulation.begin(image, config.mask_ratio)
     elif config.start == START_BLANK:
         simulation.begin(start_images.blank(), 0.0)
     else:
@@ -169,7 +174,11 @@ def load_exhibit(
         caretaker.loaded(info.path.name, info.sha256, trouble)
     footer = f"{config.checkpoint}  ·  seed {seed}  ·  version {version()}"
     _spare_the_collector()
-    return Exhibit(simulation, start_images, config.mask_ratio, footer)
+    return Exhibit(simulation, start_images, config.mask_ratio, footer, note)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 24 else f"{name[:23]}…"
 
 
 def _spare_the_collector() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,10 @@ import numpy as np
 from nca_viewer.errors import StartImageError
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from nca_viewer.config import ModelConfig
+    from nca_viewer.pictures import Picture
 
-MAX_START_IMAGE_PIXELS = 50_000_000
+_LONGEST_SHOWN_PATH = 200
 
 
 class StartImages:
@@ -54,114 +53,77 @@ class StartImages:
         return np.zeros(self._config.image_shape, np.float32)
 
 
-def open_start_image(path: Path) -> Image:
+def open_start_image(path: Path) -> Picture:
     """Read a picture file, as far as it can be judged without a model.
 
-    Transparent parts are laid on white.
-
     Raises:
-        StartImageError: it is missing, not a picture, cut short, or larger than
-            `MAX_START_IMAGE_PIXELS`.
+        StartImageError: it is missing, not a picture, cut short, or too large, see `nca_viewer.pictures`.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from nca_viewer.ink import LONGEST_PIXELS
+    from nca_viewer.pictures import PictureError, read_picture
 
     try:
-        path = path.expanduser()
-        exists, is_file = path.exists(), path.is_file()
-    except (OSError, RuntimeError) as error:  # a name too long, a home that is not
-        reason = getattr(error, "strerror", None) or error
+        return read_picture(path.expanduser(), longest_pixels=LONGEST_PIXELS)
+    except RuntimeError as error:  # A home that is not.
         raise StartImageError(
-            f"start image {str(path)[:80]!r} cannot be looked for: {reason}; give a picture file"
+            f"start image {str(path)[:80]!r} cannot be looked for: {error}; give a picture file"
         ) from error
-    if not exists:
-        raise StartImageError(
-            f"start image {str(path)!r} does not exist; give a picture file, or --start digit or blank"
-        )
-    if not is_file:
-        raise StartImageError(f"start image {str(path)!r} is not a file; give a picture file")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path) as picture:
-                pixels = picture.width * picture.height
-                if pixels > MAX_START_IMAGE_PIXELS:
-                    raise _too_large(path, f"{picture.width} x {picture.height} pixels")
-                picture.load()
-                upright = ImageOps.exif_transpose(picture)
-                if upright.mode[0] in "IF":
-                    upright = Image.fromarray(_as_bytes(np.asarray(upright)))
-                layer = upright.convert("RGBA")
-                paper = Image.new("RGBA", layer.size, "white")
-                return Image.alpha_composite(paper, layer).convert("RGB")
-    except Image.DecompressionBombError as error:
-        raise _too_large(path, "far too many pixels") from error
-    except UnidentifiedImageError as error:
-        raise StartImageError(
-            f"start image {str(path)!r} is not a picture that can be read; use PNG, JPEG, GIF or BMP"
-        ) from error
-    except StartImageError:
-        raise
-    except Exception as error:  # Pillow's decoders raise nearly anything on damaged files.
-        raise StartImageError(
-            f"start image {str(path)!r} cannot be read: {_first_line(error)}; it may be damaged"
-        ) from error
+    except PictureError as error:
+        name = str(path) if len(str(path)) <= _LONGEST_SHOWN_PATH else f"{str(path)[:80]}..."
+        remedy = "; give a picture file, or --start digit or blank" if "does not exist" in str(error) else ""
+        raise StartImageError(f"start image {name!r} {error}{remedy}") from error
 
 
-def fit_start_image(picture: Image, config: ModelConfig) -> np.ndarray:
+def fit_start_image(picture: Picture, config: ModelConfig, *, as_is: bool = False) -> tuple[np.ndarray, str]:
     """Fit a picture to the grid.
 
-    It is scaled to fit whole and centred; what it does not cover is paper. For a grey automaton it becomes
-    luminance, and a picture whose border is bright (dark ink on light paper) is inverted, since ink is 1. For
-    an RGB automaton the colours stay as they are.
+    For a grey automaton it is normalised as MNIST's digits are, see `nca_viewer.ink`: it becomes luminance,
+    dark ink on light paper is inverted, paper is 0 and ink 1, and the drawing is cropped, scaled and centred.
+    For an RGB automaton, or `as_is`, it is scaled to fit whole and centred instead, and keeps its levels and
+    colours; what it does not cover is 0.
 
     Args:
-        picture: RGB, as from `open_start_image`.
+        picture: As from `open_start_image`.
         config: Gives the size of the grid and the number of visible channels.
+        as_is: Do not normalise.
 
     Returns:
-        float32[H, W, visible_channel_size] in [0, 1].
+        float32[H, W, visible_channel_size] in [0, 1]; and what is to be told of it, or nothing.
     """
+    from nca_viewer.ink import find_ink, place_ink
+    from nca_viewer.pictures import decide, is_inverted, known_paper, levels
+
+    is_grey = config.visible_channel_size == 1
+    decision = decide([picture], is_grey=is_grey, as_is=as_is)
+    is_dark = is_inverted(picture, decision)
+    image = np.zeros(config.image_shape, np.float32)
+    notes = []
+    if is_grey and not as_is:
+        values = levels(picture, replace(decision, is_inverted=False, as_is=True))[..., 0]
+        ink = find_ink(values, is_dark=is_dark, paper=known_paper(picture, decision))
+        if ink is not None:
+            image[..., 0] = place_ink(ink, config.height, config.width)
+            notes.append(f"{'dark ink inverted, ' if is_dark else ''}cropped and centred")
+    else:
+        image = _fitted_whole(levels(picture, decision), config)
+    if image.min() == image.max():
+        notes.append("blank, nothing stands out from its paper")
+    if picture.is_animated:
+        notes.append("first frame only")
+    remedy = " (--start-as-is leaves it as it is)" if is_grey and not as_is else ""
+    return image, f"{', '.join(notes)}{remedy}" if notes else ""
+
+
+def _fitted_whole(values: np.ndarray, config: ModelConfig) -> np.ndarray:
     from PIL import Image
 
-    scale = min(config.height / picture.height, config.width / picture.width)
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    is_grey = config.visible_channel_size == 1
-    small = picture.convert("L" if is_grey else "RGB").resize(size, Image.Resampling.LANCZOS)
-    values = np.asarray(small, np.float32) / 255.0
-    if is_grey:
-        border = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
-        if np.median(border) > 0.5:
-            values = 1.0 - values
-        values = values[..., None]
+    height, width = values.shape[:2]
+    scale = min(config.height / height, config.width / width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    pixels = np.rint(values * 255).astype(np.uint8)
+    small = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    fitted = np.asarray(small.resize(size, Image.Resampling.LANCZOS), np.float32) / 255.0
     image = np.zeros(config.image_shape, np.float32)
-    top = (config.height - values.shape[0]) // 2
-    left = (config.width - values.shape[1]) // 2
-    image[top : top + values.shape[0], left : left + values.shape[1]] = values
+    top, left = (config.height - size[1]) // 2, (config.width - size[0]) // 2
+    image[top : top + size[1], left : left + size[0]] = fitted.reshape(size[1], size[0], -1)
     return image
-
-
-def _as_bytes(values: np.ndarray) -> np.ndarray:
-    """Grey values with more than eight bits as uint8.
-
-    Sixteen bits are the whole of their range. Other numbers do not tell theirs: it is taken to be the
-    smallest usual one that they fit into, 1 (of fractions), 255 or 65,535, else up to their maximum.
-    """
-    is_sixteen_bits = values.dtype.kind == "u" and values.dtype.itemsize == 2
-    usual = [65535.0] if is_sixteen_bits else [255.0, 65535.0]
-    if values.dtype.kind == "f":
-        usual.insert(0, 1.0)
-    numbers = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0).clip(min=0.0)
-    highest = float(numbers.max())
-    white = next((limit for limit in usual if highest <= limit), highest)
-    return np.rint(numbers * (255.0 / white)).astype(np.uint8)
-
-
-def _too_large(path: Path, size: str) -> StartImageError:
-    return StartImageError(
-        f"start image {str(path)!r} has {size}, more than {MAX_START_IMAGE_PIXELS:,}; make it smaller first"
-    )
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

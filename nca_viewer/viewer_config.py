@@ -34,6 +34,7 @@ class ViewerConfig:
     Attributes:
         checkpoint: A checkpoint's directory, a run's directory, or the name of a bundled checkpoint.
         start: "digit", "blank", or the path of a picture file.
+        start_as_is: Fit a picture file into the grid as it is, without normalising it.
         digit: Which digit to start with, 0 to 9; None chooses at random.
         mask_ratio: Part of the start image's pixels that is forgotten, in [0, 1].
         seed: Of everything random, 0 to 2^32 - 1; None draws one.
@@ -65,6 +66,7 @@ class ViewerConfig:
 
     checkpoint: str = "model"
     start: str = START_DIGIT
+    start_as_is: bool = False
     digit: int | None = None
     mask_ratio: float = 0.5
     seed: int | None = None

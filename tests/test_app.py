@@ -120,6 +120,17 @@ def paused(session):
     return session.frames().type("space", "r")
 
 
+def test_what_was_done_to_the_picture_is_told_once(warm_simulation, tmp_path):
+    exhibit = Exhibit(warm_simulation, StartImages(warm_simulation.config, 11), 0.5, "a test", "a.png: blank")
+    app = open_app(HeadlessWindow(SIZE), Loaded(exhibit), ViewerConfig(), screenshot_folder=tmp_path)
+    app.frame()
+    assert app.message is not None
+    assert (app.message.text, app.message.is_error) == ("a.png: blank", False)
+    app.message = None
+    app.frame()
+    assert app.message is None
+
+
 # ---------------------------------------------------------------------------------------- gestures
 
 

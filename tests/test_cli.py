@@ -202,12 +202,21 @@ def test_starting_from_a_picture(small_checkpoint, tmp_path):
     picture.save(tmp_path / "dot.png")
     result = invoke(
         "--ckpt", small_checkpoint, "--headless", "--frames", 1, "--speed", "1/8", "--mask-ratio", 0,
-        "--start", tmp_path / "dot.png", "--save", tmp_path / "a.png", "--window-size", "130x110",
-        "--no-compile-cache",
+        "--start", tmp_path / "dot.png", "--start-as-is", "--save", tmp_path / "a.png",
+        "--window-size", "130x110", "--no-compile-cache",
     )  # fmt: skip
-    assert result.exit_code == 0, result.output
+    assert (result.exit_code, result.output) == (0, "")
     pixels = np.asarray(Image.open(tmp_path / "a.png"))[5::10, 5::10, 0]
     assert np.argwhere(pixels).tolist() == [[5, 6]]
+
+
+def test_what_was_done_to_a_picture_is_told_without_a_window_too(small_checkpoint, tmp_path):
+    Image.new("L", (13, 11), 255).save(tmp_path / "page.png")
+    result = invoke("--ckpt", small_checkpoint, *HEADLESS, "--start", tmp_path / "page.png")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == (
+        "nca-viewer: page.png: blank, nothing stands out from its paper (--start-as-is leaves it as it is)\n"
+    )
 
 
 def test_what_should_not_happen_is_one_line_too(small_checkpoint, monkeypatch):

@@ -52,6 +52,7 @@ def test_every_option_may_stand_in_the_file(configured, tmp_path):
         display = 2
         exhibit = true
         language = ["de", "nl"]
+        start-as-is = true
         idle-seconds = 12.5
         attract-script = "shows/mine.txt"
         operator-exit = "none"
@@ -84,6 +85,7 @@ def test_every_option_may_stand_in_the_file(configured, tmp_path):
         False,
         True,
     )
+    assert config.start_as_is
     assert config.languages == ("de", "nl")
     assert config.attract_script == tmp_path / "shows" / "mine.txt"
     assert config.save == tmp_path / "a.png"

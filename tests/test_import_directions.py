@@ -24,6 +24,7 @@ TRAINING_MAY_USE = {
         "ending",
         "environment",
         "errors",
+        "pictures",
         "assets",
         "handwriting",
         "image_files",

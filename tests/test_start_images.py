@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from nca_viewer import start_images
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import StartImageError
+from nca_viewer.pictures import decide, levels
 from nca_viewer.start_images import StartImages, fit_start_image, open_start_image
 
 
@@ -24,8 +24,12 @@ def drawing(path, size=(90, 60), paper=255, ink=0, mode="L"):
     return path
 
 
-def fitted(path, config):
-    return fit_start_image(open_start_image(path), config)
+def fitted(path, config, *, as_is=False):
+    return fit_start_image(open_start_image(path), config, as_is=as_is)[0]
+
+
+def note_of(path, config, *, as_is=False):
+    return fit_start_image(open_start_image(path), config, as_is=as_is)[1]
 
 
 @pytest.mark.parametrize(("paper", "ink"), [(255, 0), (0, 255), (230, 30)])
@@ -38,11 +42,57 @@ def test_ink_is_one_whether_the_paper_is_light_or_dark(tmp_path, small_config, p
     assert 0 <= image.min() <= image.max() <= 1
 
 
-def test_a_wide_picture_is_letterboxed_with_paper(tmp_path, small_config):
-    image = fitted(drawing(tmp_path / "a.png", size=(130, 30)), small_config)
+def test_as_is_a_wide_picture_is_letterboxed_with_nothing(tmp_path, small_config):
+    image = fitted(drawing(tmp_path / "a.png", size=(130, 30), paper=0, ink=255), small_config, as_is=True)
     assert (image[:4] == 0).all()
     assert (image[7:] == 0).all()
     assert image[5, 6] > 0.8
+
+
+def test_as_is_levels_stay(tmp_path, small_config):
+    path = drawing(tmp_path / "a.png", paper=200, ink=100)
+    image = fitted(path, small_config, as_is=True)
+    assert image[5, 6, 0] == pytest.approx(100 / 255, abs=0.02)
+    assert image[2, 0, 0] == pytest.approx(200 / 255, abs=0.02)
+    assert note_of(path, small_config, as_is=True) == ""
+
+
+def test_what_is_done_to_a_picture_is_told(tmp_path, small_config):
+    remedy = " (--start-as-is leaves it as it is)"
+    dark, light = drawing(tmp_path / "a.png"), drawing(tmp_path / "b.png", paper=0, ink=255)
+    assert note_of(dark, small_config) == f"dark ink inverted, cropped and centred{remedy}"
+    assert note_of(light, small_config) == f"cropped and centred{remedy}"
+
+
+@pytest.mark.parametrize("paper", [0, 128, 255])
+def test_a_picture_that_comes_out_blank_says_so(tmp_path, small_config, rgb_config, paper):
+    Image.new("L", (40, 30), paper).save(tmp_path / "page.png")
+    assert note_of(tmp_path / "page.png", small_config).startswith("blank, nothing stands out from its paper")
+    assert (fitted(tmp_path / "page.png", small_config) == 0).all()
+    Image.new("LA", (40, 30), (paper, 0)).save(tmp_path / "clear.png")
+    for config in (small_config, rgb_config):
+        assert note_of(tmp_path / "clear.png", config).startswith("blank, ")
+
+
+def test_of_an_animation_the_first_frame_is_shown_and_told(tmp_path, small_config):
+    frames = [Image.open(drawing(tmp_path / f"{ink}.png", ink=ink)) for ink in (0, 90)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert fitted(tmp_path / "a.gif", small_config).max() > 0.9
+    assert "first frame only" in note_of(tmp_path / "a.gif", small_config)
+    assert "first frame" not in note_of(tmp_path / "0.png", small_config)
+
+
+@pytest.mark.parametrize("ink", [255, 190, 100, 0])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_strokes_on_nothing_are_seen_whatever_their_colour(tmp_path, small_config, rgb_config, mode, ink):
+    grey = (ink,) * (len(mode) - 1)
+    path = drawing(tmp_path / "a.png", paper=(*grey, 0), ink=(*grey, 255), mode=mode)
+    image = fitted(path, small_config)
+    assert image[5, 6] > 0.9
+    assert image[0, 0] == 0
+    coloured = fitted(path, rgb_config)
+    assert coloured[5, 6] == pytest.approx([ink / 255] * 3, abs=0.02)
+    assert abs(coloured[5, 6, 0] - coloured[5, 1, 0]) > 0.35
 
 
 def test_rgb_keeps_its_colours(tmp_path, rgb_config):
@@ -72,6 +122,11 @@ def test_other_pixel_formats(tmp_path, small_config, mode):
     assert image[0, 0] < 0.1
 
 
+def levels_of(path):
+    picture = open_start_image(path)
+    return levels(picture, decide([picture], as_is=True))[..., 0]
+
+
 @pytest.mark.parametrize(
     ("kind", "white", "name"),
     [
@@ -86,34 +141,47 @@ def test_other_pixel_formats(tmp_path, small_config, mode):
     ],
 )
 def test_more_than_eight_bits_keep_their_greys(tmp_path, small_config, kind, white, name):
-    from nca_viewer.start_images import open_start_image
-
     greys = np.linspace(0, white, 256).astype(kind)
     Image.fromarray(np.tile(greys, (8, 1))).save(tmp_path / name)
-    pixels = np.asarray(open_start_image(tmp_path / name))[0]
-    assert (pixels == pixels[:, :1]).all()
-    assert np.abs(pixels[:, 0].astype(int) - np.arange(256)).max() <= 1
+    pixels = levels_of(tmp_path / name)[0]
+    assert np.abs(pixels * 255 - np.arange(256)).max() <= 1
 
 
 def test_sixteen_dark_bits_stay_dark(tmp_path):
-    from nca_viewer.start_images import open_start_image
-
     Image.fromarray(np.full((4, 4), 200, np.uint16)).save(tmp_path / "a.png")
-    assert np.asarray(open_start_image(tmp_path / "a.png")).max() == 1
+    assert round(levels_of(tmp_path / "a.png").max() * 255) == 1
 
 
 def test_numbers_that_are_none_are_black(tmp_path):
-    from nca_viewer.start_images import open_start_image
-
     values = np.array([[np.nan, np.inf], [-3.0, 1.0]], np.float32)
     Image.fromarray(values).save(tmp_path / "a.tif")
-    assert np.asarray(open_start_image(tmp_path / "a.tif"))[..., 0].tolist() == [[0, 0], [0, 255]]
+    assert levels_of(tmp_path / "a.tif").tolist() == [[0, 0], [0, 1]]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (700, 1)])
 def test_degenerate_sizes(tmp_path, small_config, size):
     Image.new("L", size, 0).save(tmp_path / "a.png")
     assert fitted(tmp_path / "a.png", small_config).shape == (11, 13, 1)
+
+
+def test_a_path_that_cannot_be_looked_for_is_told_from_one_that_leads_nowhere(tmp_path):
+    for path, reason in ((tmp_path / ("x" * 300), "File name too long"), (tmp_path / "a\0b", "null byte")):
+        with pytest.raises(StartImageError, match=f"cannot be looked for: .*{reason}.*; give a picture file"):
+            open_start_image(path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StartImageError, match="does not exist"):
+        open_start_image(tmp_path / "file" / "a.png")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
+def test_a_closed_folder_is_named(tmp_path):
+    drawing(tmp_path / "a.png")
+    tmp_path.chmod(0)
+    try:
+        with pytest.raises(StartImageError, match="cannot be looked for: Permission denied"):
+            open_start_image(tmp_path / "a.png")
+    finally:
+        tmp_path.chmod(0o700)
 
 
 def test_missing_folder_and_foreign_files_are_refused(tmp_path):
@@ -173,7 +241,3 @@ def test_digits_in_rgb_are_grey(rgb_config):
     digit = StartImages(rgb_config, seed=1).digit(None, episode=3)
     assert digit.shape == rgb_config.image_shape
     assert (digit == digit[..., :1]).all()
-
-
-def test_the_limit_is_what_the_message_says():
-    assert start_images.MAX_START_IMAGE_PIXELS == 50_000_000

@@ -216,7 +216,13 @@ _data_option = click.option(
     "--data",
     default="mnist",
     show_default=True,
-    help="mnist, fashion-mnist, kmnist, or a folder of images of one size, grey or RGB.",
+    help="mnist, fashion-mnist, kmnist, or a folder of images of one size, grey or RGB; it may have folders "
+    "train and test, and in them one per class.",
+)
+_data_as_is_option = click.option(
+    "--data-as-is",
+    is_flag=True,
+    help="Leave a folder's grey images as they are: do not invert dark ink on light paper.",
 )
 _data_dir_option = click.option(
     "--data-dir",
@@ -264,6 +270,7 @@ _checkpoint_option = click.option(
 )
 @_data_option
 @_data_dir_option
+@_data_as_is_option
 @config_options({name: preset.train for name, preset in RECIPES.items()}, leave_out=["recipe"])
 @config_options({name: preset.model for name, preset in RECIPES.items()})
 def fit(
@@ -276,6 +283,7 @@ def fit(
     timeout_seconds: float,
     data: str,
     data_dir: Path | None,
+    data_as_is: bool,
     **options: Any,
 ) -> None:
     """Train an automaton; every number of the recipe is an option."""
@@ -301,7 +309,8 @@ def fit(
         if resume and recipe is None and hosts.count == 1 and (stored := stored_configs(run_dir)):
             config = dataclasses.replace(stored[0], **_given(TrainConfig, options))
             model_config = dataclasses.replace(stored[1], **model_fields)
-        images, _ = load_images(data, "train", data_dir, model_config.height, model_config.width)
+        size = model_config.height, model_config.width
+        images, _ = load_images(data, "train", data_dir, *size, as_is=data_as_is)
         channels = images.shape[-1]
         if model_fields.get("visible_channel_size", channels) != channels:
             raise ConfigError(
@@ -391,6 +400,7 @@ def _program() -> list[str]:
 )
 @_data_option
 @_data_dir_option
+@_data_as_is_option
 @click.option("--progress/--no-progress", default=True, show_default=True)
 def evaluate(
     checkpoint: str,
@@ -403,6 +413,7 @@ def evaluate(
     json_path: Path | None,
     data: str,
     data_dir: Path | None,
+    data_as_is: bool,
     progress: bool,
 ) -> None:
     """Measure a checkpoint on held-out images: restoring, holding, healing, staying calm.
@@ -424,7 +435,9 @@ def evaluate(
     loaded = [load_checkpoint(name) for name in (checkpoint, against) if name is not None]
     reports: list[Report] = []
     for model, info in loaded:
-        images, labels, classifier = _evaluation_data(model.config, data, data_dir, scenarios, seed, progress)
+        images, labels, classifier = _evaluation_data(
+            model.config, data, data_dir, data_as_is, scenarios, seed, progress
+        )
         reports.append(
             measure(
                 model,
@@ -454,17 +467,26 @@ def evaluate(
 
 
 def _evaluation_data(
-    config: ModelConfig, data: str, data_dir: Path | None, scenarios: Sequence[str], seed: int, progress: bool
+    config: ModelConfig,
+    data: str,
+    data_dir: Path | None,
+    data_as_is: bool,
+    scenarios: Sequence[str],
+    seed: int,
+    progress: bool,
 ) -> tuple[Any, Any, Any]:
     from nca_viewer.places import cache_folder
-    from training.data import load_images
+    from training.data import DATASETS, load_images
 
-    images, labels = load_images(data, "test", data_dir, config.height, config.width)
+    size = config.height, config.width
+    images, labels = load_images(data, "test", data_dir, *size, as_is=data_as_is)
+    if data not in DATASETS:
+        labels = None  # The classifier reads the ten classes of a known dataset.
     classifier = None
     if labels is not None and images.shape[-1] == 1 and (not scenarios or "reads-as" in scenarios):
         from training.classifier import cached_classifier
 
-        train_images, train_labels = load_images(data, "train", data_dir, config.height, config.width)
+        train_images, train_labels = load_images(data, "train", data_dir, *size)
         assert train_labels is not None  # A dataset has labels in both splits or in none.
         classifier = cached_classifier(
             train_images, train_labels, cache_folder(), seed=seed, progress=progress
@@ -495,6 +517,7 @@ def _platform() -> dict[str, Any]:
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
 @_data_option
 @_data_dir_option
+@_data_as_is_option
 def show(
     checkpoint: str,
     sheet_path: Path | None,
@@ -505,6 +528,7 @@ def show(
     seed: int,
     data: str,
     data_dir: Path | None,
+    data_as_is: bool,
 ) -> None:
     """Show a checkpoint at work on masked test images, as a sheet of stills and as an animation."""
     from nca_viewer.image_files import GIF_SUFFIXES, require_gif_size, require_suffix, writable_suffixes
@@ -525,7 +549,8 @@ def show(
     from training.data import load_images
 
     model, _ = load_checkpoint(checkpoint)
-    images, _ = load_images(data, "test", data_dir, model.config.height, model.config.width)
+    size = model.config.height, model.config.width
+    images, _ = load_images(data, "test", data_dir, *size, as_is=data_as_is)
     if images.shape[1:] != model.config.image_shape:
         raise ConfigError(
             f"the images of {data} have {images.shape[-1]} channels but the automaton shows "

@@ -6,15 +6,16 @@ lies in the user's own folder.
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import logging
 import os
+import stat
 import struct
 import tempfile
-import warnings
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -22,15 +23,16 @@ from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from nca_viewer.config import MAX_GRID_SIZE, MIN_GRID_SIZE, require_range
 from nca_viewer.errors import DatasetError
+from nca_viewer.pictures import Picture, PictureError, decide, levels, read_picture
 from nca_viewer.places import NO_HOME, cache_folder
 
 SPLITS = ("train", "test")
 HELD_OUT_INTERVAL = 10
-"""Of a folder without `train` and `test` subfolders, every tenth image is held out for testing."""
+"""Of a folder that is not divided into training and testing, every tenth image is held out for testing."""
 
 DOWNLOAD_TIMEOUT_SECONDS = 30.0
 
@@ -155,14 +157,19 @@ def load_images(
     height: int,
     width: int,
     *,
+    as_is: bool = False,
     datasets: Mapping[str, IdxDataset] = DATASETS,
     cache_dir: Path | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int32] | None]:
     """The images of one split, and their labels where there are any.
 
-    Images are resized (bilinear, antialiased) where their size is not the grid's. A folder of images is
-    read from its subfolder `train` or `test`; without these two, every tenth image in the order of the names
-    is the test split. It gives three channels if any of its images has colour, else one; transparent is 0.
+    Images are resized (bilinear, antialiased) where their size is not the grid's.
+
+    A folder of images may be divided into training and testing: subfolders `train` and `test` or `val`, also
+    in capitals. Else every tenth image, in the order of the names, is the test split; a single image is both.
+    Images may lie in one folder per class, as torchvision's `ImageFolder` has them: labels are the classes'
+    names where these are numbers, else their places in the alphabet. It gives three channels if any of its
+    images has colour, else one. Their levels follow the rule of `nca_viewer.pictures`.
 
     Args:
         name_or_folder: A dataset's name, or a folder of images.
@@ -171,6 +178,7 @@ def load_images(
             into the user's cache. Not used for a folder of images.
         height: Rows of the grid, in cells.
         width: Columns of the grid, in cells.
+        as_is: Leave the polarity of a folder's images as it is.
         datasets: The datasets known by name.
         cache_dir: Where downloaded files are kept; None is the user's cache folder.
 
@@ -180,7 +188,7 @@ def load_images(
     Raises:
         ConfigError: if the grid's size is out of range.
         DatasetError: if the dataset is unknown, missing, cut short, fails its checksum or cannot be fetched;
-            if a folder has no readable image, or images of different sizes.
+            if a folder has no readable image, images of different sizes, or nothing but one value.
     """
     if split not in SPLITS:
         raise DatasetError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
@@ -189,9 +197,22 @@ def load_images(
     dataset = datasets.get(str(name_or_folder))
     if dataset is not None:
         return _load_idx(dataset, split, data_dir, height, width, cache_dir)
-    folder = Path(name_or_folder).expanduser()
-    if folder.is_dir():
-        return _load_folder(folder, split, height, width), None
+    try:
+        folder = Path(name_or_folder).expanduser()
+        mode = os.stat(folder).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        mode = 0
+    except (OSError, RuntimeError, ValueError) as error:  # A name too long, a closed folder, no such user.
+        raise DatasetError(
+            f"the data folder {str(name_or_folder)[:80]!r} cannot be looked for "
+            f"({getattr(error, 'strerror', None) or error}); choose another"
+        ) from error
+    if stat.S_ISDIR(mode):
+        return _load_folder(folder, split, height, width, as_is)
+    if mode:
+        raise DatasetError(
+            f"{folder} is a file; give the folder that holds it, or choose {', '.join(sorted(datasets))}"
+        )
     raise DatasetError(
         f"unknown dataset {str(name_or_folder)!r}; choose {', '.join(sorted(datasets))}, or a folder "
         f"of images"
@@ -258,18 +279,31 @@ def _parse_idx(content: bytes, name: str, magic: int, dimensions: int) -> NDArra
 
 
 def _from_data_dir(dataset: IdxDataset, file: IdxFile, data_dir: Path) -> bytes:
-    if not data_dir.is_dir():
-        raise DatasetError(
-            f"the data folder {data_dir} does not exist; create it, or leave out --data-dir to "
-            f"download the data"
-        )
-    for path in (data_dir / file.name, data_dir / file.name.removesuffix(".gz")):
-        if path.exists():
-            return _verified(path, dataset, file, "replace it, or leave out --data-dir to download the data")
+    """The content of a dataset's file, from a folder or one or two levels below, as torchvision keeps it."""
+    name = file.name.removesuffix(".gz")
+    names = [name, name.replace("-idx", ".idx")]
+    remedy = "replace it, or leave out --data-dir to download the data"
+    refusals = []
+    for folder in _data_folders(dataset, data_dir):
+        for path in (folder / f"{each}{suffix}" for each in names for suffix in (".gz", "")):
+            if path.is_file():
+                try:
+                    return _verified(path, dataset, file, remedy)
+                except DatasetError as error:
+                    refusals.append(error)
+    if refusals:
+        raise refusals[0]
     raise DatasetError(
-        f"{file.name} of {dataset.name} is missing in {data_dir} (gzipped or not); put it there, or leave "
-        f"out --data-dir to download the data"
+        f"{file.name} of {dataset.name} is missing in {data_dir} (gzipped or not), "
+        f"{_what_lies_in(data_dir)}; put it there, or leave out --data-dir to download the data"
     )
+
+
+def _data_folders(dataset: IdxDataset, data_dir: Path) -> list[Path]:
+    """Where a dataset's files may lie: the folder, and what is below it, but for other datasets' folders."""
+    others = {name.replace("-", "") for name in DATASETS if name != dataset.name}
+    below = [path for path in _subfolders(data_dir) if path.name.lower() not in others]
+    return [data_dir, *(folder for each in below for folder in (each, each / "raw"))]
 
 
 def _verified(path: Path, dataset: IdxDataset, file: IdxFile, remedy: str) -> bytes:
@@ -331,8 +365,16 @@ def _download(dataset: IdxDataset, file: IdxFile, path: Path) -> bytes:
                         downloader=pooch.HTTPDownloader(timeout=DOWNLOAD_TIMEOUT_SECONDS),
                     )
                     content = _verified(Path(fetched), dataset, file, "")
-                except (requests.RequestException, ValueError) as error:
+                except (requests.RequestException, ValueError, TypeError) as error:
                     failures.append(_download_failure(error, mirror))
+                except OSError as error:
+                    unreadable = _unreadable_certificates()
+                    if unreadable is None:
+                        raise
+                    raise DatasetError(
+                        f"{file.name} of {dataset.name} could not be downloaded: {unreadable}; correct or "
+                        f"unset it, or put the IDX files into a folder and pass --data-dir"
+                    ) from error
                 except DatasetError:
                     failures.append(f"{urlsplit(mirror).netloc} sent another file, or a damaged one")
                 else:
@@ -360,9 +402,47 @@ def _download_failure(error: Exception, mirror: str) -> str:
         return f"{host} answered {error.response.status_code}"
     if isinstance(error, requests.Timeout):
         return f"{host} did not answer within {DOWNLOAD_TIMEOUT_SECONDS:g} s"
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"no trusted connection to {host}{_set_variables(_CERTIFICATE_VARIABLES)}"
     if isinstance(error, requests.ConnectionError):
-        return f"no connection to {host}"
+        return f"no connection to {host}{_proxy_variables(mirror)}"
+    if isinstance(error, (ValueError, TypeError)):  # requests does not expect a proxy without a host.
+        told = _one_line(error).rstrip(".")
+        # A proxy's address may hold a password.
+        reason = "" if "@" in told or isinstance(error, TypeError) else f": {told}"
+        return f"{host} cannot be asked{reason}{_proxy_variables(mirror)}"
     return f"the transfer from {host} broke off"
+
+
+_CERTIFICATE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def _unreadable_certificates() -> str | None:
+    """Which environment variable names certificates that cannot be read, if one does."""
+    for variable in _CERTIFICATE_VARIABLES:
+        value = os.environ.get(variable)
+        if value:
+            try:
+                os.listdir(value) if os.path.isdir(value) else Path(value).open("rb").close()
+            except OSError as error:
+                return f"{variable} names {value!r}, which cannot be read ({error.strerror})"
+    return None
+
+
+def _proxy_variables(address: str) -> str:
+    """The environment variables that set the proxy for an address; a proxy may carry a password."""
+    from requests.utils import get_environ_proxies
+
+    scheme = urlsplit(address).scheme
+    if not {scheme, "all"} & set(get_environ_proxies(address)):
+        return ""
+    names = (f"{scheme}_proxy", "all_proxy")
+    return _set_variables([each for name in names for each in (name, name.upper())])
+
+
+def _set_variables(names: Iterable[str]) -> str:
+    found = [name for name in names if os.environ.get(name)]
+    return f", with {' and '.join(found)} set" if found else ""
 
 
 def _one_line(error: BaseException) -> str:
@@ -372,92 +452,224 @@ def _one_line(error: BaseException) -> str:
 
 # ---- A folder of images ----
 
+_SPLIT_FOLDERS = {
+    "train": ("train", "training"),
+    "test": ("test", "testing", "val", "valid", "validation"),
+}
 
-def _load_folder(folder: Path, split: str, height: int, width: int) -> NDArray[np.float32]:
-    candidates = _image_files(folder, split)
-    images: list[Image.Image] = []
-    names: list[str] = []
-    skipped = 0
-    for path in candidates:
-        image = _read_image(path)
-        if image is None:
-            skipped += 1
-            continue
-        images.append(image)
-        names.append(path.name)
+
+@dataclass(frozen=True, slots=True)
+class _ImageFile:
+    """An image's place, and the name of its class where it lies in one's folder."""
+
+    path: Path
+    class_name: str | None = None
+
+
+def _load_folder(
+    folder: Path, split: str, height: int, width: int, as_is: bool
+) -> tuple[NDArray[np.float32], NDArray[np.int32] | None]:
+    files = _image_files(folder)
+    if files["train"] == files["test"] and files["train"]:
+        _tell_once(f"{folder} holds a single image: it is learned from and tested on alike")
+    pictures: dict[Path, Picture] = {}
+    failures: dict[Path, str] = {}
+    for path in dict.fromkeys(file.path for part in SPLITS for file in files[part]):
+        try:
+            pictures[path] = read_picture(path)
+        except PictureError as error:
+            failures[path] = str(error)
+    chosen = [file for file in files[split] if file.path in pictures]
+    skipped = [file.path for file in files[split] if file.path in failures]
+    if not chosen:
+        raise DatasetError(_nothing_read(folder, split, files, [failures[path] for path in skipped]))
     if skipped:
         _logger.warning(
-            "%d of %d files in %s could not be read as images and were skipped",
-            skipped,
-            len(candidates),
+            "%d of %d files in %s could not be read as images and were skipped, such as %s: it %s",
+            len(skipped),
+            len(files[split]),
             folder,
+            skipped[0].name,
+            failures[skipped[0]],
         )
-    if not images:
-        raise DatasetError(
-            f"{folder} holds no readable {split} image ({skipped} of {len(candidates)} files with an image's "
-            f"name could not be read); put PNG or JPEG files there"
-        )
-    for image, name in zip(images, names, strict=True):
-        if image.size != images[0].size:
-            raise DatasetError(
-                f"{folder} mixes image sizes: {names[0]} is {_size_text(images[0])} pixels, {name} "
-                f"{_size_text(image)}; make them one size"
+    _require_one_size(folder, [(file.path, pictures[file.path]) for file in chosen])
+    decision = decide(list(pictures.values()), as_is=as_is)
+    if decision.is_inverted:
+        _tell_once(f"{folder} holds dark ink on light paper: inverted, ink is 1 (--data-as-is leaves it so)")
+    animated = sum(picture.is_animated for picture in pictures.values())
+    if animated:
+        _tell_once(f"{folder} holds {animated} animations: of each the first frame is used")
+    images = np.stack(
+        [
+            _resized(_as_image(levels(pictures[file.path], decision)), height, width).reshape(
+                height, width, -1
             )
-    mode = "RGB" if any(image.mode == "RGB" for image in images) else "L"
-    stacked = np.stack([_resized(image.convert(mode), height, width) for image in images])
-    if stacked.ndim == 3:
-        stacked = stacked[..., None]
-    return stacked.astype(np.float32) / np.float32(255)
-
-
-def _image_files(folder: Path, split: str) -> Sequence[Path]:
-    subfolders = [folder / name for name in SPLITS]
-    divided = all(subfolder.is_dir() for subfolder in subfolders)
-    source = folder / split if divided else folder
-    files = sorted(
-        path for path in source.iterdir() if path.is_file() and path.suffix.lower() in _IMAGE_SUFFIXES
+            for file in chosen
+        ]
     )
-    if divided:
-        return files
-    is_test = np.arange(len(files)) % HELD_OUT_INTERVAL == HELD_OUT_INTERVAL - 1
-    if len(files) < HELD_OUT_INTERVAL and files:
-        is_test[-1] = True  # A handful of images still has one to test with.
-    return [path for path, test in zip(files, is_test, strict=True) if test == (split == "test")]
+    _require_content(folder, split, images)
+    return images.astype(np.float32) / np.float32(255), _labels(files, chosen)
 
 
-def _read_image(path: Path) -> Image.Image | None:
-    """A grey or an RGB image; None if it cannot be read."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as opened:
-                image = ImageOps.exif_transpose(opened)
-                if image.mode in ("1", "L"):
-                    return image.convert("L")
-                if image.mode.startswith(("I", "F")):
-                    return _sixteen_bit_to_grey(image)
-                if image.has_transparency_data:
-                    rgba = image.convert("RGBA")
-                    image = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
-                    image.alpha_composite(rgba)
-                rgb = image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+def _image_files(folder: Path) -> dict[str, list[_ImageFile]]:
+    """The images of both splits."""
+    own, below = _images_in(folder), _subfolders(folder)
+    parts = {
+        split: next((path for name in names for path in below if path.name.lower() == name), None)
+        for split, names in _SPLIT_FOLDERS.items()
+    }
+    train, test = parts["train"], parts["test"]
+    if train is not None:
+        files = _classes_in(train)
+        return _divided(files) if test is None else {"train": files, "test": _classes_in(test)}
+    if not own and test is not None:
+        return {"train": [], "test": _classes_in(test)}
+    if not own and len(below) == 1:
+        return _image_files(below[0])  # As archives unpack.
+    return _divided(_classes_in(folder))
+
+
+def _classes_in(folder: Path) -> list[_ImageFile]:
+    """The images in a folder, or those anywhere in its subfolders, each of which is a class."""
+    own = [_ImageFile(path) for path in _images_in(folder)]
+    if own:
+        return own
+    return [_ImageFile(path, below.name) for below in _subfolders(folder) for path in _images_below(below)]
+
+
+def _divided(files: list[_ImageFile]) -> dict[str, list[_ImageFile]]:
+    """Every tenth image of each class is held out, at least one of all; a single image serves as both."""
+    if len(files) == 1:
+        return {"train": files, "test": files}
+    classes: dict[str | None, list[Path]] = {}
+    for file in files:
+        classes.setdefault(file.class_name, []).append(file.path)
+    held_out = set()
+    for paths in classes.values():
+        # A handful of images still has one to test with.
+        held_out.update(paths[HELD_OUT_INTERVAL - 1 :: HELD_OUT_INTERVAL] or paths[1:][-1:])
+    if not held_out and files:
+        held_out.add(files[-1].path)
+    return {
+        "train": [file for file in files if file.path not in held_out],
+        "test": [file for file in files if file.path in held_out],
+    }
+
+
+def _labels(
+    files: Mapping[str, Sequence[_ImageFile]], chosen: Sequence[_ImageFile]
+) -> NDArray[np.int32] | None:
+    """The classes of the chosen images; None where there are fewer than two."""
+    names = sorted(
+        {file.class_name for part in SPLITS for file in files[part] if file.class_name is not None}
+    )
+    if len(names) < 2 or any(file.class_name is None for file in chosen):
         return None
-    channels = np.asarray(rgb)
-    is_grey = (channels == channels[..., :1]).all()
-    return rgb.getchannel(0) if is_grey else rgb
+    are_numbers = all(name.isascii() and name.isdigit() and len(name) < 10 for name in names)
+    numbers = {name: int(name) if are_numbers else place for place, name in enumerate(names)}
+    return np.array([numbers[str(file.class_name)] for file in chosen], np.int32)
 
 
-def _sixteen_bit_to_grey(image: Image.Image) -> Image.Image:
-    values = np.clip(np.asarray(image, np.float64), 0, 65535)
-    return Image.fromarray((values / 65535 * 255).round().astype(np.uint8))
+def _images_in(folder: Path) -> list[Path]:
+    return [path for path in _visible_in(folder) if path.suffix.lower() in _IMAGE_SUFFIXES and path.is_file()]
+
+
+def _images_below(folder: Path, levels_left: int = 4) -> list[Path]:
+    """The images anywhere in a folder; links may lead round in circles, so not without end."""
+    deeper = _subfolders(folder) if levels_left else []
+    return [
+        *_images_in(folder),
+        *(path for each in deeper for path in _images_below(each, levels_left - 1)),
+    ]
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return [path for path in _visible_in(folder) if path.name != "__MACOSX" and path.is_dir()]
+
+
+def _visible_in(folder: Path) -> list[Path]:
+    """What lies in a folder, by name, but for what is hidden, as other programs' litter is."""
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        remedy = "create it, or leave out --data-dir to download the data"
+        if isinstance(error, FileNotFoundError):
+            raise DatasetError(f"the data folder {folder} does not exist; {remedy}") from error
+        if isinstance(error, NotADirectoryError):
+            raise DatasetError(f"{folder} is not a folder; give the one that holds it") from error
+        raise DatasetError(
+            f"the data folder {folder} cannot be read ({error.strerror or error}); choose another, or let "
+            f"yourself read it"
+        ) from error
+
+
+def _what_lies_in(folder: Path) -> str:
+    """What there is instead, in a few words; of nothing but folders, what lies in the first one."""
+    found = _visible_in(folder)
+    if not found:
+        return "which is empty"
+    names = [f"{path.name}/" if path.is_dir() else path.name for path in found]
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    below = f" ({found[0].name} is a folder {_what_lies_in(found[0])})" if found[0].is_dir() else ""
+    return f"which holds {', '.join(names[:4])}{more}{below}"
+
+
+def _nothing_read(
+    folder: Path, split: str, files: Mapping[str, Sequence[_ImageFile]], failures: Sequence[str]
+) -> str:
+    start = f"{folder} holds no readable {split} image"
+    if failures:
+        return (
+            f"{start} ({len(failures)} of {len(files[split])} files with an image's name could not be read: "
+            f"the first {failures[0]}); put PNG or JPEG files there"
+        )
+    other = next(part for part in SPLITS if part != split)
+    if files[other]:
+        return (
+            f"{start}, only {len(files[other])} for {other}, {_what_lies_in(folder)}; put images into a "
+            f"folder {split} beside it"
+        )
+    return f"{start}, {_what_lies_in(folder)}; put PNG or JPEG files there, or into a folder per class"
+
+
+def _require_one_size(folder: Path, pictures: Sequence[tuple[Path, Picture]]) -> None:
+    first, size = pictures[0][0], pictures[0][1].size
+    for path, picture in pictures:
+        if picture.size != size:
+            raise DatasetError(
+                f"{folder} mixes image sizes: {first.name} is {size[0]}x{size[1]} pixels, {path.name} "
+                f"{picture.size[0]}x{picture.size[1]}; make them one size"
+            )
+
+
+def _require_content(folder: Path, split: str, images: NDArray[np.uint8]) -> None:
+    """Check that there is something to learn, and tell of images that are blank."""
+    darkest, lightest = images.min(axis=(1, 2, 3)), images.max(axis=(1, 2, 3))
+    if int(lightest.max()) - int(darkest.min()) <= _LEAST_CONTRAST:
+        value = "black" if lightest.max() <= _LEAST_CONTRAST else f"one grey, {lightest.max()} of 255"
+        raise DatasetError(
+            f"the {split} images of {folder} are nothing but {value}; there is nothing to learn, give others"
+        )
+    blank = int(np.sum(lightest - darkest <= _LEAST_CONTRAST))
+    if blank:
+        _tell_once(f"{blank} of the {len(images)} {split} images of {folder} came out blank")
+
+
+_LEAST_CONTRAST = 2
+"""Of 255: images whose values differ by no more have nothing on them."""
+
+
+@functools.cache
+def _tell_once(text: str) -> None:
+    _logger.warning("%s", text)
+
+
+def _as_image(values: NDArray[np.float32]) -> Image.Image:
+    pixels = np.rint(values * 255).astype(np.uint8)
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
 def _resized(image: Image.Image, height: int, width: int) -> NDArray[np.uint8]:
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(image)
-
-
-def _size_text(image: Image.Image) -> str:
-    return f"{image.width}x{image.height}"

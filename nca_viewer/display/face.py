@@ -76,8 +76,8 @@ class Face(Protocol):
     ) -> None:
         """Draw over a finished frame; `lines` tell of the program, each with whether it is a fault."""
 
-    def inform(self, text: str, now_seconds: float) -> None:
-        """Tell good news."""
+    def inform(self, text: str, now_seconds: float, *, is_long: bool = False) -> None:
+        """Tell something that is no fault; `is_long` where it takes longer to read."""
 
     def complain(self, text: str, now_seconds: float) -> None:
         """Tell of a fault those who can do something about it."""
@@ -164,9 +164,9 @@ class DesktopFace:
     ) -> None:
         """Nothing: see `Face`."""
 
-    def inform(self, text: str, now_seconds: float) -> None:
+    def inform(self, text: str, now_seconds: float, *, is_long: bool = False) -> None:
         """In the status bar, for a few seconds."""
-        self._message = Message.info(text, now_seconds)
+        self._message = (Message.note if is_long else Message.info)(text, now_seconds)
 
     def complain(self, text: str, now_seconds: float) -> None:
         """In the status bar, for longer."""

@@ -55,6 +55,11 @@ class Message:
         return cls(text, False, now_seconds + _MESSAGE_SECONDS)
 
     @classmethod
+    def note(cls, text: str, now_seconds: float) -> Message:
+        """Something to read, shown for longer."""
+        return cls(text, False, now_seconds + _ERROR_SECONDS)
+
+    @classmethod
     def error(cls, text: str, now_seconds: float) -> Message:
         """Bad news, shown for longer."""
         return cls(text, True, now_seconds + _ERROR_SECONDS)

@@ -216,7 +216,7 @@ class PublicFace:
         layout = self.layout(surface.get_size())
         self._screen.draw_operator(surface, layout, self._view(controls, ()))
 
-    def inform(self, text: str, now_seconds: float) -> None:
+    def inform(self, text: str, now_seconds: float, *, is_long: bool = False) -> None:
         """On the operator's page; visitors never see it."""
         self._note(text)
 

@@ -134,6 +134,24 @@ def test_colour_images_make_a_colour_automaton(fitted: Fitted, pictures: Path) -
     assert fitted.calls[0][1].visible_channel_size == 3
 
 
+def test_a_single_picture_is_enough(fitted: Fitted, tmp_path: Path) -> None:
+    Image.radial_gradient("L").resize((13, 11)).save(tmp_path / "one.png")
+    assert cli.main(["fit", "--run-dir", "r", "--data", str(tmp_path), *GRID]) == 0
+    _, _, train_images, validation_images, _ = fitted.calls[0]
+    np.testing.assert_array_equal(train_images, validation_images)
+    assert train_images.shape == (1, 11, 13, 1)
+
+
+def test_data_as_is_leaves_dark_ink_on_light_paper(fitted: Fitted, tmp_path: Path) -> None:
+    for number in range(12):
+        picture = Image.new("L", (13, 11), 255)
+        picture.paste(0, (3, 3 + number % 3, 9, 5 + number % 3))
+        picture.save(tmp_path / f"{number:02}.png")
+    for options, corner in (([], 0.0), (["--data-as-is"], 1.0)):
+        assert cli.main(["fit", "--run-dir", "r", "--data", str(tmp_path), *GRID, *options]) == 0
+        assert fitted.calls[-1][2][0, 0, 0, 0] == corner
+
+
 def test_ctrl_c_says_how_to_resume(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -349,10 +349,11 @@ def test_one_colour_image_makes_all_of_them_colour(tmp_path: Path) -> None:
     assert load_images(tmp_path, "train", None, HEIGHT, WIDTH)[0].shape == (2, HEIGHT, WIDTH, 3)
 
 
-def test_transparent_is_paper(tmp_path: Path) -> None:
-    write_images(tmp_path, 2)
+def test_transparent_is_paper(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_images(tmp_path, 3)
     Image.new("RGBA", (13, 11), (255, 255, 255, 0)).save(tmp_path / "000.png")
-    assert load_images(tmp_path, "train", None, HEIGHT, WIDTH)[0].max() == 0
+    assert load_images(tmp_path, "train", None, HEIGHT, WIDTH)[0][0].max() == 0
+    assert f"1 of the 2 train images of {tmp_path} came out blank" in caplog.text
 
 
 def test_subfolders_divide_the_splits(tmp_path: Path) -> None:
@@ -373,7 +374,7 @@ def test_unreadable_files_are_skipped_and_counted(tmp_path: Path, caplog: pytest
 
 
 def test_folders_without_a_readable_image_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="no readable train image"):
+    with pytest.raises(DatasetError, match="no readable train image, which is empty"):
         load_images(tmp_path, "train", None, HEIGHT, WIDTH)
     for number in range(2):
         (tmp_path / f"{number}.png").write_text("no image")
@@ -386,3 +387,241 @@ def test_mixed_sizes_are_refused(tmp_path: Path) -> None:
     Image.new("L", (17, 19)).save(tmp_path / "001.png")
     with pytest.raises(DatasetError, match=r"000.png is 13x11 pixels, 001.png 17x19; make them one size"):
         load_images(tmp_path, "train", None, HEIGHT, WIDTH)
+
+
+# ---- Layouts ----
+
+
+def write_drawings(folder: Path, count: int = 12, paper: int = 0, **options: object) -> Path:
+    """Bars, each at another place, so that images tell where they came from."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        pixels = np.full((HEIGHT, WIDTH), paper, np.uint8)
+        pixels[2 + number % 7, 3:9] = 255 - paper
+        Image.fromarray(pixels).save(folder / f"{number:02}.png")
+    return folder
+
+
+def counts(folder: Path) -> tuple[int, int]:
+    return tuple(len(load_images(folder, split, None, HEIGHT, WIDTH)[0]) for split in ("train", "test"))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ({"train": 5, "val": 3}, (5, 3)),
+        ({"Train": 5, "Test": 3}, (5, 3)),
+        ({"training": 5, "validation": 3, "extra": 2}, (5, 3)),
+        ({"train": 5, "val": 3, "test": 2}, (5, 2)),
+        ({"train": 20}, (18, 2)),
+        ({"digits/train": 5, "digits/test": 3, "__MACOSX/digits": 4}, (5, 3)),
+        ({"train/0": 5, "train/1": 5, "test/0": 3, "test/1": 2}, (10, 5)),
+        ({"0": 12, "1": 3, "2": 1}, (14, 2)),
+        ({"cats": 2, "dogs/more/deep": 30}, (28, 4)),
+    ],
+)
+def test_layouts_in_which_image_sets_are_handed_round(
+    tmp_path: Path, parts: dict[str, int], expected: tuple[int, int]
+) -> None:
+    for name, count in parts.items():
+        write_drawings(tmp_path / name, count)
+    assert counts(tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "numbers"),
+    [(["0", "1", "7"], [0, 1, 7]), (["007", "12", "3"], [7, 12, 3]), (["cat", "dog", "10"], [1, 2, 0])],
+)
+def test_labels_are_the_classes_names_or_their_order(
+    tmp_path: Path, names: list[str], numbers: list[int]
+) -> None:
+    for count, name in enumerate(names, start=2):
+        write_drawings(tmp_path / "train" / name, count)
+    write_drawings(tmp_path / "test" / names[0], 2)
+    _, labels = load_images(tmp_path, "train", None, HEIGHT, WIDTH)
+    _, test_labels = load_images(tmp_path, "test", None, HEIGHT, WIDTH)
+    assert labels is not None
+    assert test_labels is not None
+    assert labels.dtype == np.int32
+    assert {number: int((labels == number).sum()) for number in numbers} == {
+        number: count for count, number in enumerate(numbers, start=2)
+    }
+    assert test_labels.tolist() == [numbers[0]] * 2
+
+
+def test_a_single_image_is_learned_from_and_tested_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_drawings(tmp_path, 1)
+    (tmp_path / "._00.png").write_bytes(b"litter")
+    assert counts(tmp_path) == (1, 1)
+    assert caplog.text.count("holds a single image: it is learned from and tested on alike") == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "complaint"),
+    [
+        ({}, "which is empty; put PNG or JPEG files there, or into a folder per class"),
+        ({"a.npy": 1, "b.csv": 1}, "which holds a.npy, b.csv; put PNG"),
+        ({"x/a.npy": 1, "y/b.npy": 1}, r"which holds x/, y/ \(x is a folder which holds a.npy\); put PNG"),
+        (
+            {"test/0.png": 1},
+            "only 1 for test, which holds test/ .*; put images into a folder train beside it",
+        ),
+    ],
+)
+def test_what_lies_there_instead_is_named(tmp_path: Path, files: dict[str, int], complaint: str) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    with pytest.raises(DatasetError, match=complaint) as caught:
+        load_images(tmp_path, "train", None, HEIGHT, WIDTH)
+    assert "\n" not in str(caught.value)
+
+
+def test_links_that_lead_round_in_circles_come_to_an_end(tmp_path: Path) -> None:
+    write_drawings(tmp_path / "a" / "b", 4)
+    write_drawings(tmp_path / "c", 4)
+    (tmp_path / "a" / "b" / "round").symlink_to(tmp_path / "a")
+    assert sum(counts(tmp_path)) >= 8
+
+
+def test_folders_that_are_none_are_told_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "file.csv").write_text("")
+    for name, complaint in (
+        (tmp_path / "file.csv", "is a file; give the folder that holds it"),
+        ("x" * 300, "cannot be looked for"),
+        ("a\0b", "cannot be looked for"),
+        ("~nobody-of-this-name/x", "cannot be looked for"),
+    ):
+        with pytest.raises(DatasetError, match=complaint):
+            load_images(name, "train", None, HEIGHT, WIDTH)
+
+
+# ---- One rule for viewer and training ----
+
+
+def test_dark_ink_on_light_paper_is_inverted_and_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    paper, night = write_drawings(tmp_path / "paper", 12, 255), write_drawings(tmp_path / "night")
+    for split in ("train", "test"):
+        np.testing.assert_array_equal(
+            load_images(paper, split, None, HEIGHT, WIDTH)[0],
+            load_images(night, split, None, HEIGHT, WIDTH)[0],
+        )
+    assert caplog.text.count("dark ink on light paper: inverted, ink is 1 (--data-as-is leaves it so)") == 1
+    as_is, _ = load_images(paper, "train", None, HEIGHT, WIDTH, as_is=True)
+    assert as_is[:, 0].min() == 1
+
+
+@pytest.mark.parametrize(("kind", "white"), [("f4", 1), ("f4", 255), ("i4", 255), ("u2", 65535), ("u1", 255)])
+def test_every_depth_gives_the_same(tmp_path: Path, kind: str, white: int) -> None:
+    for number in range(10):
+        values = IMAGES[number % NUM_IMAGES] * (white / 255) / (10 if number else 1)
+        Image.fromarray((values if kind == "f4" else values.round()).astype(kind)).save(
+            tmp_path / f"{number}.tif"
+        )
+    images, _ = load_images(tmp_path, "train", None, HEIGHT, WIDTH)
+    np.testing.assert_allclose(images[0, ..., 0], IMAGES[0] / 255, atol=1 / 255)
+    assert images[1:].max() < 0.11
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"), [((0, 1), "nothing but black"), ((90, 91), "nothing but one grey, 91 of 255")]
+)
+def test_a_set_of_nothing_but_one_value_is_refused(
+    tmp_path: Path, values: tuple[int, int], complaint: str
+) -> None:
+    for number in range(12):
+        Image.new("L", (13, 11), values[number % 2]).save(tmp_path / f"{number:02}.png")
+    with pytest.raises(DatasetError, match=complaint):
+        load_images(tmp_path, "train", None, HEIGHT, WIDTH)
+
+
+# ---- Where IDX files lie, and how they are called ----
+
+
+@pytest.mark.parametrize("place", [".", "raw", "MNIST/raw", "tiny/raw", "train-images-idx3-ubyte"])
+@pytest.mark.parametrize("dotted", [False, True])
+def test_idx_files_are_found_below_and_with_dots(tmp_path: Path, place: str, dotted: bool) -> None:
+    for name, content in CONTENTS.items():
+        path = tmp_path / place / (name.replace("-idx", ".idx") if dotted else name).removesuffix(".gz")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    if place == "MNIST/raw":
+        tmp_path = tmp_path / "MNIST"
+    np.testing.assert_array_equal(load_tiny(tmp_path)[1], LABELS)
+
+
+def test_the_folders_of_other_datasets_are_passed_over(tmp_path: Path) -> None:
+    for folder in (tmp_path / "FashionMNIST" / "raw", tmp_path / "Tiny" / "raw"):
+        folder.mkdir(parents=True)
+    write_folder(tmp_path / "Tiny" / "raw")
+    (tmp_path / "FashionMNIST" / "raw" / IMAGE_FILE).write_bytes(b"another")
+    np.testing.assert_array_equal(load_tiny(tmp_path)[1], LABELS)
+
+
+def test_what_lies_in_place_of_idx_files_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mnist_train.csv").write_text("")
+    with pytest.raises(DatasetError, match=r"is missing in .*, which holds mnist_train.csv; put it there"):
+        load_tiny(tmp_path)
+    with pytest.raises(DatasetError, match=r"mnist_train.csv is not a folder; give the one that holds it"):
+        load_tiny(tmp_path / "mnist_train.csv")
+
+
+# ---- The network's own settings ----
+
+VARIABLES = [
+    f"{name}_{kind}" for name in ("HTTP", "HTTPS", "ALL", "NO") for kind in ("PROXY",)
+] + ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"]  # fmt: skip
+
+
+@pytest.fixture
+def no_network_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.mark.usefixtures("no_network_settings")
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_certificates_that_are_not_there_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "/nowhere/certificates.pem")
+    with pytest.raises(DatasetError) as caught:
+        load_tiny(None, datasets=dataset("https://127.0.0.1:1/tiny/"), cache_dir=tmp_path)
+    assert str(caught.value) == (
+        f"{IMAGE_FILE} of tiny could not be downloaded: {variable} names '/nowhere/certificates.pem', which "
+        f"cannot be read (No such file or directory); correct or unset it, or put the IDX files into a "
+        f"folder and pass --data-dir"
+    )
+
+
+@pytest.mark.usefixtures("no_network_settings")
+def test_connections_that_are_not_trusted_name_the_certificates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mirror: Callable[[Answer], Mirror]
+) -> None:
+    address = mirror(whole).address.replace("http:", "https:")
+    (tmp_path / "bad.pem").write_text("no certificate")
+    for variables, told in (({}, ""), ({"REQUESTS_CA_BUNDLE": "bad.pem"}, ", with REQUESTS_CA_BUNDLE set")):
+        for name, file in variables.items():
+            monkeypatch.setenv(name, str(tmp_path / file))
+        with pytest.raises(DatasetError, match=rf"\(no trusted connection to 127.0.0.1:\d+{told}\); put the"):
+            load_tiny(None, datasets=dataset(address), cache_dir=tmp_path / "cache")
+
+
+@pytest.mark.usefixtures("no_network_settings")
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize(
+    "proxy", ["http://me:secret@127.0.0.1:1", "http://me:secret@", "ftp://me:secret@a.b"]
+)
+def test_a_proxy_is_named_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, proxy: str
+) -> None:
+    monkeypatch.setenv(variable, proxy)
+    with pytest.raises(DatasetError) as caught:
+        load_tiny(None, datasets=dataset("http://example.invalid/tiny/"), cache_dir=tmp_path)
+    assert f", with {variable} set)" in str(caught.value)
+    assert "secret" not in str(caught.value)
