@@ -51,7 +51,7 @@ def check_backend() -> None:
     try:
         jax.devices()
     except (RuntimeError, AssertionError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split()) or "this jaxlib has no support for it"
         raise BackendError(f"JAX finds nothing to compute on: {reason}; {device_remedy(_REMEDY)}") from error
     try:
         with jax.default_matmul_precision("highest"):
