@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 from nca_viewer.display import capture
 from nca_viewer.display.face import Face
 from nca_viewer.display.frame import Frame
-from nca_viewer.display.gentle_window import GentleWindow
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.hud import Message, Status
-from nca_viewer.display.soft_picture import SoftPicture
+from nca_viewer.display.transitions import Transitions
 from nca_viewer.display.views import view_number
+from nca_viewer.display.window import WakingWindow
 from nca_viewer.errors import DEBUG_VARIABLE, BackendError, RestartNeededError, UserError
 from nca_viewer.frame_pipeline import FramePipeline
+from nca_viewer.frame_report import FrameListener, FrameReport
 from nca_viewer.healing import Healing, follow_healing
+from nca_viewer.health import Fault, Remedy, Verdict, expects_change
 from nca_viewer.interaction.actions import (
     Action,
     Clear,
@@ -39,10 +41,7 @@ from nca_viewer.interaction.controls import Controls, update
 from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.pen_stroke import PenStroke
 from nca_viewer.interaction.strokes import stroke_region
-from nca_viewer.loading import Exhibit, Loading
-from nca_viewer.operation.caretaker import Caretaker, FrameReport
-from nca_viewer.operation.health import Fault, Remedy, Verdict, expects_change
-from nca_viewer.operation.journal import Event, tell
+from nca_viewer.loading import Loading, Session
 from nca_viewer.pacing import Beat, RateMeter
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.viewer_config import ViewerConfig
@@ -57,7 +56,7 @@ _WAITING_FRAMES_PER_SECOND = 30
 """Fewer than when it lives: importing and compiling want the processor."""
 
 MAX_FAILURES = 5
-"""After so many frames in a row that failed unexpectedly, the program ends; in an exhibit the caretaker
+"""After so many frames in a row that failed unexpectedly, the program ends; in an exhibit the monitor
 decides."""
 
 _WHILE_LOADING = (Quit, Dismiss, ToggleHelp, ToggleFullscreen)
@@ -77,7 +76,7 @@ class App:
 
     def __init__(
         self,
-        window: GentleWindow,
+        window: WakingWindow,
         loading: Loading,
         face: Face,
         config: ViewerConfig,
@@ -85,8 +84,8 @@ class App:
         source: Input,
         controls: Controls,
         frame: Frame,
-        soft_picture: SoftPicture,
-        caretaker: Caretaker,
+        transitions: Transitions,
+        listener: FrameListener,
         screenshot_folder: Path,
         on_snapshot: Callable[[Snapshot, np.ndarray], None] | None = None,
     ) -> None:
@@ -100,23 +99,23 @@ class App:
             source: Turns events into actions; the face reads it.
             controls: To begin with.
             frame: Draws frames.
-            soft_picture: What the picture of the cells passes on its way to the screen.
-            caretaker: Hears of every frame, and says when something must be done.
+            transitions: What the picture of the cells passes on its way to the screen.
+            listener: Hears of every frame, and says when something must be done.
             screenshot_folder: Where screenshots go.
             on_snapshot: Called with every new snapshot and its image, before it is drawn.
         """
         self.window = window
         self.face = face
         self.controls = controls
-        self.session: Exhibit | None = None
+        self.session: Session | None = None
         self.snapshot: Snapshot | None = None
         self.frames = 0
         self._loading = loading
         self._config = config
         self._input = source
         self._frame = frame
-        self._soft_picture = soft_picture
-        self._caretaker = caretaker
+        self._transitions = transitions
+        self._listener = listener
         self._folder = screenshot_folder
         self._on_snapshot = on_snapshot
         self._pipeline = FramePipeline(window.now_seconds)
@@ -168,7 +167,7 @@ class App:
         session = self.session or self._loading.poll()
         if session is None:
             self._waiting_frame()
-            self._caretaker.starting(self.window.now_seconds(), self._loading.stage)
+            self._listener.starting(self.window.now_seconds(), self._loading.stage)
             return
         if self.session is None:
             if session.note:
@@ -191,7 +190,7 @@ class App:
         self.face.draw_waiting(self.window.surface, self.controls, self._loading.stage, began)
         self._present(began)
 
-    def _guarded_frame(self, session: Exhibit) -> None:
+    def _guarded_frame(self, session: Session) -> None:
         """One frame of the living automaton, whatever goes wrong in it."""
         seen, error = None, ""
         try:
@@ -201,17 +200,17 @@ class App:
             raise
         except Exception as problem:
             self._failures += 1
-            is_hopeless = self._failures >= MAX_FAILURES and not self._caretaker.acts_alone
+            is_hopeless = self._failures >= MAX_FAILURES and not self._listener.acts_alone
             if is_hopeless or os.environ.get(DEBUG_VARIABLE):
                 raise
-            error = self._caretaker.unexpected(problem, self.window.now_seconds())
+            error = self._listener.unexpected(problem, self.window.now_seconds())
             self._pipeline.drop()
             # It may have broken off before it could wait for its time.
             self.window.wait_until(self.window.now_seconds() + self._beat.frame_seconds)
         self._guard_health(session, seen or self.snapshot, error)
         self._save_screenshot(session.simulation)
 
-    def _living_frame(self, session: Exhibit) -> tuple[Snapshot | None, str]:
+    def _living_frame(self, session: Session) -> tuple[Snapshot | None, str]:
         """One frame; the steps that it shows were dispatched in the one before.
 
         What a hand does comes after those steps, so that it is seen in this frame and just as it was done.
@@ -247,7 +246,7 @@ class App:
         self._present(began)
         return seen, error
 
-    def _read(self, session: Exhibit) -> None:
+    def _read(self, session: Session) -> None:
         """What hands did since the last frame; what they do while the device is late is held."""
         for action in self._pipeline.released():
             self._act(session, action)
@@ -291,7 +290,7 @@ class App:
 
     # ------------------------------------------------------------------------------ actions on the cells
 
-    def _act(self, session: Exhibit, action: Action) -> None:
+    def _act(self, session: Session, action: Action) -> None:
         """What an action does to the cells."""
         simulation = session.simulation
         if isinstance(action, Stroke):
@@ -329,7 +328,7 @@ class App:
 
         return apply
 
-    def _begin_digit(self, session: Exhibit, digit: int | None) -> None:
+    def _begin_digit(self, session: Session, digit: int | None) -> None:
         """Start from a fresh digit: by hand, and where the old one is beyond help."""
         simulation = session.simulation
         image = session.start_images.digit(digit, simulation.episode + 1)
@@ -350,14 +349,14 @@ class App:
             self.window.surface.get_size(), (config.height, config.width), self.controls
         )
 
-    def _draw(self, session: Exhibit, snapshot: Snapshot, now_seconds: float) -> None:
+    def _draw(self, session: Session, snapshot: Snapshot, now_seconds: float) -> None:
         controls, touched = self.controls, self._pen.touched
         view = view_number(controls.view)
         self._healing = follow_healing(
             self._healing, snapshot, is_touched=touched is not None, now_seconds=now_seconds
         )
         geometry = self._geometry(session.simulation)
-        image = self._soft_picture.show(
+        image = self._transitions.show(
             view.image(snapshot),
             episode=snapshot.episode,
             step=snapshot.step,
@@ -390,14 +389,13 @@ class App:
         )
         self.face.draw_over(self.window.surface, geometry, controls, self._lines(session, status))
 
-    def _lines(self, session: Exhibit, status: Status) -> list[tuple[str, bool]]:
+    def _lines(self, session: Session, status: Status) -> list[tuple[str, bool]]:
         """What there is to tell of the program, and which of it is a fault."""
         rates = f"{status.steps_per_second:.0f} steps/s  ·  {status.frames_per_second:.0f} frames/s"
-        troubles = (self._caretaker.checkpoint.trouble, *self._caretaker.problems)
         return [
             (session.footer, False),
             (f"step {status.step:,}  ·  {rates}", False),
-            *((trouble, True) for trouble in troubles if trouble),
+            *((trouble, True) for trouble in self._listener.troubles),
         ]
 
     def _save_screenshot(self, simulation: Simulation) -> None:
@@ -417,7 +415,7 @@ class App:
 
     # ------------------------------------------------------------------------------ around it
 
-    def _reloaded(self) -> Exhibit | None:
+    def _reloaded(self) -> Session | None:
         """The session that was loaded in place of the one that runs, once; None while there is none."""
         if self._pipeline.is_waiting:
             return None
@@ -434,15 +432,15 @@ class App:
             self.window.set_fullscreen(self.controls.fullscreen)
             self._input.forget()
 
-    def _guard_health(self, session: Exhibit, snapshot: Snapshot | None, error: str) -> None:
-        """Tell the caretaker of this frame, and do what it says."""
+    def _guard_health(self, session: Session, snapshot: Snapshot | None, error: str) -> None:
+        """Tell the listener of this frame, and do what it says."""
         now = self.window.now_seconds()
         if snapshot is None:
             if error:
                 self.face.complain(error, now)
             return
         rate = self._config.frames_per_second
-        verdict = self._caretaker.after_frame(
+        verdict = self._listener.after_frame(
             FrameReport(
                 now_seconds=now,
                 snapshot=snapshot,
@@ -456,25 +454,24 @@ class App:
                 expects_change=self._expects_change,
                 waiting_seconds=self._pipeline.waiting_seconds,
                 error=error,
-                exhibit=self.face.facts,
+                facts=self.face.facts,
             )
         )
         if verdict is None:
             return
-        if self._caretaker.acts_alone:
+        if self._listener.acts_alone:
             self._recover(session, verdict)
         else:
             self._repair(session, verdict, snapshot)
 
-    def _recover(self, session: Exhibit, verdict: Verdict) -> None:
+    def _recover(self, session: Session, verdict: Verdict) -> None:
         """Visitors see no more than another digit; the log and the status file tell the operator."""
         if verdict.remedy is Remedy.RESTART:
-            tell(Event.RESTART, f"{verdict.fault.word}: {verdict.reason}")
             raise RestartNeededError(f"{verdict.reason}; start the program again")
         if verdict.remedy is Remedy.FRESH_DIGIT:
             self._try(lambda: self._begin_digit(session, None))
 
-    def _repair(self, session: Exhibit, verdict: Verdict, snapshot: Snapshot) -> None:
+    def _repair(self, session: Session, verdict: Verdict, snapshot: Snapshot) -> None:
         """A person is told, and keeps the picture."""
         now = self.window.now_seconds()
         if verdict.fault is Fault.STALLED:

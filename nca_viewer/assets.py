@@ -20,7 +20,7 @@ def handwriting_file() -> Path:
 
 
 def language_folder() -> Path:
-    """The exhibit's languages, a TOML file each; see `nca_viewer.exhibit.texts`."""
+    """The exhibit's languages, a TOML file each; see `nca_viewer.kiosk.texts`."""
     return _directory("exhibit") / "languages"
 
 

@@ -16,17 +16,19 @@ from nca_viewer import config_file
 from nca_viewer.assets import bundled_checkpoint_names
 from nca_viewer.ending import Interrupted, as_interrupted, ending
 from nca_viewer.errors import DEBUG_VARIABLE, ConfigError, UserError, unexpected_message
-from nca_viewer.exhibit.director import OperatorExit, OperatorHold
-from nca_viewer.exhibit.texts import LANGUAGES
 from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping
+from nca_viewer.kiosk.config import KioskConfig
+from nca_viewer.kiosk.option_types import NightType
+from nca_viewer.kiosk.texts import LANGUAGES
+from nca_viewer.kiosk.visit import OperatorExit, OperatorHold
 from nca_viewer.launch import on_ending_signals, run, say_error
-from nca_viewer.option_types import USER_PATH, NightType, SizeType, SpeedType, UserPathType
+from nca_viewer.option_types import USER_PATH, SizeType, SpeedType, UserPathType
 from nca_viewer.pygame_check import REMEDY, pygame_trouble
 from nca_viewer.version import PROGRAM, version
-from nca_viewer.viewer_config import START_BLANK, START_DIGIT, ViewerConfig
+from nca_viewer.viewer_config import START_BLANK, START_DIGIT
 
 if TYPE_CHECKING:
-    from nca_viewer.operation.doctor import Finding
+    from nca_viewer.kiosk.operation.doctor import Finding
 
 
 class _OneLineErrors(click.Command):
@@ -389,11 +391,11 @@ def main(ctx: click.Context, config: Path | None, **options: Any) -> None:
     run(_viewer_config(ctx, config, options))
 
 
-def _viewer_config(ctx: click.Context, config: Path | None, options: dict[str, Any]) -> ViewerConfig:
+def _viewer_config(ctx: click.Context, config: Path | None, options: dict[str, Any]) -> KioskConfig:
     """The options as a whole; an error in one that stands in the file names the file."""
     try:
         tables = {name: ctx.meta.get(name, mapping_class()) for name, mapping_class in _TABLES.items()}
-        return ViewerConfig(**options, **tables)
+        return KioskConfig(**options, **tables)
     except ConfigError as error:
         named = re.match(r"--[a-z-]+", str(error))
         in_file = {option.opts[0] for option in _configurable(ctx.command) if _is_from_file(ctx, option)}
@@ -405,7 +407,7 @@ def _is_from_file(ctx: click.Context, option: click.Option) -> bool:
     return source is click.core.ParameterSource.DEFAULT_MAP
 
 
-def parsed_options(arguments: Sequence[str]) -> ViewerConfig | None:
+def parsed_options(arguments: Sequence[str]) -> KioskConfig | None:
     """What the viewer's own arguments say; None where they only ask for help or the version.
 
     Raises:
@@ -436,17 +438,23 @@ def supervise(arguments: tuple[str, ...]) -> None:
         return
     if trouble := pygame_trouble():
         raise ConfigError(f"{trouble}; {REMEDY}")
-    from nca_viewer.operation.caretaker import record_folders
-    from nca_viewer.operation.heartbeat import Notifier
-    from nca_viewer.operation.journal import Event, Journal, tell
-    from nca_viewer.operation.supervise import Supervisor, claim
+    from nca_viewer.kiosk.operation.event_log import Event, EventLog, tell
+    from nca_viewer.kiosk.operation.heartbeat import Notifier
+    from nca_viewer.kiosk.operation.monitor import record_folders
+    from nca_viewer.kiosk.operation.supervise import Supervisor, claim
 
     state_folder, log_folder = record_folders(config)
     claim(state_folder)
-    journal = Journal()
+    journal = EventLog()
     journal.open(log_folder, "supervisor.log", console=True)
     tell(Event.START, f"version {version()}, supervising: {PROGRAM} {' '.join(arguments)}")
-    picture = [sys.executable, "-m", "nca_viewer.display.resting", config.languages[0], str(config.display)]
+    picture = [
+        sys.executable,
+        "-m",
+        "nca_viewer.kiosk.standby_screen",
+        config.languages[0],
+        str(config.display),
+    ]
     if config.night is not None:
         picture += [str(config.night), str(config.night_brightness)]
     supervisor = Supervisor(
@@ -473,7 +481,7 @@ def doctor(as_json: bool, arguments: tuple[str, ...]) -> None:
     backend and its speed, and the compile cache, with the options that the viewer would have. Ends with exit
     code 1 where something must be mended. Opens no window, and may run while the viewer does.
     """
-    from nca_viewer.operation.doctor import BAD, Finding, as_lines, examine, is_well
+    from nca_viewer.kiosk.operation.doctor import BAD, Finding, as_lines, examine, is_well
 
     try:
         config = parsed_options(arguments)
@@ -497,7 +505,7 @@ def doctor(as_json: bool, arguments: tuple[str, ...]) -> None:
 
 
 def _as_json(findings: Sequence[Finding]) -> str:
-    from nca_viewer.operation.files import as_json
+    from nca_viewer.kiosk.operation.background_writer import as_json
 
     return as_json([dataclasses.asdict(finding) for finding in findings])
 

@@ -24,15 +24,16 @@ from nca_viewer.errors import (
     UserError,
     one_line,
 )
-from nca_viewer.loading import BackgroundLoading, Exhibit, Loaded, Loading, load_exhibit
+from nca_viewer.kiosk.config import KioskConfig
+from nca_viewer.loading import BackgroundLoading, Loaded, Loading, Session, load_session
 from nca_viewer.pygame_check import require_pygame
 from nca_viewer.version import PROGRAM, version
-from nca_viewer.viewer_config import START_BLANK, START_DIGIT, ViewerConfig
+from nca_viewer.viewer_config import START_BLANK, START_DIGIT
 
 if TYPE_CHECKING:
     from nca_viewer.app import App
     from nca_viewer.display.window import Window
-    from nca_viewer.operation.caretaker import Caretaker
+    from nca_viewer.kiosk.operation.monitor import Monitor
 
 
 def say(message: str) -> None:
@@ -45,7 +46,7 @@ def say_error(message: str) -> None:
     say(f"error: {message}")
 
 
-def run(config: ViewerConfig) -> None:
+def run(config: KioskConfig) -> None:
     """Run the viewer to its end.
 
     Raises:
@@ -64,11 +65,11 @@ def run(config: ViewerConfig) -> None:
 
         picture = open_start_image(Path(config.start))
     if config.attract_script is not None:
-        from nca_viewer.display.captions import read_shown_script
+        from nca_viewer.kiosk.captions import read_shown_script
 
         read_shown_script(config.attract_script)
     if config.exhibit:
-        from nca_viewer.display.captions import require_letters
+        from nca_viewer.kiosk.captions import require_letters
 
         for language in config.languages:
             require_letters(language)
@@ -77,31 +78,31 @@ def run(config: ViewerConfig) -> None:
     if config.output_directory is not None:
         capture.require_folder(config.output_directory)
     seed = secrets.randbits(32) if config.seed is None else config.seed
-    from nca_viewer.operation.caretaker import open_caretaker
+    from nca_viewer.kiosk.operation.monitor import open_monitor
 
-    caretaker = open_caretaker(config, version=version(), seed=seed)
+    monitor = open_monitor(config, version=version(), seed=seed)
 
-    def load(report: Callable[[str], None], *, may_stand_in: bool = True) -> Exhibit:
-        return load_exhibit(config, seed, picture, report, caretaker, may_stand_in=may_stand_in)
+    def load(report: Callable[[str], None], *, may_stand_in: bool = True) -> Session:
+        return load_session(config, seed, picture, report, monitor, may_stand_in=may_stand_in)
 
     try:
         if config.headless:
-            _run_headless(config, load, caretaker)
+            _run_headless(config, load, monitor)
         else:
-            _run_window(config, load, caretaker)
+            _run_window(config, load, monitor)
     except UserError as error:
-        caretaker.fail(error)
+        monitor.fail(error)
         raise
     except BaseException as error:
         if not isinstance(error, SystemExit | KeyboardInterrupt):
-            caretaker.fail(error)
+            monitor.fail(error)
         raise
 
 
-def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: Caretaker) -> None:
+def _run_window(config: KioskConfig, load: Callable[..., Session], monitor: Monitor) -> None:
     from nca_viewer.display.window import PygameWindow
-    from nca_viewer.operation.orphan import end_with_supervisor
-    from nca_viewer.operation.window_log import WindowLog
+    from nca_viewer.kiosk.operation.parent_watch import end_with_supervisor
+    from nca_viewer.kiosk.operation.window_log import WindowLog
 
     try:
         window = PygameWindow(
@@ -118,7 +119,7 @@ def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: C
         raise
     from nca_viewer.display.x11 import when_connection_is_lost
 
-    when_connection_is_lost(lambda: _end_without_screen(caretaker))
+    when_connection_is_lost(lambda: _end_without_screen(monitor))
     # From the first moment on: once the loader runs, only `os._exit` ends the program in good time.
     told_early = threading.Event()
     on_ending_signals(told_early.set)
@@ -136,7 +137,7 @@ def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: C
         config,
         screenshot_folder=_screenshot_folder(config),
         on_snapshot=recording.add if config.save else None,
-        caretaker=caretaker,
+        monitor=monitor,
         reload=reload,
     )
     on_ending_signals(app.quit)
@@ -148,9 +149,9 @@ def _run_window(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: C
         app.run()
         window.close()
         exit_code = recording.finish(app.frames)
-        caretaker.end()
+        monitor.end()
     except UserError as error:
-        caretaker.fail(error)
+        monitor.fail(error)
         window.close()
         say_error(str(error))
         exit_code = error.exit_code
@@ -170,9 +171,9 @@ def on_ending_signals(end: Callable[[], None]) -> None:
         signal.signal(number, lambda *_: end())
 
 
-def _end_without_screen(caretaker: Caretaker) -> NoReturn:
+def _end_without_screen(monitor: Monitor) -> NoReturn:
     error = DisplayLostError("the screen went away: its X server has ended; check it, and start again")
-    caretaker.fail(error)
+    monitor.fail(error)
     say_error(str(error))
     sys.stderr.flush()
     os._exit(error.exit_code)
@@ -181,11 +182,11 @@ def _end_without_screen(caretaker: Caretaker) -> NoReturn:
 def open_app(
     window: Window,
     loading: Loading,
-    config: ViewerConfig,
+    config: KioskConfig,
     *,
     screenshot_folder: Path,
     on_snapshot: Callable[[Any, Any], None] | None = None,
-    caretaker: Caretaker | None = None,
+    monitor: Monitor | None = None,
     reload: Callable[[], Loading] | None = None,
     local_time: Callable[[], time_of_day] = lambda: datetime.now().time(),
 ) -> App:
@@ -197,7 +198,7 @@ def open_app(
         config: The options.
         screenshot_folder: Where screenshots go.
         on_snapshot: Called with every new snapshot and its image, before it is drawn.
-        caretaker: Hears of every frame, and says when something must be done.
+        monitor: Hears of every frame, and says when something must be done.
         reload: Begins to load the checkpoint again, for an exhibit's operator.
         local_time: The time of day, for the night.
 
@@ -207,26 +208,26 @@ def open_app(
     from nca_viewer.app import App
     from nca_viewer.display.face import DesktopFace, Face
     from nca_viewer.display.frame import Frame
-    from nca_viewer.display.gentle_window import GentleWindow
-    from nca_viewer.display.public_face import PublicFace
-    from nca_viewer.display.soft_picture import SoftPicture
+    from nca_viewer.display.transitions import Transitions
     from nca_viewer.interaction.controls import Controls
     from nca_viewer.interaction.input import Input
-    from nca_viewer.operation.caretaker import Caretaker
-    from nca_viewer.operation.flash_log import FlashLog
+    from nca_viewer.kiosk.kiosk_face import KioskFace
+    from nca_viewer.kiosk.operation.flash_log import FlashLog
+    from nca_viewer.kiosk.operation.monitor import Monitor
+    from nca_viewer.kiosk.window_filters import FilteredWindow
 
     source, frame, flash_log = Input(config.gamepad, config.keys), Frame(), FlashLog()
     face: Face
     if config.exhibit:
-        face = PublicFace(source, config, reload)
+        face = KioskFace(source, config, reload)
     else:
         face = DesktopFace(source, frame.hud, has_margin=not config.headless, is_still=config.reduce_motion)
     return App(
-        GentleWindow(
+        FilteredWindow(
             window,
             limits_flashes=config.limits_flashes,
             shifts_pixels=config.shifts_pixels,
-            night=config.night_rule,
+            night=config.night_schedule,
             local_time=local_time,
             on_limited=flash_log.note,
         ),
@@ -241,19 +242,19 @@ def open_app(
             hud_visible=not config.headless and not config.exhibit,
         ),
         frame=frame,
-        soft_picture=SoftPicture(
+        transitions=Transitions(
             fades=config.exhibit,
             slow=config.reduce_motion,
             limits_flashes=config.limits_flashes,
             on_limited=flash_log.note,
         ),
-        caretaker=caretaker or Caretaker(),
+        listener=monitor or Monitor(),
         screenshot_folder=screenshot_folder,
         on_snapshot=on_snapshot,
     )
 
 
-def _run_headless(config: ViewerConfig, load: Callable[..., Exhibit], caretaker: Caretaker) -> None:
+def _run_headless(config: KioskConfig, load: Callable[..., Session], monitor: Monitor) -> None:
     from nca_viewer.display.window import HeadlessWindow
 
     recording = _Recording(config)
@@ -267,13 +268,13 @@ def _run_headless(config: ViewerConfig, load: Callable[..., Exhibit], caretaker:
         config,
         screenshot_folder=_screenshot_folder(config),
         on_snapshot=recording.add,
-        caretaker=caretaker,
+        monitor=monitor,
     )
     # What was made until then is kept.
     with ending.deferred(app.quit) as told:
         app.run()
         recording.finish(app.frames)
-        caretaker.end()
+        monitor.end()
     if told.is_set():
         raise KeyboardInterrupt
 
@@ -281,7 +282,7 @@ def _run_headless(config: ViewerConfig, load: Callable[..., Exhibit], caretaker:
 class _Recording:
     """Collects what `--save` asks for: all images for an animation, else the last one."""
 
-    def __init__(self, config: ViewerConfig) -> None:
+    def __init__(self, config: KioskConfig) -> None:
         self._config = config
         self._images: list[Any] = []
 
@@ -326,7 +327,7 @@ class _Recording:
             capture.write_animation(path, self._images, cell_pixels, self._config.frames_per_second)
 
 
-def _screenshot_folder(config: ViewerConfig) -> Path:
+def _screenshot_folder(config: KioskConfig) -> Path:
     if config.output_directory is not None:
         return config.output_directory
     from nca_viewer.places import pictures_folder

@@ -15,7 +15,7 @@ from nca_viewer.version import version
 from nca_viewer.viewer_config import START_BLANK, ViewerConfig
 
 if TYPE_CHECKING:
-    from nca_viewer.operation.caretaker import Caretaker
+    from nca_viewer.frame_report import FrameListener
     from nca_viewer.pictures import Picture
     from nca_viewer.simulation import Simulation
     from nca_viewer.start_images import StartImages
@@ -25,7 +25,7 @@ FALLBACK_CHECKPOINT = "model"
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class Session:
     """What there is to see once everything is loaded.
 
     Attributes:
@@ -49,7 +49,7 @@ class Loading(Protocol):
     stage: str
     """What is being done, for the waiting screen."""
 
-    def poll(self) -> Exhibit | None:
+    def poll(self) -> Session | None:
         """The exhibit, or None while it is not ready; raises what went wrong."""
 
 
@@ -58,11 +58,11 @@ class Loaded:
 
     stage = "ready"
 
-    def __init__(self, exhibit: Exhibit) -> None:
+    def __init__(self, exhibit: Session) -> None:
         """Hold it."""
         self._exhibit = exhibit
 
-    def poll(self) -> Exhibit:
+    def poll(self) -> Session:
         """The exhibit."""
         return self._exhibit
 
@@ -70,7 +70,7 @@ class Loaded:
 class BackgroundLoading:
     """Loads in a daemon thread, so that the window answers meanwhile."""
 
-    def __init__(self, load: Callable[[Callable[[str], None]], Exhibit]) -> None:
+    def __init__(self, load: Callable[[Callable[[str], None]], Session]) -> None:
         """Start at once.
 
         Args:
@@ -78,7 +78,7 @@ class BackgroundLoading:
         """
         self.stage = "starting"
         self._load = load
-        self._exhibit: Exhibit | None = None
+        self._exhibit: Session | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
         self._thread.start()
@@ -97,7 +97,7 @@ class BackgroundLoading:
         except BaseException as error:  # Raised again in the main thread, by `poll`.
             self._error = error
 
-    def poll(self) -> Exhibit | None:
+    def poll(self) -> Session | None:
         """The exhibit, or None while it is not ready.
 
         Raises:
@@ -108,15 +108,15 @@ class BackgroundLoading:
         return self._exhibit
 
 
-def load_exhibit(
+def load_session(
     config: ViewerConfig,
     seed: int,
     picture: Picture | None,
     report: Callable[[str], None],
-    caretaker: Caretaker | None = None,
+    listener: FrameListener | None = None,
     *,
     may_stand_in: bool = True,
-) -> Exhibit:
+) -> Session:
     """Import JAX, check it, load the checkpoint, compile everything; takes seconds.
 
     Args:
@@ -124,7 +124,7 @@ def load_exhibit(
         seed: Of everything random.
         picture: The picture to start from, where one was given.
         report: Is told what is being done.
-        caretaker: Is told which checkpoint it was. In an exhibit, the bundled one steps in for one that is
+        listener: Is told which checkpoint it was. In an exhibit, the bundled one steps in for one that is
             gone or damaged.
         may_stand_in: Whether it does so.
 
@@ -170,11 +170,11 @@ def load_exhibit(
         image = start_images.digit(config.digit, simulation.episode + 1)
         simulation.begin(image, config.mask_ratio)
     simulation.request_snapshot().result()
-    if caretaker is not None:
-        caretaker.loaded(info.path.name, info.sha256, trouble)
+    if listener is not None:
+        listener.loaded(info.path.name, info.sha256, trouble)
     footer = f"{config.checkpoint}  ·  seed {seed}  ·  version {version()}"
     _spare_the_collector()
-    return Exhibit(simulation, start_images, config.mask_ratio, footer, note)
+    return Session(simulation, start_images, config.mask_ratio, footer, note)
 
 
 def _short(name: str) -> str:

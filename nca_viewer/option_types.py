@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from nca_viewer.exhibit.night import NightHours
 from nca_viewer.interaction.controls import SPEEDS
 
 
@@ -66,13 +65,3 @@ class SizeType(click.ParamType):
         if not match:
             self.fail(f"{str(value)[:40]!r} is not a size; write it as 900x960", param, ctx)
         return int(match[1]), int(match[2])
-
-
-class NightType(click.ParamType):
-    """The hours of night, by the local clock."""
-
-    name = "HH:MM-HH:MM"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> NightHours:
-        """What was written, or a complaint that names it."""
-        return value if isinstance(value, NightHours) else NightHours.parse(str(value))

@@ -9,9 +9,6 @@ from pathlib import Path
 
 from nca_viewer.config import require_range
 from nca_viewer.errors import ConfigError
-from nca_viewer.exhibit.director import OperatorExit, OperatorHold
-from nca_viewer.exhibit.night import NightHours, NightRule
-from nca_viewer.exhibit.texts import LANGUAGES, texts_in
 from nca_viewer.interaction.controls import MAX_BRUSH_RADIUS_CELLS, SPEEDS
 from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping
 
@@ -21,10 +18,6 @@ MAX_SEED = 2**32 - 1
 MAX_FRAMES = 1_000_000
 MAX_GIF_FRAMES = 20_000
 MAX_DISPLAYS = 64
-MAX_NAME_LENGTH = 200
-MIN_IDLE_SECONDS = 5.0
-MAX_IDLE_SECONDS = 3600.0
-MAX_NIGHT_WAKE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +44,10 @@ class ViewerConfig:
         compile_cache: Keep compiled functions on disk, for a faster start.
         display: Number of the display to open on, from 0.
         exhibit: Run unattended in a public place: fullscreen, visitors' controls only.
-        languages: What the exhibit speaks, codes of `LANGUAGES`; the first is what a visit begins with.
-        idle_seconds: From a visitor's last act to the attract loop, 5 to 3600.
-        attract_script: What the attract loop shows; None is the bundled script.
-        operator_exit: What the operator's hold does, a value of `OperatorExit`.
-        operator_hold: Which hold that is, a value of `OperatorHold`.
         gamepad: Which part of a gamepad does what.
         keys: Which keys are an arcade stick's.
-        state_directory: For `status.json` and what is kept of faults; None is the user's state folder in an
-            exhibit, and nowhere else.
-        log_directory: For the log; None is the user's log folder in an exhibit, and nowhere else.
-        usage_csv: Where visits, strokes, heals and resets are counted by the hour; None counts nothing.
+        limit_flashes: Whether flashes are held back; None is in an exhibit.
+        reduce_motion: Whether every change of the image comes gradually.
     """
 
     checkpoint: str = "model"
@@ -83,22 +69,10 @@ class ViewerConfig:
     compile_cache: bool = True
     display: int = 0
     exhibit: bool = False
-    languages: tuple[str, ...] = ("en",)
-    idle_seconds: float = 60.0
-    attract_script: Path | None = None
-    operator_exit: str = OperatorExit.MENU.value
-    operator_hold: str = OperatorHold.BOTH.value
     gamepad: GamepadMapping = field(default_factory=GamepadMapping)
     keys: KeyMapping = field(default_factory=KeyMapping)
     limit_flashes: bool | None = None
     reduce_motion: bool = False
-    pixel_shift: bool | None = None
-    night: NightHours | None = None
-    night_brightness: float = 0.0
-    night_wake_seconds: float = 0.0
-    state_directory: Path | None = None
-    log_directory: Path | None = None
-    usage_csv: Path | None = None
 
     def __post_init__(self) -> None:
         """Validate; raises ConfigError."""
@@ -133,48 +107,14 @@ class ViewerConfig:
         if self.device not in ("auto", "cpu", "gpu"):
             raise ConfigError(f"--device = {self.device!r} is unknown; choose auto, cpu or gpu")
         require_range("--display", self.display, 0, MAX_DISPLAYS - 1, whole=True)
-        require_range("--idle-seconds", self.idle_seconds, MIN_IDLE_SECONDS, MAX_IDLE_SECONDS)
-        _require_one_of("--operator-exit", self.operator_exit, [known.value for known in OperatorExit])
-        _require_one_of("--operator-hold", self.operator_hold, [known.value for known in OperatorHold])
-        for language in self.languages:
-            _require_one_of("--language", language, LANGUAGES)
-            texts_in(language)
-        if self.usage_csv is not None and not self.exhibit:
-            raise ConfigError("--usage-csv counts what visitors do; give --exhibit too")
-        for option, path in (
-            ("--state-dir", self.state_directory),
-            ("--log-dir", self.log_directory),
-            ("--usage-csv", self.usage_csv),
-        ):
-            if path is not None and len(path.name) > MAX_NAME_LENGTH:
-                raise ConfigError(
-                    f"{option} = {str(path)[:60]!r}... has too long a name; choose a shorter one"
-                )
-        if not self.languages:
-            raise ConfigError(f"--language: give at least one of {', '.join(LANGUAGES)}")
-        if len(set(self.languages)) < len(self.languages):
-            raise ConfigError(f"--language: give each once, of {', '.join(LANGUAGES)}")
-        require_range("--night-brightness", self.night_brightness, 0.0, 1.0)
-        require_range("--night-wake-seconds", self.night_wake_seconds, 0.0, MAX_NIGHT_WAKE_SECONDS)
 
     @property
     def limits_flashes(self) -> bool:
         """Whether flashes are held back."""
         return self.exhibit if self.limit_flashes is None else self.limit_flashes
 
-    @property
-    def shifts_pixels(self) -> bool:
-        """Whether everything glides against burn-in."""
-        return self.exhibit if self.pixel_shift is None else self.pixel_shift
 
-    @property
-    def night_rule(self) -> NightRule | None:
-        """What happens at night, if anything."""
-        if self.night is None:
-            return None
-        return NightRule(self.night, self.night_brightness, self.night_wake_seconds)
-
-
-def _require_one_of(option: str, value: str, known: Sequence[str]) -> None:
+def require_one_of(option: str, value: str, known: Sequence[str]) -> None:
+    """Check an option with a few values; raises ConfigError."""
     if value not in known:
         raise ConfigError(f"{option} = {value!r} is unknown; choose one of {', '.join(known)}")

@@ -17,11 +17,11 @@ from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import BackendError, CheckpointError
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.interaction.strokes import disc_region, stroke_region
+from nca_viewer.kiosk.config import KioskConfig
 from nca_viewer.launch import open_app
-from nca_viewer.loading import BackgroundLoading, Exhibit, Loaded
+from nca_viewer.loading import BackgroundLoading, Loaded, Session
 from nca_viewer.simulation import Simulation
 from nca_viewer.start_images import StartImages
-from nca_viewer.viewer_config import ViewerConfig
 
 SIZE = (460, 420)
 KEYS = {
@@ -36,7 +36,7 @@ KEYS = {
 }
 
 
-class Session:
+class Bench:
     """An app, and hands on it."""
 
     def __init__(self, app, window, exhibit):
@@ -103,9 +103,9 @@ def make_session(warm_simulation, tmp_path):
         starts = StartImages(simulation.config, 11)
         simulation.begin(starts.blank() if start == "blank" else starts.digit(3, 1), 0.0)
         window = window or HeadlessWindow(SIZE)
-        exhibit = Exhibit(simulation, starts, 0.5, "a test")
-        app = open_app(window, Loaded(exhibit), config or ViewerConfig(), screenshot_folder=tmp_path)
-        return Session(app, window, exhibit)
+        exhibit = Session(simulation, starts, 0.5, "a test")
+        app = open_app(window, Loaded(exhibit), config or KioskConfig(), screenshot_folder=tmp_path)
+        return Bench(app, window, exhibit)
 
     return make
 
@@ -121,13 +121,14 @@ def paused(session):
 
 
 def test_what_was_done_to_the_picture_is_told_once(warm_simulation, tmp_path):
-    exhibit = Exhibit(warm_simulation, StartImages(warm_simulation.config, 11), 0.5, "a test", "a.png: blank")
-    app = open_app(HeadlessWindow(SIZE), Loaded(exhibit), ViewerConfig(), screenshot_folder=tmp_path)
-    app.frame()
+    exhibit = Session(warm_simulation, StartImages(warm_simulation.config, 11), 0.5, "a test", "a.png: blank")
+    window = HeadlessWindow(SIZE)
+    app = open_app(window, Loaded(exhibit), KioskConfig(), screenshot_folder=tmp_path)
+    Bench(app, window, exhibit).type("space")
     assert app.message is not None
     assert (app.message.text, app.message.is_error) == ("a.png: blank", False)
-    app.message = None
-    app.frame()
+    for _ in range(9 * 60):
+        app.frame()
     assert app.message is None
 
 
@@ -481,8 +482,8 @@ def test_the_window_answers_while_it_loads(make_session, tmp_path):
         return exhibit
 
     window = HeadlessWindow(SIZE)
-    app = open_app(window, BackgroundLoading(load), ViewerConfig(), screenshot_folder=tmp_path)
-    session = Session(app, window, exhibit)
+    app = open_app(window, BackgroundLoading(load), KioskConfig(), screenshot_folder=tmp_path)
+    session = Bench(app, window, exhibit)
     session.frames(3)
     assert app.snapshot is None
     assert window.pixels().any()
@@ -503,7 +504,7 @@ def test_the_window_answers_while_it_loads(make_session, tmp_path):
 def test_closing_while_it_loads(tmp_path):
     window = HeadlessWindow(SIZE)
     app = open_app(
-        window, BackgroundLoading(lambda report: time.sleep(0.5)), ViewerConfig(), screenshot_folder=tmp_path
+        window, BackgroundLoading(lambda report: time.sleep(0.5)), KioskConfig(), screenshot_folder=tmp_path
     )
     app.frame()
     window.post(Event(pygame.QUIT))
@@ -517,7 +518,7 @@ def test_a_failure_to_load_ends_the_run(tmp_path):
 
     loading = BackgroundLoading(load)
     window = HeadlessWindow(SIZE)
-    app = open_app(window, loading, ViewerConfig(), screenshot_folder=tmp_path)
+    app = open_app(window, loading, KioskConfig(), screenshot_folder=tmp_path)
     window.present = lambda: time.sleep(0.001)
     with pytest.raises(CheckpointError, match="no such thing"):
         app.run()
@@ -528,7 +529,7 @@ def test_a_failure_to_load_ends_the_run(tmp_path):
 
 def test_a_run_repeats_bit_for_bit(make_session):
     def live():
-        session = make_session(ViewerConfig(frames=12, seed=1), start="digit")
+        session = make_session(KioskConfig(frames=12, seed=1), start="digit")
         session.press((2, 2)).move((8, 9))
         seen = []
         session.app._on_snapshot = lambda snapshot, image: seen.append((snapshot.state, image.copy()))
@@ -545,7 +546,7 @@ def test_a_run_repeats_bit_for_bit(make_session):
 
 
 def test_without_a_screen_a_slow_device_takes_every_step(make_session, monkeypatch):
-    session = make_session(ViewerConfig(frames=20, seed=1, speed=Fraction(16)), start="digit")
+    session = make_session(KioskConfig(frames=20, seed=1, speed=Fraction(16)), start="digit")
     taken = []
     monkeypatch.setattr(Simulation, "is_busy", property(lambda simulation: True))
     monkeypatch.setattr(session.simulation, "advance", taken.append)
@@ -554,7 +555,7 @@ def test_without_a_screen_a_slow_device_takes_every_step(make_session, monkeypat
 
 
 def test_frames_end_the_run(make_session):
-    session = make_session(replace(ViewerConfig(), frames=5))
+    session = make_session(replace(KioskConfig(), frames=5))
     session.app.run()
     assert session.app.frames == 5
     assert session.simulation.step == 5

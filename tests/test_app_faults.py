@@ -13,19 +13,19 @@ from nca_viewer.checkpoint import build_model
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import BackendError, DisplayLostError, RestartNeededError
+from nca_viewer.health import Limits
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.kiosk.config import KioskConfig
+from nca_viewer.kiosk.operation.diagnostics import FOLDER, MAX_FAULTS, save_diagnostic
+from nca_viewer.kiosk.operation.event_log import EventLog
+from nca_viewer.kiosk.operation.heartbeat import Notifier
+from nca_viewer.kiosk.operation.monitor import Monitor
+from nca_viewer.kiosk.operation.status import CheckpointStatus, read_status
 from nca_viewer.launch import open_app
-from nca_viewer.loading import Exhibit, Loaded
-from nca_viewer.operation.caretaker import Caretaker
-from nca_viewer.operation.diagnostics import FOLDER, MAX_FAULTS, save_diagnostic
-from nca_viewer.operation.health import Limits
-from nca_viewer.operation.heartbeat import Notifier
-from nca_viewer.operation.journal import Journal
-from nca_viewer.operation.status import CheckpointStatus, read_status
+from nca_viewer.loading import Loaded, Session
 from nca_viewer.selftest import fixed_parameters
 from nca_viewer.simulation import Simulation
 from nca_viewer.start_images import StartImages
-from nca_viewer.viewer_config import ViewerConfig
 from tests.faults import FaultySimulation
 
 SIZE = (460, 420)
@@ -68,7 +68,7 @@ class Floor:
         self.window = ImpatientWindow(SIZE)
         self.ears = Ears()
         self.wall = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-        self.caretaker = Caretaker(
+        self.monitor = Monitor(
             limits=Limits(judges_the_picture=acts_alone, may_restart=may_restart),
             state_folder=folder / "state",
             notifier=self.ears,
@@ -81,10 +81,10 @@ class Floor:
         simulation.begin(starts.digit(3, 1), 0.0)
         self.app = open_app(
             self.window,
-            Loaded(Exhibit(self.simulation, starts, 0.5, "a test")),
-            ViewerConfig(exhibit=usage_csv is not None),
+            Loaded(Session(self.simulation, starts, 0.5, "a test")),
+            KioskConfig(exhibit=usage_csv is not None),
             screenshot_folder=folder,
-            caretaker=self.caretaker,
+            monitor=self.monitor,
         )
 
     def frames(self, count=1):
@@ -99,7 +99,7 @@ class Floor:
 
     @property
     def status(self):
-        assert self.caretaker.flush()
+        assert self.monitor.flush()
         return read_status(self.folder / "state")
 
     def stroke(self, cell):
@@ -146,11 +146,11 @@ def warm_simulation(small_config):
 def floor(warm_simulation, tmp_path):
     floor = Floor(warm_simulation, tmp_path)
     yield floor
-    floor.caretaker.end()
+    floor.monitor.end()
 
 
 def faults(floor):
-    assert floor.caretaker.flush()
+    assert floor.monitor.flush()
     return sorted((floor.folder / "state" / FOLDER).glob("*.json"))
 
 
@@ -191,7 +191,7 @@ def test_an_error_that_nobody_expected(floor):
 
 def test_an_error_in_every_frame_is_no_flood_where_nobody_would_start_it_again(warm_simulation, tmp_path):
     floor = Floor(warm_simulation, tmp_path, may_restart=False)
-    journal = Journal()
+    journal = EventLog()
     journal.open(tmp_path)
 
     def fail(*arguments):
@@ -207,7 +207,7 @@ def test_an_error_in_every_frame_is_no_flood_where_nobody_would_start_it_again(w
     assert log.count("fault: error: ZeroDivisionError") <= 5 + 3
     del floor.app._draw
     assert floor.is_picture_back()
-    floor.caretaker.end()
+    floor.monitor.end()
     journal.close()
 
 
@@ -352,8 +352,8 @@ def test_a_full_disk_is_told_once_and_survived(floor, monkeypatch):
         patch.setattr(Path, "open", full)
         floor.simulation.real.apply(Tool.PAINT, np.ones((11, 13), bool), np.nan)
         floor.frames(5 * RATE)
-        assert floor.caretaker.flush()
-        assert sorted(floor.caretaker.problems) == [
+        assert floor.monitor.flush()
+        assert sorted(floor.monitor.problems) == [
             "cannot write the diagnostic of not-finite: [Errno 28] No space left on device",
             "cannot write the status: [Errno 28] No space left on device",
         ]
@@ -367,7 +367,7 @@ def test_a_full_disk_is_told_once_and_survived(floor, monkeypatch):
 
 def test_a_log_that_cannot_be_written_is_a_problem_and_no_error(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    journal = Journal()
+    journal = EventLog()
     journal.open(tmp_path / "file" / "logs")
     assert len(journal.problems) == 1
     assert "cannot write the log" in journal.problems[0]
@@ -415,18 +415,18 @@ def test_usage_that_cannot_be_written_is_a_problem_from_the_start(warm_simulatio
     (tmp_path / "file").write_text("in the way")
     floor = Floor(warm_simulation, tmp_path, usage_csv=tmp_path / "file" / "usage.csv")
     floor.frames(2)
-    floor.caretaker.flush()
-    assert [problem for problem in floor.caretaker.problems if "cannot write the usage" in problem]
+    floor.monitor.flush()
+    assert [problem for problem in floor.monitor.problems if "cannot write the usage" in problem]
 
 
 def test_counts_of_the_running_hour_are_written_while_it_runs(warm_simulation, tmp_path, monkeypatch):
-    monkeypatch.setattr("nca_viewer.operation.caretaker.USAGE_SECONDS", 1.0)
+    monkeypatch.setattr("nca_viewer.kiosk.operation.monitor.USAGE_SECONDS", 1.0)
     path = tmp_path / "usage.csv"
     floor = Floor(warm_simulation, tmp_path, usage_csv=path)
     floor.frames(5)
     floor.touch(floor.app._geometry(floor.simulation).cell_centre((5, 6)))
     floor.frames(90)
-    floor.caretaker.flush()
+    floor.monitor.flush()
     assert path.read_text().splitlines()[1].endswith(",1,1,0,0")
 
 
@@ -438,7 +438,7 @@ def test_visits_strokes_and_resets_are_counted_by_the_hour(warm_simulation, tmp_
         floor.touch(geometry.cell_centre((5, 6)))
         floor.frames(10)
     floor.frames(30)
-    floor.caretaker.end()
+    floor.monitor.end()
     assert (tmp_path / "usage.csv").read_text().splitlines() == [
         "hour,visits,strokes,heals,resets",
         f"{floor.wall.astimezone().isoformat(timespec='minutes')},1,3,0,0",

@@ -8,16 +8,16 @@ import pytest
 from pygame.event import Event
 
 from nca_viewer.display.geometry import Geometry
-from nca_viewer.display.pixel_shift import REACH_PIXELS
 from nca_viewer.display.window import HeadlessWindow
-from nca_viewer.exhibit.night import NightHours
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.kiosk.config import KioskConfig
+from nca_viewer.kiosk.night import NightHours
+from nca_viewer.kiosk.operation.event_log import EventLog
+from nca_viewer.kiosk.pixel_shift import REACH_PIXELS
 from nca_viewer.launch import open_app
-from nca_viewer.loading import Exhibit, Loaded
-from nca_viewer.operation.journal import Journal
+from nca_viewer.loading import Loaded, Session
 from nca_viewer.simulation import Simulation
 from nca_viewer.start_images import StartImages
-from nca_viewer.viewer_config import ViewerConfig
 
 SIZE = (460, 420)
 FRAMES_PER_SECOND = 20
@@ -41,8 +41,8 @@ def start(simulation, tmp_path):
         window = HeadlessWindow(SIZE)
         app = open_app(
             window,
-            Loaded(Exhibit(simulation, starts, 0.5, "a test")),
-            ViewerConfig(frames_per_second=FRAMES_PER_SECOND, **options),
+            Loaded(Session(simulation, starts, 0.5, "a test")),
+            KioskConfig(frames_per_second=FRAMES_PER_SECOND, **options),
             screenshot_folder=tmp_path,
             local_time=lambda: local_time if isinstance(local_time, time) else local_time[-1],
         )
@@ -88,7 +88,7 @@ def flashing_share(analyser, frames):
 
 @pytest.mark.parametrize("seed", range(2))
 def test_whatever_hands_do_the_screen_does_not_flash(start, flash_analyser, tmp_path, seed):
-    journal = Journal()
+    journal = EventLog()
     journal.open(tmp_path)
     shares = {}
     for is_limited in (False, True):
@@ -184,8 +184,8 @@ def test_at_night_a_drag_keeps_the_screen_lit_and_a_stuck_key_does_not(start):
 
 
 def test_in_an_exhibit_it_is_gentle_by_default():
-    exhibit, plain = ViewerConfig(exhibit=True), ViewerConfig()
+    exhibit, plain = KioskConfig(exhibit=True), KioskConfig()
     assert (exhibit.limits_flashes, exhibit.shifts_pixels) == (True, True)
     assert (plain.limits_flashes, plain.shifts_pixels) == (False, False)
-    assert not ViewerConfig(exhibit=True, limit_flashes=False).limits_flashes
-    assert ViewerConfig(limit_flashes=True, pixel_shift=True).shifts_pixels
+    assert not KioskConfig(exhibit=True, limit_flashes=False).limits_flashes
+    assert KioskConfig(limit_flashes=True, pixel_shift=True).shifts_pixels

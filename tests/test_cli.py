@@ -17,7 +17,7 @@ from PIL import Image
 from nca_viewer import cli, launch
 from nca_viewer.app import App
 from nca_viewer.errors import ConfigError
-from nca_viewer.viewer_config import ViewerConfig
+from nca_viewer.kiosk.config import KioskConfig
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 HEADLESS = ["--headless", "--frames", "3", "--no-compile-cache"]
@@ -223,7 +223,7 @@ def test_what_should_not_happen_is_one_line_too(small_checkpoint, monkeypatch):
     def broken(*arguments, **options):
         raise KeyError("a\nb")
 
-    monkeypatch.setattr(launch, "load_exhibit", broken)
+    monkeypatch.setattr(launch, "load_session", broken)
     result = invoke("--ckpt", small_checkpoint, *HEADLESS)
     assert result.exit_code == 1
     assert result.stderr == (
@@ -301,9 +301,9 @@ def test_the_program_is_silent_without_a_screen_and_uses_its_cache(small_checkpo
 
 def test_config_is_validated_wherever_it_is_made():
     with pytest.raises(ConfigError, match="--fps"):
-        ViewerConfig(frames_per_second=0)
+        KioskConfig(frames_per_second=0)
     with pytest.raises(ConfigError, match="--device"):
-        ViewerConfig(device="abacus")
+        KioskConfig(device="abacus")
 
 
 @pytest.mark.parametrize(
@@ -369,7 +369,7 @@ def test_interrupted_before_it_lives_is_no_success(monkeypatch, tmp_path, save):
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(launch, "load_exhibit", interrupted)
+    monkeypatch.setattr(launch, "load_session", interrupted)
     result = invoke("--headless", "--frames", "3", *save)
     assert result.exit_code == 130
     told = "nca-viewer: ended after 0 of 3 frames: life.png was not written\n"

@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 import assets
 from nca_viewer import cli
-from nca_viewer.exhibit.night import NightHours, NightRule
-from nca_viewer.viewer_config import ViewerConfig
+from nca_viewer.kiosk.config import KioskConfig
+from nca_viewer.kiosk.night import NightHours, NightSchedule
 
 EXAMPLE = Path(assets.__file__).parent / "exhibit" / "exhibit.toml"
 
@@ -92,7 +92,7 @@ def test_every_option_may_stand_in_the_file(configured, tmp_path):
     assert (config.operator_exit, config.operator_hold, config.idle_seconds) == ("none", "keys", 12.5)
     assert (config.gamepad.dead_zone, config.gamepad.paint, config.gamepad.erase) == (0.5, (4, 5), (7,))
     assert (config.limits_flashes, config.reduce_motion, config.shifts_pixels) == (False, True, False)
-    assert config.night_rule == NightRule(NightHours.parse("22:00-07:00"), 0.25, 90.0)
+    assert config.night_schedule == NightSchedule(NightHours.parse("22:00-07:00"), 0.25, 90.0)
     assert (config.keys.left, config.keys.paint, config.keys.up) == (("a",), ("lctrl", "space"), ())
     named = {line.split("=")[0].strip() for line in text.splitlines() if "=" in line}
     options = {option.opts[0][2:] for option in cli._configurable(cli.main)}
@@ -111,7 +111,7 @@ def test_the_command_line_goes_before_the_file(configured):
 
 def test_what_neither_names_has_its_default(configured):
     _, _, config = configured("")
-    assert config == ViewerConfig()
+    assert config == KioskConfig()
 
 
 def test_a_checkpoint_s_name_stays_a_name_and_its_relative_path_is_meant_from_the_file(configured, tmp_path):
@@ -203,8 +203,8 @@ def test_the_example_is_understood_and_says_what_the_defaults_are(configured):
     code, error, config = configured(EXAMPLE.read_text())
     assert (code, error) == (0, "")
     assert config.exhibit
-    assert (config.gamepad, config.keys) == (ViewerConfig().gamepad, ViewerConfig().keys)
-    assert config.idle_seconds == ViewerConfig().idle_seconds
+    assert (config.gamepad, config.keys) == (KioskConfig().gamepad, KioskConfig().keys)
+    assert config.idle_seconds == KioskConfig().idle_seconds
     assert len(config.languages) > 1
 
 

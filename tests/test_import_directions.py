@@ -1,7 +1,7 @@
 """The arrows between the modules, read from their source."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -9,52 +9,21 @@ import pytest
 import nca_viewer
 
 ROOT = Path(nca_viewer.__file__).parents[1]
-SOURCES = sorted([*(ROOT / "nca_viewer").rglob("*.py"), *(ROOT / "training").rglob("*.py")])
-MODULES = {
-    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in SOURCES
-}
-
-TRAINING_MAY_USE = {
-    f"nca_viewer.{name}"
-    for name in (
-        "automaton",
-        "backend",
-        "config",
-        "checkpoint",
-        "ending",
-        "environment",
-        "errors",
-        "pictures",
-        "assets",
-        "handwriting",
-        "image_files",
-        "places",
-        "selftest",
-        "whole_files",
-    )
-}
-JAX_HOMES = (
-    "nca_viewer.automaton",
-    "nca_viewer.backend",
-    "nca_viewer.simulation",
-    "nca_viewer.checkpoint",
-    "nca_viewer.selftest",
-    "training",
-)
-PYGAME_HOMES = (
-    "nca_viewer.interaction.input",
-    "nca_viewer.interaction.bindings",
-    "nca_viewer.display",
-    "nca_viewer.pygame_check",
-)
-JAX_PACKAGES = {"jax", "jaxlib", "flax", "cax", "optax"}
 
 
 def name_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def lies_in(module: str, homes: tuple[str, ...] | set[str]) -> bool:
+TREES = {
+    name_of(path): ast.parse(path.read_text())
+    for package in ("nca_viewer", "training")
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+JAX_PACKAGES = {"jax", "jaxlib", "flax", "cax", "optax"}
+
+
+def lies_in(module: str, *homes: str) -> bool:
     return any(module == home or module.startswith(f"{home}.") for home in homes)
 
 
@@ -65,82 +34,108 @@ def runs_later(node: ast.AST) -> bool:
     return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
 
 
-def imports_of(path: Path, *, at_import: bool = False) -> Iterator[str]:
-    """Dotted names that a file imports: everywhere, or only those that run when it is imported."""
+def imports_of(module: str, *, at_import: bool = False) -> set[str]:
+    """Dotted names that a module imports: everywhere, or only those that run when it is imported."""
 
     def visit(node: ast.AST) -> Iterator[str]:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.Import):
                 yield from (alias.name for alias in child.names)
             elif isinstance(child, ast.ImportFrom):
-                assert child.level == 0, f"{path}: imports are absolute"
+                assert child.level == 0, f"{module}: imports are absolute"
                 for alias in child.names:
                     full = f"{child.module}.{alias.name}"
-                    yield full if full in MODULES else str(child.module)
+                    yield full if full in TREES else str(child.module)
             elif at_import and runs_later(child):
                 continue
             else:
                 yield from visit(child)
 
-    yield from visit(ast.parse(path.read_text()))
+    return set(visit(TREES[module]))
 
 
-@pytest.fixture(params=SOURCES, ids=name_of)
-def source(request: pytest.FixtureRequest) -> Path:
-    return request.param
+IMPORTS: Mapping[str, set[str]] = {module: imports_of(module) for module in TREES}
 
 
-def test_the_viewer_never_imports_training_or_the_tests(source: Path):
-    if name_of(source).startswith("nca_viewer"):
-        assert not [name for name in imports_of(source) if lies_in(name, {"training", "tests"})]
+def arrows(*sources: str, outside_of: tuple[str, ...] = ()) -> dict[str, set[str]]:
+    """What modules below some packages import, but for modules that lie in others."""
+    return {
+        module: names
+        for module, names in IMPORTS.items()
+        if lies_in(module, *sources) and not lies_in(module, *outside_of)
+    }
 
 
-def test_training_uses_only_the_automaton_and_what_is_kept_of_it(source: Path):
-    if name_of(source).startswith("training"):
-        used = {name for name in imports_of(source) if name.startswith("nca_viewer")}
-        assert not {name for name in used if not lies_in(name, TRAINING_MAY_USE)}
+def forbidden(found: Mapping[str, set[str]], *packages: str) -> list[str]:
+    """The arrows into some packages."""
+    return [
+        f"{module} -> {name}" for module, names in found.items() for name in names if lies_in(name, *packages)
+    ]
 
 
-def test_jax_stays_where_numbers_are_computed(source: Path):
-    if not lies_in(name_of(source), JAX_HOMES):
-        assert not [name for name in imports_of(source) if name.split(".")[0] in JAX_PACKAGES]
+def strangers(found: Mapping[str, set[str]], *allowed: str) -> list[str]:
+    """The arrows to modules of the viewer that are not among those allowed."""
+    return [
+        f"{module} -> {name}"
+        for module, names in found.items()
+        for name in names
+        if lies_in(name, "nca_viewer") and not lies_in(name, *(f"nca_viewer.{part}" for part in allowed))
+    ]
 
 
-def test_pygame_stays_at_the_edge(source: Path):
-    if not lies_in(name_of(source), PYGAME_HOMES):
-        assert not [name for name in imports_of(source) if name.split(".")[0] == "pygame"]
+def test_the_viewer_never_imports_training_or_the_tests():
+    assert not forbidden(arrows("nca_viewer"), "training", "tests")
 
 
-def test_orbax_stays_in_one_place(source: Path):
-    if name_of(source) != "nca_viewer.checkpoint":
-        assert not [name for name in imports_of(source) if name.split(".")[0] in {"orbax", "tensorstore"}]
+def test_training_uses_only_the_automaton_and_what_is_kept_of_it():
+    assert not strangers(
+        arrows("training"),
+        *("assets", "automaton", "backend", "checkpoint", "config", "ending", "environment", "errors"),
+        *("handwriting", "image_files", "pictures", "places", "selftest", "whole_files"),
+        # Gestures are measured with the strokes of the viewer.
+        *("interaction.strokes", "interaction.actions"),
+    )
 
 
-def test_the_automaton_knows_of_nothing_but_its_configuration(source: Path):
-    if lies_in(name_of(source), ("nca_viewer.automaton",)):
-        used = {name for name in imports_of(source) if name.startswith("nca_viewer")}
-        allowed = {"nca_viewer.automaton", "nca_viewer.config", "nca_viewer.errors"}
-        assert not {name for name in used if not lies_in(name, allowed)}
+def test_only_the_command_line_knows_the_kiosk():
+    outside = arrows("nca_viewer", outside_of=("nca_viewer.kiosk", "nca_viewer.cli", "nca_viewer.launch"))
+    assert not forbidden(outside, "nca_viewer.kiosk")
 
 
-def test_the_exhibit_s_rules_know_neither_screens_nor_clocks(source: Path):
-    if lies_in(name_of(source), ("nca_viewer.exhibit",)):
-        used = set(imports_of(source))
-        allowed = {
-            f"nca_viewer.{name}"
-            for name in ("exhibit", "interaction", "errors", "config", "config_file", "assets")
-        }
-        assert not {name for name in used if name.startswith("nca_viewer") and not lies_in(name, allowed)}
-        assert "time" not in used
-        assert not lies_in("nca_viewer.interaction.input", used)
+def test_jax_stays_where_numbers_are_computed():
+    homes = ("automaton", "backend", "simulation", "checkpoint", "selftest")
+    outside = arrows("nca_viewer", outside_of=tuple(f"nca_viewer.{home}" for home in homes))
+    assert not forbidden(outside, *JAX_PACKAGES)
 
 
-@pytest.mark.parametrize("entry", ["nca_viewer.cli", "nca_viewer.__main__", "training.cli"])
+def test_pygame_stays_at_the_edge():
+    homes = ("interaction.input", "interaction.bindings", "display", "kiosk", "pygame_check")
+    outside = arrows("nca_viewer", "training", outside_of=tuple(f"nca_viewer.{home}" for home in homes))
+    assert not forbidden(outside, "pygame")
+
+
+def test_orbax_stays_in_one_place():
+    outside = arrows("nca_viewer", "training", outside_of=("nca_viewer.checkpoint",))
+    assert not forbidden(outside, "orbax", "tensorstore")
+
+
+def test_the_automaton_knows_of_nothing_but_its_configuration():
+    assert not strangers(arrows("nca_viewer.automaton"), "automaton", "config", "errors")
+
+
+def test_the_rules_of_a_visit_know_neither_screens_nor_clocks():
+    names = ("attract", "attract_script", "controller", "night", "texts", "visit")
+    rules = arrows(*(f"nca_viewer.kiosk.{name}" for name in names))
+    allowed = (*(f"kiosk.{name}" for name in names), "interaction", "errors", "config_file", "assets")
+    assert not strangers(rules, *allowed)
+    assert not forbidden(rules, "time", "nca_viewer.interaction.input")
+
+
+@pytest.mark.parametrize(
+    "entry", ["nca_viewer.cli", "nca_viewer.__main__", "training.cli", "training.__main__"]
+)
 def test_commands_start_without_jax(entry: str):
     """What importing a command runs, followed through the project's own modules, imports no JAX."""
-    if entry not in MODULES:
-        pytest.skip("not there yet")
-    paths = {name_of(path): path for path in SOURCES}
     seen: dict[str, str] = {}
     queue = [(entry, entry)]
     while queue:
@@ -148,14 +143,15 @@ def test_commands_start_without_jax(entry: str):
         if module in seen:
             continue
         seen[module] = trail
-        for name in imports_of(paths[module], at_import=True):
+        for name in imports_of(module, at_import=True):
             assert name.split(".")[0] not in JAX_PACKAGES, f"{trail} imports {name}"
-            if name in paths:
+            if name in TREES:
                 queue.append((name, f"{trail} -> {name}"))
 
 
-def test_no_surface_takes_after_the_screen(source: Path):
+def test_no_surface_takes_after_the_screen():
     """Left alone, pygame gives a new surface the depth of the screen, which may be 16 bits."""
-    for node in ast.walk(ast.parse(source.read_text())):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pygame.Surface":
-            assert len(node.args) > 2 or "depth" in {keyword.arg for keyword in node.keywords}
+    for module, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "pygame.Surface":
+                assert len(node.args) > 2 or "depth" in {keyword.arg for keyword in node.keywords}, module

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nca_viewer.display.frame import Brush
 from nca_viewer.display.geometry import Geometry
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     import pygame
     from pygame.event import Event as PygameEvent
 
-    from nca_viewer.exhibit.host import ExhibitFacts
-    from nca_viewer.loading import Exhibit
+    from nca_viewer.loading import Session
 
 Size = tuple[int, int]
 """(width, height) in pixels, or (height, width) in cells."""
@@ -29,7 +28,7 @@ class Face(Protocol):
     """What people meet between the window and the automaton: what is read, drawn over the cells, and told."""
 
     @property
-    def facts(self) -> ExhibitFacts | None:
+    def facts(self) -> Any:
         """What is true of a public place in this frame; None in a person's own window."""
 
     @property
@@ -53,7 +52,7 @@ class Face(Protocol):
     def act(self, action: Action) -> None:
         """Do what an action asks for that concerns neither controls nor cells."""
 
-    def reloaded(self) -> Exhibit | None:
+    def reloaded(self) -> Session | None:
         """An automaton that was loaded in place of the one that runs, once; None while there is none."""
 
     def geometry(self, window_size: Size, grid_size: Size, controls: Controls) -> Geometry:
@@ -126,7 +125,7 @@ class DesktopFace:
     def act(self, action: Action) -> None:
         """Nothing: see `Face`."""
 
-    def reloaded(self) -> Exhibit | None:
+    def reloaded(self) -> Session | None:
         """None: see `Face`."""
         return None
 

@@ -100,6 +100,13 @@ def init_display() -> str:
     return driver
 
 
+class WakingWindow(Window, Protocol):
+    """A window that may be dark, and lights up when somebody is there."""
+
+    def wake(self, seconds: float | None = None) -> None:
+        """Light up for a while; None for as long as a visitor is granted."""
+
+
 class PygameWindow:
     """A resizable window on the desktop."""
 

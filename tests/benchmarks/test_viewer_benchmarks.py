@@ -16,7 +16,7 @@ import pytest
 from nca_viewer.config import ModelConfig
 from nca_viewer.display.hud import TOOL_COLOURS
 from nca_viewer.interaction.actions import Tool
-from nca_viewer.operation.status import read_status
+from nca_viewer.kiosk.operation.status import read_status
 
 pytestmark = pytest.mark.benchmark
 
@@ -64,15 +64,15 @@ FRAMES = """
     import numpy as np
     from nca_viewer.launch import open_app
     from nca_viewer.loading import Loaded
-    from nca_viewer.loading import load_exhibit
+    from nca_viewer.loading import load_session
     from nca_viewer.display.window import PygameWindow
-    from nca_viewer.viewer_config import ViewerConfig
+    from nca_viewer.kiosk.config import KioskConfig
 
-    config = ViewerConfig(
+    config = KioskConfig(
         checkpoint=sys.argv[1], seed=1, speed=Fraction(4), window_size=(1000, 700), frames=660,
         limit_flashes=sys.argv[2:] == ["gentle"], pixel_shift=sys.argv[2:] == ["gentle"],
     )
-    exhibit = load_exhibit(config, 1, None, lambda stage: None)
+    exhibit = load_session(config, 1, None, lambda stage: None)
 
     class Timed(PygameWindow):
         times = []
@@ -126,17 +126,17 @@ POINTER = """
     from pygame.event import Event
     from nca_viewer.launch import open_app
     from nca_viewer.loading import Loaded
-    from nca_viewer.loading import load_exhibit
+    from nca_viewer.loading import load_session
     from nca_viewer.display.geometry import Geometry
     from nca_viewer.display.window import PygameWindow
-    from nca_viewer.viewer_config import ViewerConfig
+    from nca_viewer.kiosk.config import KioskConfig
 
     FINGERS, SWEEPS, WHITE = 10, 12, (255, 255, 255)
-    config = ViewerConfig(
+    config = KioskConfig(
         checkpoint=sys.argv[1], seed=1, speed=Fraction(4), start="blank", brush_radius_cells=0,
         window_size=(1000, 700),
     )
-    exhibit = load_exhibit(config, 1, None, lambda stage: None)
+    exhibit = load_session(config, 1, None, lambda stage: None)
     simulation = exhibit.simulation
     # Steps that cost what they cost and change nothing: a cell that turns white was touched.
     simulation._parameters = jax.tree.map(lambda leaf: 0 * leaf, simulation._parameters)

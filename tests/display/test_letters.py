@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 import pygame
 import pytest
 
-from nca_viewer.display.captions import missing_letter
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.hud import Hud, Message, Status, elided
 from nca_viewer.display.letters import Letters
 from nca_viewer.errors import one_line, presentable
 from nca_viewer.interaction.actions import Tool
-from nca_viewer.operation.diagnostics import save_diagnostic
-from nca_viewer.operation.journal import Event, Journal, tell
+from nca_viewer.kiosk.captions import missing_letter
+from nca_viewer.kiosk.operation.diagnostics import save_diagnostic
+from nca_viewer.kiosk.operation.event_log import Event, EventLog, tell
 
 ODD = {
     "not UTF-8": b"latin-\xe9t\xe9".decode("utf-8", "surrogateescape"),
@@ -49,7 +49,7 @@ def test_any_text_is_presentable_and_is_drawn(text):
 
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD)
 def test_any_text_is_logged_and_kept(tmp_path, text):
-    journal = Journal()
+    journal = EventLog()
     journal.open(tmp_path)
     try:
         raise ValueError(text)

@@ -6,7 +6,7 @@ import pygame
 import pytest
 from pygame.event import Event
 
-from nca_viewer.display.flash_guard import FlashGuard
+from nca_viewer.display.flash_limiter import FlashLimiter
 from nca_viewer.display.window import HeadlessWindow, PygameWindow
 from nca_viewer.errors import DisplayError, DisplayLostError
 
@@ -243,7 +243,7 @@ def test_flashes_are_limited_alike_on_every_screen(window, monkeypatch, depth):
     def held(screen):
         monkeypatch.setattr(pygame.display, "get_surface", lambda: screen)
         times = []
-        guard = FlashGuard(times.append)
+        guard = FlashLimiter(times.append)
         for number in range(120):
             window.surface.fill((200 * (number // 5 % 2), 0, 0))
             guard.apply(window.surface, number / 60)

@@ -26,9 +26,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from nca_viewer.assets import bundled_checkpoint
-from nca_viewer.operation.journal import Event, Journal, tell
-from nca_viewer.operation.status import read_status
-from nca_viewer.operation.supervise import Supervisor
+from nca_viewer.kiosk.operation.event_log import Event, EventLog, tell
+from nca_viewer.kiosk.operation.status import read_status
+from nca_viewer.kiosk.operation.supervise import Supervisor
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCREEN = (1000, 700)
@@ -105,7 +105,7 @@ class Night:
         self.checkpoint = self.folder / "checkpoint"
         self.restore_checkpoint()
         self.screen = Screen(options.display, self.folder / "screen")
-        self.journal = Journal()
+        self.journal = EventLog()
         self.journal.open(self.folder, "supervisor.log")
         environment = os.environ | {
             "DISPLAY": self.screen.name,
@@ -121,7 +121,7 @@ class Night:
                 "--state-dir", str(self.folder), "--log-dir", str(self.folder),
                 "--usage-csv", str(self.folder / "usage.csv"), *options.viewer,
             ],
-            picture_command=[sys.executable, "-m", "nca_viewer.display.resting"],
+            picture_command=[sys.executable, "-m", "nca_viewer.kiosk.standby_screen"],
             state_folder=self.folder,
             environment=environment,
         )  # fmt: skip

@@ -17,7 +17,7 @@ from nca_viewer import cli, launch
 from nca_viewer.display.window import PygameWindow
 from nca_viewer.errors import BackendError
 from nca_viewer.interaction.actions import Tool
-from nca_viewer.operation import caretaker
+from nca_viewer.kiosk.operation import monitor
 from tests.faults import FaultySimulation
 from tests.visitors import Visitors
 
@@ -93,7 +93,7 @@ def thousandth(number):
 
 def main():
     stage = Stage()
-    real_events, real_open, real_load = PygameWindow.events, Path.open, launch.load_exhibit
+    real_events, real_open, real_load = PygameWindow.events, Path.open, launch.load_session
 
     def events(window):
         return [*real_events(window), *stage.frame(window)]
@@ -108,13 +108,13 @@ def main():
         stage.simulation = FaultySimulation(exhibit.simulation)
         return dataclasses.replace(exhibit, simulation=stage.simulation)
 
-    class JumpingClock(caretaker.datetime):
+    class JumpingClock(monitor.datetime):
         @classmethod
         def now(cls, zone=None):
             return super().now(zone) + stage.clock_jump
 
-    PygameWindow.events, Path.open, launch.load_exhibit = events, open_file, load
-    caretaker.datetime = JumpingClock
+    PygameWindow.events, Path.open, launch.load_session = events, open_file, load
+    monitor.datetime = JumpingClock
     cli.main(prog_name="nca-viewer")
 
 

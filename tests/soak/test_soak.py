@@ -17,16 +17,16 @@ import pytest
 from nca_viewer.checkpoint import load_checkpoint
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import BackendError
+from nca_viewer.health import Limits
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.kiosk.config import KioskConfig
+from nca_viewer.kiosk.operation.event_log import EventLog
+from nca_viewer.kiosk.operation.monitor import Monitor
+from nca_viewer.kiosk.operation.status import memory_megabytes, read_status
 from nca_viewer.launch import open_app
-from nca_viewer.loading import Exhibit, Loaded
-from nca_viewer.operation.caretaker import Caretaker
-from nca_viewer.operation.health import Limits
-from nca_viewer.operation.journal import Journal
-from nca_viewer.operation.status import memory_megabytes, read_status
+from nca_viewer.loading import Loaded, Session
 from nca_viewer.simulation import Simulation
 from nca_viewer.start_images import StartImages
-from nca_viewer.viewer_config import ViewerConfig
 from tests.faults import FaultySimulation
 from tests.visitors import Visitors
 
@@ -66,19 +66,19 @@ def test_soak(tmp_path, record_property):
     simulation.warm_up()
     starts = StartImages(simulation.config, 5)
     simulation.begin(starts.digit(None, 1), 0.5)
-    config = ViewerConfig(exhibit=True, idle_seconds=20.0, operator_exit="none", languages=("en", "de"))
-    journal = Journal()
+    config = KioskConfig(exhibit=True, idle_seconds=20.0, operator_exit="none", languages=("en", "de"))
+    journal = EventLog()
     journal.open(tmp_path)
-    caretaker = Caretaker(
+    monitor = Monitor(
         limits=Limits(), state_folder=tmp_path, journal=journal, usage_csv=tmp_path / "usage.csv"
     )
     window = HeadlessWindow(SIZE)
     app = open_app(
         window,
-        Loaded(Exhibit(simulation, starts, 0.5, "soak")),
+        Loaded(Session(simulation, starts, 0.5, "soak")),
         config,
         screenshot_folder=tmp_path,
-        caretaker=caretaker,
+        monitor=monitor,
     )
     visitors = Visitors(5, SIZE, idle_seconds=config.idle_seconds)
     samples, faults, began = [], 0, time.monotonic()
@@ -94,7 +94,7 @@ def test_soak(tmp_path, record_property):
         if app.frames % FAULT_FRAMES == FAULT_FRAMES // 2:
             inject(simulation, faults)
             faults += 1
-    caretaker.end()
+    monitor.end()
 
     status = read_status(tmp_path)
     log = "".join(path.read_text() for path in tmp_path.glob("nca-viewer.log*"))

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from nca_viewer.display.exhibit_layout import ExhibitLayout
 from nca_viewer.display.hud import TOOL_COLOURS
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.kiosk.layout import KioskLayout
 
 from .conftest import SCREEN, Viewer
 
@@ -29,7 +29,7 @@ def open_exhibit(tmp_path):
 
 
 def buttons(screen, grid=(11, 13)):
-    layout = ExhibitLayout.fit(screen, grid, has_languages=False)
+    layout = KioskLayout.fit(screen, grid, has_languages=False)
     return {name: (box[0] + box[2] // 2, box[1] + box[3] // 2) for name, box in layout.buttons}, layout
 
 

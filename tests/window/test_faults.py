@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from nca_viewer.operation.status import read_status
+from nca_viewer.kiosk.operation.status import read_status
 
 pytestmark = pytest.mark.window
 
