@@ -30,18 +30,18 @@ def told(
     program = PREAMBLE + textwrap.dedent(body) + '\nrun_program("program", command)\n'
     root = str(Path(__file__).parents[1])
 
-    def ignore() -> None:
-        if ignored is not None:
-            signal.signal(getattr(signal, ignored), signal.SIG_IGN)
+    # A signal that a program ignores, the program that takes its place ignores too.
+    ignoring = (
+        [] if ignored is None else ["sh", "-c", f"trap '' {ignored.removeprefix('SIG')}; exec \"$@\"", "sh"]
+    )
 
     with subprocess.Popen(
-        [sys.executable, "-c", program],
+        [*ignoring, sys.executable, "-c", program],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=directory,
         env={**os.environ, "PYTHONPATH": root},
-        preexec_fn=ignore,
     ) as process:
         assert process.stdout is not None
         for name in names:

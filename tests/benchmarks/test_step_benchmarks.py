@@ -26,8 +26,9 @@ from nca_viewer.automaton.line import CellLine
 from nca_viewer.automaton.perceive import LocalAttentionPerceive
 from nca_viewer.automaton.rollout import Dynamics, Parameters
 from nca_viewer.automaton.system import AttentionNCA
+from nca_viewer.backend import use_all_cores
 from nca_viewer.config import ModelConfig
-from training.layout import Layout, use_all_cores
+from training.layout import Layout
 
 CONFIG = ModelConfig()
 ROLLOUT_STEPS = 32

@@ -10,6 +10,7 @@ from nca_viewer.display import hud
 from nca_viewer.display.frame import Brush, Frame
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.hud import BACKGROUND, HINTS, TOOL_COLOURS, Hud, Message, Status, elided
+from nca_viewer.display.letters import Letters
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.healing import Healing
 from nca_viewer.interaction.actions import Tool
@@ -164,15 +165,15 @@ def test_the_hint_makes_room_for_the_healing(size, wider, image, monkeypatch):
     """Where there is any room, and whatever this FreeType's widths: newer ones are up to 9 % wider."""
     drawn = []
 
-    class Font(pygame.font.Font):
-        def __init__(self, name, height):
-            super().__init__(name, round(wider * height))
+    class WiderLetters(Letters):
+        def __init__(self, height):
+            super().__init__(round(wider * height))
 
         def render(self, text, *rest):
             drawn.append((text, self.size(text)[0]))
             return super().render(text, *rest)
 
-    monkeypatch.setattr(pygame.font, "Font", Font)
+    monkeypatch.setattr(hud, "Letters", WiderLetters)
     healing = Healing(1, 10, error=0.05, error_before=0.0, error_wounded=0.1, hand_seconds=0.0)
     plain, geometry = draw(size, image)
     hint = next(text for text, _ in drawn if text in HINTS or not text)

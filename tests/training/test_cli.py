@@ -306,7 +306,7 @@ def test_bad_options_of_show_are_one_line(
         "nothing to do: name a sheet with --out or an animation with --gif, or both"
     )
     both = ["--out", str(tmp_path / "sheet.png"), "--gif", str(tmp_path / "run.mp4")]
-    assert "use .gif" in one_error(capsys, *arguments, *both)
+    assert "end the name in .gif" in one_error(capsys, *arguments, *both)
     assert not (tmp_path / "sheet.png").exists()
     assert "cannot write" in one_error(capsys, *arguments, "--out", str(tmp_path))
 
