@@ -28,10 +28,13 @@ from nca_viewer.kiosk.config import KioskConfig
 from nca_viewer.loading import BackgroundLoading, Loaded, Loading, Session, load_session
 from nca_viewer.pygame_check import require_pygame
 from nca_viewer.version import PROGRAM, version
-from nca_viewer.viewer_config import START_BLANK, START_DIGIT
+from nca_viewer.viewer_config import START_BLANK, START_DIGIT, ViewerConfig
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from nca_viewer.app import App
+    from nca_viewer.automaton.system import AttentionNCA
     from nca_viewer.display.window import Window
     from nca_viewer.kiosk.operation.monitor import Monitor
 
@@ -77,7 +80,7 @@ def run(config: KioskConfig) -> None:
         capture.require_writable(config.save)
     if config.output_directory is not None:
         capture.require_folder(config.output_directory)
-    seed = secrets.randbits(32) if config.seed is None else config.seed
+    seed = _seed(config)
     from nca_viewer.kiosk.operation.monitor import open_monitor
 
     monitor = open_monitor(config, version=version(), seed=seed)
@@ -252,6 +255,46 @@ def open_app(
         screenshot_folder=screenshot_folder,
         on_snapshot=on_snapshot,
     )
+
+
+def view(model: AttentionNCA, *, image: np.ndarray | None = None, **options: Any) -> None:
+    """Open a window on an automaton in memory; returns when it is closed.
+
+    Args:
+        model: The automaton; what is done to it meanwhile is not seen.
+        image: float32[H, W, visible_channel_size] in [0, 1] to start from; None starts as the options say.
+        options: Of the viewer, named as in `ViewerConfig`, such as `seed`, `mask_ratio`, `speed`, `frames`
+            and `window_size`.
+
+    Raises:
+        ConfigError: an option is unknown or out of range.
+        DisplayError: there is no screen.
+    """
+    require_pygame()
+    from nca_viewer.config import require_known
+    from nca_viewer.display.window import PygameWindow
+    from nca_viewer.loading import begin_session
+    from nca_viewer.simulation import Simulation
+
+    require_known("viewer", options, ViewerConfig)
+    config = KioskConfig(**{"checkpoint": "in memory", **options})
+    simulation = Simulation(model, seed=_seed(config))
+
+    def load(report: Callable[[str], None]) -> Session:
+        report("compiling")
+        simulation.warm_up()
+        return begin_session(simulation, config, image=image)
+
+    window = PygameWindow(PROGRAM, config.window_size, fullscreen=config.fullscreen, display=config.display)
+    try:
+        folder = _screenshot_folder(config)
+        open_app(window, BackgroundLoading(load), config, screenshot_folder=folder).run()
+    finally:
+        window.close()
+
+
+def _seed(config: ViewerConfig) -> int:
+    return secrets.randbits(32) if config.seed is None else config.seed
 
 
 def _run_headless(config: KioskConfig, load: Callable[..., Session], monitor: Monitor) -> None:

@@ -15,6 +15,8 @@ from nca_viewer.version import version
 from nca_viewer.viewer_config import START_BLANK, ViewerConfig
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from nca_viewer.frame_report import FrameListener
     from nca_viewer.pictures import Picture
     from nca_viewer.simulation import Simulation
@@ -140,7 +142,6 @@ def load_session(
     from nca_viewer.checkpoint import load_checkpoint
     from nca_viewer.selftest import check_backend
     from nca_viewer.simulation import Simulation
-    from nca_viewer.start_images import StartImages, fit_start_image
 
     trouble = ""
     # The check is mostly compiling, so it runs beside the rest: beside orbax's import, then other compiling.
@@ -158,22 +159,41 @@ def load_session(
         simulation = Simulation(model, seed=seed)
         simulation.warm_up()
         check.result()
-    start_images = StartImages(simulation.config, seed)
-    note = ""
-    if picture is not None:
-        image, note = fit_start_image(picture, simulation.config, as_is=config.start_as_is)
-        note = note and f"{_short(Path(config.start).name)}: {note}"
-        simulation.begin(image, config.mask_ratio)
-    elif config.start == START_BLANK:
-        simulation.begin(start_images.blank(), 0.0)
-    else:
-        image = start_images.digit(config.digit, simulation.episode + 1)
-        simulation.begin(image, config.mask_ratio)
-    simulation.request_snapshot().result()
+    session = begin_session(simulation, config, picture)
     if listener is not None:
         listener.loaded(info.path.name, info.sha256, trouble)
-    footer = f"{config.checkpoint}  ·  seed {seed}  ·  version {version()}"
     _spare_the_collector()
+    return session
+
+
+def begin_session(
+    simulation: Simulation,
+    config: ViewerConfig,
+    picture: Picture | None = None,
+    image: np.ndarray | None = None,
+) -> Session:
+    """Start the first episode of a compiled simulation.
+
+    Args:
+        simulation: What runs.
+        config: Says what to start from.
+        picture: The picture file to start from, where the options name one.
+        image: float32[H, W, visible_channel_size] in [0, 1] to start from; goes before the options.
+    """
+    from nca_viewer.start_images import StartImages, fit_start_image
+
+    start_images = StartImages(simulation.config, simulation.seed)
+    note, mask_ratio = "", config.mask_ratio
+    if image is None and picture is not None:
+        image, note = fit_start_image(picture, simulation.config, as_is=config.start_as_is)
+        note = note and f"{_short(Path(config.start).name)}: {note}"
+    elif image is None and config.start == START_BLANK:
+        image, mask_ratio = start_images.blank(), 0.0
+    elif image is None:
+        image = start_images.digit(config.digit, simulation.episode + 1)
+    simulation.begin(image, mask_ratio)
+    simulation.request_snapshot().result()
+    footer = f"{config.checkpoint}  ·  seed {simulation.seed}  ·  version {version()}"
     return Session(simulation, start_images, config.mask_ratio, footer, note)
 
 
