@@ -7,7 +7,6 @@ were synthesised, and cannot disagree with their order.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +28,7 @@ from nca_viewer.interaction.actions import (
 from nca_viewer.interaction.bindings import KEY_CODES, KEY_OF_PLACE, find_binding, layout_has
 from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping, Reticle
 from nca_viewer.interaction.presence import Presence
+from nca_viewer.interaction.touch_duplicates import TouchDuplicates, is_near
 
 Pixel = tuple[int, int]
 PointerName = tuple[Any, ...]
@@ -40,9 +40,6 @@ RETICLE_SECONDS = 10.0
 _SHIFT_KEYS = frozenset({pygame.K_LSHIFT, pygame.K_RSHIFT})
 _CONTROL_KEYS = frozenset({pygame.K_LCTRL, pygame.K_RCTRL})
 _MODIFIER_KEYS = _SHIFT_KEYS | _CONTROL_KEYS | {pygame.K_LALT, pygame.K_RALT, pygame.K_LMETA, pygame.K_RMETA}
-_DUPLICATE_FRAMES = 2
-_DUPLICATE_SECONDS = 0.05
-_DUPLICATE_PIXELS = 8
 _STILL_PART = 1 / 25
 """A finger of the operator's hold may stray by this part of the window's shorter side."""
 _HOLDING_FINGERS = 4
@@ -95,14 +92,6 @@ class _Pointer:
     """Whether it reported a motion of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Press:
-    frame: int
-    seconds: float | None
-    source: str
-    pixel: Pixel
-
-
 class Input:
     """Turns each frame's events into actions.
 
@@ -143,10 +132,9 @@ class Input:
         }
         self._held_keys: set[int] = set()
         self._acted: set[PointerName] = set()
-        self._recent_presses: deque[_Press] = deque(maxlen=64)
+        self._duplicates = TouchDuplicates()
         self._presence = Presence()
         self._targets: Sequence[Target] = ()
-        self._frame = 0
         self._now_seconds: float | None = None
         self._still_pixels = 0.0
 
@@ -242,7 +230,7 @@ class Input:
         elapsed = 0.0
         if now_seconds is not None and self._now_seconds is not None:
             elapsed = min(max(now_seconds - self._now_seconds, 0.0), _LONGEST_FRAME_SECONDS)
-        self._frame += 1
+        self._duplicates.begin_frame(now_seconds)
         self._now_seconds = now_seconds
         self._targets = targets
         self._still_pixels = _STILL_PART * min(geometry.window_width, geometry.window_height)
@@ -344,7 +332,7 @@ class Input:
         if event.type == pygame.MOUSEBUTTONDOWN and event.button in (1, 3):
             if self._repeats_a_finger(event.pos):
                 return []
-            self._note_press(_BUTTON, event.pos)
+            self._duplicates.note("button", event.pos)
             self.mouse_position = event.pos
             tool = Tool.ERASE if event.button == 3 else self._modified_tool()
             return self._press((_BUTTON, event.button), tool, event.pos, geometry)
@@ -405,12 +393,12 @@ class Input:
             return self._move(name, pixel, geometry)
         self._released_fingers.pop(name, None)
         if name in self._pointers:
-            self._note_press(_FINGER, pixel)
+            self._duplicates.note("finger", pixel)
         return self._release(name, pixel, geometry)
 
     def _finger_down(self, name: PointerName, pixel: Pixel, geometry: Geometry) -> list[Action]:
-        is_repeat = self._repeats(_BUTTON, pixel)
-        self._note_press(_FINGER, pixel)
+        is_repeat = self._duplicates.repeats("button", pixel)
+        self._duplicates.note("finger", pixel)
         if not is_repeat:
             return self._press(name, None, pixel, geometry)
         # The same touch was a mouse button first: the finger takes its stroke over, and begins none.
@@ -420,26 +408,9 @@ class Input:
         return self._move(name, pixel, geometry)
 
     def _repeats_a_finger(self, pixel: Pixel) -> bool:
-        # Some systems report a finger as a mouse button too, without marking it as touch.
-        return self._repeats(_FINGER, pixel) or any(
-            _is(name, _FINGER) and _is_near(pointer.pixel, pixel) for name, pointer in self._pointers.items()
+        return self._duplicates.repeats("finger", pixel) or any(
+            _is(name, _FINGER) and is_near(pointer.pixel, pixel) for name, pointer in self._pointers.items()
         )
-
-    def _note_press(self, source: str, pixel: Pixel) -> None:
-        self._recent_presses.append(_Press(self._frame, self._now_seconds, source, pixel))
-
-    def _repeats(self, source: str, pixel: Pixel) -> bool:
-        """Whether the other kind of pointer was pressed or let go just there and just now."""
-        return any(
-            press.source == source and _is_near(press.pixel, pixel) and self._is_recent(press)
-            for press in self._recent_presses
-        )
-
-    def _is_recent(self, press: _Press) -> bool:
-        frames = self._frame - press.frame
-        if self._now_seconds is None or press.seconds is None:
-            return frames <= _DUPLICATE_FRAMES
-        return frames <= 1 or 0 <= self._now_seconds - press.seconds <= _DUPLICATE_SECONDS
 
     # ------------------------------------------------------------------------------ gamepads
 
@@ -562,10 +533,6 @@ def _presence_name(name: PointerName) -> Hashable:
 
 def _is(name: PointerName, kind: str) -> bool:
     return name[0] == kind
-
-
-def _is_near(pixel: Pixel, other: Pixel) -> bool:
-    return abs(pixel[0] - other[0]) <= _DUPLICATE_PIXELS and abs(pixel[1] - other[1]) <= _DUPLICATE_PIXELS
 
 
 def _reticle_cell(reticle: Reticle, geometry: Geometry) -> Cell:
