@@ -26,6 +26,7 @@ import errno
 import gc
 import hashlib
 import importlib.metadata
+import itertools
 import json
 import os
 import re
@@ -63,12 +64,14 @@ _PACKAGES = ("nca-viewer", "jax", "jaxlib", "flax", "cax", "orbax-checkpoint", "
 _READ_ATTEMPTS = 20
 _LEAF_BYTES = 1024
 _NAMED_HINTS = 3
+_SEARCHED_FOLDERS = 100
 _OPEN_FILES = Path("/proc/self/fd")
 
 # Orbax gives no file such a name; a name with a dot in front may be Zarr's metadata, which it would read.
 _LITTER = re.compile(
     r"\.(?!z(array|attrs|group|metadata)$).*|.*~|~\$.*|~syncthing~.*|#.*#|#recycle|@eaDir|\$RECYCLE\.BIN"
     r"|(eh)?thumbs(_vista)?\.db|desktop\.ini|Icon\r|lost\+found|__MACOSX|System Volume Information"
+    r"|.*:Zone\.Identifier.*|.*:AFP_.*|.*:com\.(apple|dropbox)\..*"
     r"|.*\.sync-conflict-.*|.*conflicted copy.*|.*\.(swp|crdownload|part|tmp)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -203,8 +206,19 @@ def _checkpoints_near(path: Path) -> list[Path]:
         inside = sorted(entry for entry in path.iterdir() if not _LITTER.fullmatch(entry.name))
     except OSError:
         inside = []
-    found = [entry for entry in inside if entry.is_dir() and _checkpoint_at(entry)]
+    folders = [entry for entry in inside if entry.is_dir()]
+    found = [folder for folder in folders if _checkpoint_at(folder)]
+    if not found:
+        below = itertools.chain.from_iterable(_folders_in(folder) for folder in folders[:_SEARCHED_FOLDERS])
+        found = [folder for folder in itertools.islice(below, _SEARCHED_FOLDERS) if _checkpoint_at(folder)]
     return found or [parent for parent in path.parents[:2] if _checkpoint_at(parent)][:1]
+
+
+def _folders_in(path: Path) -> list[Path]:
+    try:
+        return sorted(entry for entry in path.iterdir() if entry.is_dir())
+    except OSError:
+        return []
 
 
 def _previous(path: Path) -> Path:

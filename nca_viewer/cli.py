@@ -484,7 +484,8 @@ def doctor(as_json: bool, arguments: tuple[str, ...]) -> None:
     from nca_viewer.kiosk.operation.doctor import BAD, Finding, as_lines, examine, is_well
 
     try:
-        config = parsed_options(arguments)
+        # It ends by itself, with --headless too.
+        config = parsed_options(("--frames", "1", *arguments))
     except (UserError, click.ClickException) as error:
         if not as_json:
             raise

@@ -16,6 +16,7 @@ from nca_viewer.whole_files import free_path, output_file
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+_USUAL_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pdf")
 GIF_SUFFIXES = (".gif",)
 MAX_GIF_SIDE_PIXELS = 65_535
 MAX_GIF_DELAY_HUNDREDTHS = 65_535
@@ -32,23 +33,23 @@ _UNCHANGED_PIXEL = bytes.fromhex("2c 00000000 0100 0100 00 02 02 4401 00")
 
 @functools.cache
 def writable_suffixes() -> tuple[str, ...]:
-    """The suffixes of the picture formats that a colour picture can be written in here, sorted.
+    """The suffixes of the usual formats that show a colour picture as it is and can be written here.
 
-    Pillow reads more formats than it writes, and some of those only with a library that may be missing, or
-    only in black and white: a picture of a few pixels is written in each, which takes milliseconds.
+    Some need a library that Pillow may lack: a picture of a few pixels is written in each, which takes
+    milliseconds.
     """
     from PIL import Image
 
     picture = Image.new("RGB", (16, 16))
-    formats = set()
-    suffixes = Image.registered_extensions()
-    for name in {*suffixes.values()} & {*Image.SAVE}:
+    formats = Image.registered_extensions()
+    writable = []
+    for suffix in _USUAL_SUFFIXES:
         try:
-            picture.save(io.BytesIO(), format=name)
+            picture.save(io.BytesIO(), format=formats[suffix])
         except Exception:  # Each format has errors of its own.
             continue
-        formats.add(name)
-    return tuple(sorted(suffix for suffix, name in suffixes.items() if name in formats))
+        writable.append(suffix)
+    return tuple(writable)
 
 
 def require_suffix(path: Path, suffixes: Sequence[str]) -> None:

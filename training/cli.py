@@ -540,6 +540,8 @@ def show(
     if sheet_path is not None:
         require_suffix(sheet_path, writable_suffixes())
         require_writable(sheet_path)
+    if sheet_path is not None and gif_path is not None and sheet_path.resolve() == gif_path.resolve():
+        raise ConfigError(f"--out and --gif both name {str(sheet_path)!r}; give the animation another name")
     if gif_path is not None:
         require_suffix(gif_path, GIF_SUFFIXES)
         require_writable(gif_path)

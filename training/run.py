@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import os
+import stat
 import sys
 import threading
 import time
@@ -39,6 +40,7 @@ from nca_viewer.checkpoint import (
 from nca_viewer.config import ModelConfig
 from nca_viewer.ending import ending
 from nca_viewer.errors import ConfigError, OutputError, UserError
+from nca_viewer.whole_files import mode_at
 from training.config import TrainConfig
 from training.curves import Curves, read_rows
 from training.drawings import draw_pictures
@@ -346,8 +348,14 @@ def _settings(config: TrainConfig, model_config: ModelConfig, pixels: NDArray[np
 def _locked(files: RunFiles) -> Iterator[None]:
     """Keep other processes from training in the directory; the system unlocks what a dead one locked."""
     directory = files.directory
-    existed = directory.exists()
-    if existed and not directory.is_dir():
+    try:
+        mode = mode_at(directory)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot use {str(directory)[:80]!r} as --run-dir: {error.strerror}; choose another folder"
+        ) from error
+    existed = bool(mode)
+    if existed and not stat.S_ISDIR(mode):
         raise ConfigError(f"{directory} is a file; choose another --run-dir, a folder that may be new")
     try:
         directory.mkdir(parents=True, exist_ok=True)
