@@ -15,7 +15,8 @@ What file managers, network file systems and synchronisers leave in a folder is 
 `state` that the manifest does not list is refused: orbax goes by which files it finds there (`_sharding`, for
 one), so the manifest's digest would not stand for what is loaded any more.
 
-Arrays are written from host memory: a checkpoint written on a GPU loads on a CPU. Importing this module
+Arrays are written from host memory: a checkpoint written on a GPU loads on a CPU. Of several processes that
+`jax.distributed` has joined each reads and writes by itself, waiting for no other. Importing this module
 imports neither JAX nor orbax; reading and writing do.
 """
 
@@ -546,6 +547,18 @@ def _plain_name(directory: Path) -> Iterator[Path]:
             yield link
 
 
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Let orbax wait for no other process that `jax.distributed` has joined to this one."""
+    import jax
+    from orbax.checkpoint import v1 as ocp
+
+    index = jax.process_index()
+    options = ocp.options.MultiprocessingOptions(primary_host=index, active_processes={index})
+    with ocp.Context(multiprocessing_options=options):
+        yield
+
+
 def _orbax_save(path: Path, tree: Tree, metadata: dict[str, Any]) -> None:
     from orbax.checkpoint import v1 as ocp
 
@@ -554,7 +567,7 @@ def _orbax_save(path: Path, tree: Tree, metadata: dict[str, Any]) -> None:
     with _ORBAX_LOCK, _quiet_absl(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
         try:
-            with _plain_name(path.parent) as parent:
+            with _plain_name(path.parent) as parent, _alone():
                 ocp.save(parent / path.name, tree, custom_metadata=metadata)
         except Exception as error:  # a full disk comes from tensorstore as a bare Exception
             failure = _line(error)
@@ -569,7 +582,7 @@ def _orbax_load(path: Path) -> tuple[Tree, dict[str, Any]]:
 
     try:
         metadata = json.loads((path / _ORBAX_METADATA_NAME).read_bytes())["custom_metadata"]
-        with _ORBAX_LOCK, _quiet_absl(), _plain_name(path) as directory:
+        with _ORBAX_LOCK, _quiet_absl(), _plain_name(path) as directory, _alone():
             _read_through(directory / "state")
             tree = ocp.load(directory, checkpointable_name="state")["tree"]
     except Exception as error:  # orbax raises bare Exceptions, see its source
