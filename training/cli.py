@@ -251,8 +251,8 @@ _checkpoint_option = click.option(
 @click.option(
     "--distributed",
     is_flag=True,
-    help="Train as one of several processes that Slurm, Open MPI, Kubernetes or a TPU started, on one or several "
-    "machines; they share each batch, and process 0 alone reads and writes --run-dir.",
+    help="Train as one of several processes that Slurm, Open MPI, Kubernetes or a TPU started, on any number "
+    "of machines; they share each batch, and process 0 alone reads and writes --run-dir.",
 )
 @click.option(
     "--coordinator",

@@ -73,16 +73,18 @@ def joined(
     try:
         gathered(None)  # The first exchange connects all to all, for which gloo has but half a minute.
         yield
-    except jax.errors.JaxRuntimeError as error:
+    except (UserError, KeyboardInterrupt):  # All processes have come to the same.
+        jax.distributed.shutdown()
+        raise
+    except Exception as error:
+        if not (isinstance(error, jax.errors.JaxRuntimeError) or "Gloo" in str(error)):
+            raise
         lost = StoppedError(
             f"the processes cannot exchange anything any more ({one_line(str(error))[:200]}); where one of "
             f"them was lost, continue in all with --resume"
         )
         lost.exit_code = 1
         raise lost from error
-    except (UserError, KeyboardInterrupt):  # All processes have come to the same.
-        jax.distributed.shutdown()
-        raise
     jax.distributed.shutdown()
 
 

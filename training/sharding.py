@@ -8,7 +8,7 @@ of several processes that `jax.distributed` has joined.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +44,17 @@ class BatchSharding:
                 f"batch_size = {batch_size} cannot be divided among {count} processes; choose a multiple of "
                 f"{count}"
             )
-        used = math.gcd(batch_size // count, jax.local_device_count())
-        devices = [device for index in range(count) for device in jax.local_devices(index)[:used]]
+        return cls._over(batch_size // count, range(count))
+
+    @classmethod
+    def over_own_devices(cls, batch_size: int) -> BatchSharding:
+        """As many of this process's devices as divide the batch evenly."""
+        return cls._over(batch_size, [jax.process_index()])
+
+    @classmethod
+    def _over(cls, share: int, processes: Iterable[int]) -> BatchSharding:
+        used = math.gcd(share, jax.local_device_count())
+        devices = [device for index in processes for device in jax.local_devices(index)[:used]]
         return cls(Mesh(np.array(devices), (_BATCH_AXIS,)))
 
     @property
