@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -102,8 +103,9 @@ def _require_free(port: int, coordinator: str) -> None:
     try:
         socket.create_server(("", port), family=family, dualstack_ipv6=is_dual).close()
     except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
         raise ConfigError(
-            f"cannot wait for the other processes at {coordinator}: {error.strerror}; choose another port"
+            f"cannot wait for the other processes at {coordinator}: {reason}; choose another port"
         ) from error
 
 

@@ -450,7 +450,6 @@ def test_updates_made_ahead_of_their_metrics_change_nothing(
     # Updates 5 to 8, 9 and 10; the next diverged, and from 9 on all were made again.
     assert judged == [4, 5, 6, 7, 8, 9, 10, 8, 9, 10, 11]
     assert not same(finished / "resume", tmp_path / "three" / "resume")
-    monkeypatch.setattr(run_module, "_MOST_UPDATES_AHEAD", 1)
     monkeypatch.undo()
     monkeypatch.setattr(run_module, "_MOST_UPDATES_AHEAD", 1)
     train(tmp_path / "one")
