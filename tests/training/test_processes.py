@@ -45,6 +45,15 @@ OPTIONS = shlex.split(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compile_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What one process compiled the next need not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("compiled")))
+        patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+        yield
+
+
 @pytest.fixture
 def port() -> int:
     return free_port()
@@ -286,3 +295,12 @@ def test_a_batch_that_cannot_be_divided_is_refused(monkeypatch: pytest.MonkeyPat
         ConfigError, match="batch_size = 5 cannot be divided among 2 processes; choose a mult"
     ):
         BatchSharding.over_all_devices(5)
+
+
+@pytest.mark.slow
+def test_a_divergence_rolls_both_back(pictures: Path, tmp_path: Path) -> None:
+    complaint = (
+        "the run diverged 9 times, the last time at update 0; lower the learning rate or set a state limit"
+    )
+    with started(tmp_path / "run", pictures, *SHORT, "--explosion-limit", "0.001") as both:
+        assert [ends(process) for process in both] == [(1, [f"nca-train: error: {complaint}"])] * 2
