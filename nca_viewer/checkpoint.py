@@ -15,7 +15,8 @@ What file managers, network file systems and synchronisers leave in a folder is 
 `state` that the manifest does not list is refused: orbax goes by which files it finds there (`_sharding`, for
 one), so the manifest's digest would not stand for what is loaded any more.
 
-Arrays are written from host memory: a checkpoint written on a GPU loads on a CPU. Importing this module
+Arrays are written from host memory: a checkpoint written on a GPU loads on a CPU. Of several processes that
+`jax.distributed` has joined each reads and writes by itself, waiting for no other. Importing this module
 imports neither JAX nor orbax; reading and writing do.
 """
 
@@ -561,6 +562,7 @@ def _plain_name(directory: Path) -> Iterator[Path]:
 
 
 def _orbax_save(path: Path, tree: Tree, metadata: dict[str, Any]) -> None:
+    import jax
     from orbax.checkpoint import v1 as ocp
 
     failure = None
@@ -569,7 +571,10 @@ def _orbax_save(path: Path, tree: Tree, metadata: dict[str, Any]) -> None:
         warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
         try:
             with _plain_name(path.parent) as parent:
-                ocp.save(parent / path.name, tree, custom_metadata=metadata)
+                if jax.process_count() > 1:
+                    _save_alone(parent / path.name, tree, metadata)
+                else:
+                    ocp.save(parent / path.name, tree, custom_metadata=metadata)
         except Exception as error:  # a full disk comes from tensorstore as a bare Exception
             failure = _line(error)
         if failure:
@@ -578,12 +583,43 @@ def _orbax_save(path: Path, tree: Tree, metadata: dict[str, Any]) -> None:
         raise OSError(failure)
 
 
+def _save_alone(path: Path, tree: Tree, metadata: dict[str, Any]) -> None:
+    """Write what `ocp.save` does, in one of several processes.
+
+    A save of orbax's new interface (0.12.8) compares paths among all processes, whatever its options say.
+    """
+    import jax
+    import orbax.checkpoint as ocp
+
+    index = jax.process_index()
+    options = ocp.options.MultiprocessingOptions(primary_host=index, active_processes={index})
+    handler = ocp.CompositeCheckpointHandler(
+        composite_options=ocp.CompositeOptions(multiprocessing_options=options),
+        state=ocp.PyTreeCheckpointHandler(use_zarr3=True, multiprocessing_options=options),
+    )
+    with ocp.Checkpointer(handler, multiprocessing_options=options) as checkpointer:
+        state = ocp.args.PyTreeSave(tree)
+        checkpointer.save(path, ocp.args.Composite(state=state), custom_metadata=metadata)
+
+
+def _loading_alone() -> contextlib.AbstractContextManager[object]:
+    """Let orbax wait for no other process."""
+    import jax
+    from orbax.checkpoint import v1 as ocp
+
+    if jax.process_count() == 1:
+        return contextlib.nullcontext()
+    index = jax.process_index()
+    options = ocp.options.MultiprocessingOptions(primary_host=index, active_processes={index})
+    return ocp.Context(multiprocessing_options=options)
+
+
 def _orbax_load(path: Path) -> tuple[Tree, dict[str, Any]]:
     from orbax.checkpoint import v1 as ocp
 
     try:
         metadata = json.loads((path / _ORBAX_METADATA_NAME).read_bytes())["custom_metadata"]
-        with _ORBAX_LOCK, _quiet_absl(), _plain_name(path) as directory:
+        with _ORBAX_LOCK, _quiet_absl(), _plain_name(path) as directory, _loading_alone():
             _read_through(directory / "state")
             tree = ocp.load(directory, checkpointable_name="state")["tree"]
     except Exception as error:  # orbax raises bare Exceptions, see its source

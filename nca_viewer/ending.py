@@ -80,6 +80,7 @@ class Ending:
 
     Attributes:
         last_words: What to say on stderr when the program was told to end.
+        is_abrupt: Whether the process is to end without what libraries do at an orderly end.
     """
 
     def __init__(self) -> None:
@@ -107,6 +108,7 @@ class Ending:
         """
         self._program = program
         self._saying = threading.Lock()
+        self.is_abrupt = False
         self.last_words: Callable[[], str] = _interrupted
         if self._alarm is None:
             self._told = None
@@ -239,10 +241,10 @@ def run_program(program: str, command: Callable[[], object]) -> NoReturn:
     except KeyboardInterrupt:
         ending.say_last_words()
         result = ending.exit_code
-    if ending.is_told:
+    result = ending.exit_code if ending.is_told else result if isinstance(result, int) else 0
+    if ending.is_told or ending.is_abrupt:
         for number in ending_signals():
             signal.signal(number, signal.SIG_IGN)
         # An orderly end would wait for what is being compiled.
-        exit_code_with_output(program, ending.exit_code)
-        os._exit(ending.exit_code)
-    sys.exit(exit_code_with_output(program, result if isinstance(result, int) else 0))
+        os._exit(exit_code_with_output(program, result))
+    sys.exit(exit_code_with_output(program, result))

@@ -151,3 +151,17 @@ def test_a_hang_up_that_is_ignored_from_the_start_stays_ignored():
         time.sleep(0.5)
     """
     assert told(body, "SIGHUP", "SIGHUP", ignored="SIGHUP") == (0, "", "")
+
+
+def test_an_abrupt_end_leaves_out_what_libraries_do_at_the_end():
+    body = """
+    import atexit
+
+    def command():
+        atexit.register(print, "waited for the others")
+        ending.is_abrupt = True
+        print("said")
+        return 3
+    """
+    assert told(body) == (3, "said\n", "")
+    assert told(body.replace("is_abrupt = True", "is_abrupt = False"))[1] == "said\nwaited for the others\n"

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from training.hosts import Hosts
-
 _EXTRA_MODULES = ("optax", "tqdm", "pooch", "skimage", "tensorboardX", "filelock")
 """What the extra `train` of pyproject.toml installs, by the names that are imported."""
 _INSTALL_EXTRA = "install the extra: pip install 'nca-viewer[train]', or in the project's folder '.[train]'"
@@ -51,9 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     exit_code = _run(list(sys.argv[1:] if arguments is None else arguments))
     if "jax" in sys.modules and sys.modules["jax"].distributed.is_initialized():
-        from training.hosts import end_process
-
-        end_process(exit_code)  # The run of several hosts was not left in order.
+        ending.is_abrupt = True  # An orderly end would wait for processes that do not come.
     return exit_code
 
 
@@ -250,14 +246,21 @@ _checkpoint_option = click.option(
 @click.option(
     "--resume",
     is_flag=True,
-    help="Continue the run in --run-dir where it was saved last, with the numbers it was started with.",
+    help="Continue the run in --run-dir where it was saved last, with the numbers it was started with; give "
+    "--data and --data-dir again.",
+)
+@click.option(
+    "--distributed",
+    is_flag=True,
+    help="Train as one of several processes that Slurm, Open MPI, Kubernetes or a TPU started, on any number "
+    "of machines; they share each batch, and process 0 alone reads and writes --run-dir.",
 )
 @click.option(
     "--coordinator",
     metavar="HOST:PORT",
-    help="Train on several hosts: where host 0, which alone writes to --run-dir, waits for the others.",
+    help="The same with processes started by hand: where process 0 waits for the others.",
 )
-@click.option("--host-count", type=click.IntRange(2), help="How many hosts those are; they share each batch.")
+@click.option("--host-count", type=click.IntRange(2), help="How many processes those are.")
 @click.option("--host-index", type=click.IntRange(0), help="Which of them this one is, from 0.")
 @click.option(
     "--coordinator-timeout",
@@ -266,7 +269,7 @@ _checkpoint_option = click.option(
     metavar="SECONDS",
     default=300.0,
     show_default=True,
-    help="How long to wait for the other hosts, and later for a sign of life of each.",
+    help="How long to wait for the other processes.",
 )
 @_data_option
 @_data_dir_option
@@ -277,6 +280,7 @@ def fit(
     recipe: str | None,
     run_dir: Path,
     resume: bool,
+    distributed: bool,
     coordinator: str | None,
     host_count: int | None,
     host_index: int | None,
@@ -291,26 +295,28 @@ def fit(
     model_fields = _given(ModelConfig, options)
     config = dataclasses.replace(preset.train, **_given(TrainConfig, options))
     model_config = dataclasses.replace(preset.model, **model_fields)
-    others = _other_hosts(coordinator, host_count, host_index, timeout_seconds, config.batch_size)
+    others = _other_processes(distributed, coordinator, host_count, host_index, timeout_seconds)
     remedy = f"continue with: {_resume_command()}"
-    # Of several hosts only the first need see the run's folder.
-    may_continue = resume or bool(host_index)
-    ending.last_words = lambda: f"interrupted; {remedy if may_continue else 'nothing was begun yet'}"
-    with others as hosts:
-        _check_backend(every_core=hosts.count == 1)
+    ending.last_words = lambda: f"interrupted; {remedy if resume else 'nothing was begun yet'}"
+    with others or contextlib.nullcontext():
+        _check_backend(every_core=others is None)
+        from training import processes
         from training.data import load_images
         from training.run import RunFiles, stored_configs
+        from training.run import fit as train
 
-        was_begun = RunFiles(run_dir).config.exists
+        # Of several processes only the first need see the run's folder.
+        is_begun = RunFiles(run_dir).is_begun if processes.is_first() else lambda: True
         ending.last_words = lambda: (
-            f"interrupted; {remedy if may_continue or was_begun() else 'nothing was begun yet'}"
+            f"interrupted; {remedy if resume or is_begun() else 'nothing was begun yet'}"
         )
-        # Of several hosts only the first may see the run's folder: there each is given the numbers.
-        if resume and recipe is None and hosts.count == 1 and (stored := stored_configs(run_dir)):
-            config = dataclasses.replace(stored[0], **_given(TrainConfig, options))
-            model_config = dataclasses.replace(stored[1], **model_fields)
+        if resume and recipe is None:
+            found = processes.on_first(lambda: stored_configs(run_dir))
+            if stored := processes.gathered(found and [part.to_dict() for part in found])[0]:
+                config = dataclasses.replace(TrainConfig.from_dict(stored[0]), **_given(TrainConfig, options))
+                model_config = dataclasses.replace(ModelConfig.from_dict(stored[1]), **model_fields)
         size = model_config.height, model_config.width
-        images, _ = load_images(data, "train", data_dir, *size, as_is=data_as_is)
+        images, _ = processes.together(lambda: load_images(data, "train", data_dir, *size, as_is=data_as_is))
         channels = images.shape[-1]
         if model_fields.get("visible_channel_size", channels) != channels:
             raise ConfigError(
@@ -319,34 +325,36 @@ def fit(
             )
         model_config = dataclasses.replace(model_config, visible_channel_size=channels)
         parts = set_aside(images, config.validation_images)
-        from training.run import fit as train
-
-        newest = train(config, model_config, *parts, run_dir, resume=resume, hosts=hosts)
-    if hosts.is_first:
-        click.echo(f"newest checkpoint: {newest}")
+        newest = train(config, model_config, *parts, run_dir, resume=resume)
+        if processes.is_first():
+            click.echo(f"newest checkpoint: {newest}")
 
 
-def _other_hosts(
+def _other_processes(
+    distributed: bool,
     coordinator: str | None,
     host_count: int | None,
     host_index: int | None,
     timeout_seconds: float,
-    batch_size: int,
-) -> contextlib.AbstractContextManager[Hosts]:
-    """The hosts to train with, to be met on entering."""
-    from training.hosts import ALONE, joined, share_of_batch
-
+) -> contextlib.AbstractContextManager[None] | None:
+    """The processes to train with, to be met on entering; None for this one alone."""
     given = {"--coordinator": coordinator, "--host-count": host_count, "--host-index": host_index}
     missing = [name for name, value in given.items() if value is None]
-    if len(missing) == len(given):
-        return contextlib.nullcontext(ALONE)
-    if coordinator is None or host_count is None or host_index is None:
+    if distributed and len(missing) < len(given):
+        named = " and ".join(name for name in given if name not in missing)
+        raise ConfigError(f"--distributed finds the other processes by itself; leave out {named}")
+    if len(missing) == len(given) and not distributed:
+        return None
+    if missing and not distributed:
         verb = "is" if len(missing) == 1 else "are"
         raise ConfigError(f"{', '.join(given)} belong together; {' and '.join(missing)} {verb} missing")
-    share_of_batch(batch_size, host_count)
-    if host_index == 0:
-        click.echo(f"waiting for {host_count - 1} other hosts at {coordinator}", err=True)
-    return joined(coordinator, host_count, host_index, timeout_seconds, _complain)
+    if host_count is not None and host_index is not None and host_index >= host_count:
+        raise ConfigError(
+            f"--host-index {host_index} is out of range; choose a value from 0 to {host_count - 1}"
+        )
+    from training.processes import joined
+
+    return joined(coordinator, host_count, host_index, timeout_seconds=timeout_seconds)
 
 
 def set_aside(

@@ -32,7 +32,7 @@ from nca_viewer.errors import ConfigError
 from training import metrics
 from training.damage import INK_THRESHOLD, ink_centres
 from training.drawings import draw_picture
-from training.layout import Layout
+from training.sharding import BatchSharding
 
 FORMAT_VERSION = 1
 CHUNK_STEPS = 8
@@ -361,12 +361,12 @@ def _compiled_advance(config: ModelConfig) -> Callable[[Parameters, Tracked, Arr
         if jax.default_backend() != "cpu":
             return jax.vmap(advance_one)(tracked, keys)
         # One automaton after the other stays in a core's cache, where a batch does not: twice as fast.
-        layout = Layout.over_all_devices(count)
+        sharding = BatchSharding.over_own_devices(count)
         return jax.shard_map(
             lambda *batch: jax.lax.map(lambda one: advance_one(*one), batch),
-            mesh=layout.mesh,
-            in_specs=layout.batch_axis,
-            out_specs=layout.batch_axis,
+            mesh=sharding.mesh,
+            in_specs=sharding.batch_axis,
+            out_specs=sharding.batch_axis,
             check_vma=False,
         )(tracked, keys)
 

@@ -7,9 +7,6 @@ import time
 
 from tqdm import tqdm
 
-_BAR_INTERVAL = 16
-"""Updates between two losses on the bar."""
-
 
 class Progress:
     """Reports the updates of a run: on stderr how far it is, on stdout what will be worth reading later."""
@@ -36,10 +33,9 @@ class Progress:
         self._last = (step, time.monotonic())
 
     def advance(self, step: int, loss: float) -> None:
-        """An update was made; `loss` is the mean of the last ones."""
-        self._bar.update()
-        if step % _BAR_INTERVAL == 0:
-            self._bar.set_postfix_str(f"loss {loss:.5f}", refresh=False)
+        """Updates were made up to this one; `loss` is the mean of the last ones."""
+        self._bar.set_postfix_str(f"loss {loss:.5f}", refresh=False)
+        self._bar.update(step - self._bar.n)
         if self._enabled and not self._is_terminal and step % self._line_interval == 0:
             before, then = self._last
             self._last = step, time.monotonic()

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,6 +32,7 @@ from nca_viewer.checkpoint import (
     checkpoint_exists,
     checkpoint_steps,
     load_checkpoint,
+    package_versions,
     parameter_tree,
     read_tree,
     save_checkpoint,
@@ -41,19 +43,18 @@ from nca_viewer.config import ModelConfig
 from nca_viewer.ending import ending
 from nca_viewer.errors import ConfigError, OutputError, UserError
 from nca_viewer.whole_files import mode_at
+from training import processes
 from training.config import TrainConfig
 from training.curves import Curves, read_rows
 from training.drawings import draw_pictures
-from training.hosts import ALONE, Hosts
-from training.layout import Layout
 from training.memory import require_room, with_memory
 from training.output import atomic_output
 from training.progress import Progress
 from training.report import sample_sheet, save_image
+from training.sharding import BatchSharding
 from training.step import (
     Images,
     Metrics,
-    TrainState,
     initial_state,
     learning_rate_schedule,
     make_train_step,
@@ -72,6 +73,9 @@ SHEET_IMAGES = 8
 """Validation images on every checkpoint's sample sheet."""
 
 _DRAWING_COUNT = 2048
+_MOST_UPDATES_AHEAD = 16
+_MOST_SECONDS_AHEAD = 1.0
+"""How far updates run ahead of the look at their metrics; so late is a signal to end heard, too."""
 _LONGEST_INNER_NAME = 150
 """Characters of the path of any file in a checkpoint, or of TensorBoard's."""
 
@@ -110,6 +114,13 @@ class RunFiles:
         """The whole train state of the last save."""
         return self.directory / "resume"
 
+    def is_begun(self) -> bool:
+        """Whether a run began here, as far as can be told."""
+        try:
+            return bool(mode_at(self.config))
+        except OSError:
+            return False
+
     def sheet(self, step: int) -> Path:
         """The sample sheet of the checkpoint after an update."""
         return self.directory / "sheets" / f"step-{step:08d}.png"
@@ -134,7 +145,6 @@ def fit(
     *,
     resume: bool,
     progress: bool = True,
-    hosts: Hosts = ALONE,
 ) -> Path:
     """Train an automaton, saving as it goes.
 
@@ -144,8 +154,8 @@ def fit(
     `metrics.csv`, `validation.csv` and TensorBoard's event files in `tensorboard`. A divergence is rolled
     back to the last save, and goes on with other draws.
 
-    Each batch is divided among all devices. Where several hosts train together, each calls this with the same
-    arguments, and host 0 alone reads and writes the directory.
+    Each batch is divided among all devices. Where several processes train together, each calls this with the
+    same arguments, and process 0 alone reads and writes the directory.
 
     Args:
         config: The training's numbers.
@@ -155,16 +165,16 @@ def fit(
         run_directory: Where the files go.
         resume: Continue the run in that directory.
         progress: Show a progress bar.
-        hosts: The hosts that train together, see `training.hosts.joined`.
 
     Returns:
         The newest checkpoint's directory.
 
     Raises:
         ConfigError: if the directory holds a run already, none to resume, or one with other settings; if the
-            hosts were given different ones; if the automaton has no room for the memory that it is to have.
+            processes were given different ones; if the automaton has no room for its memory.
         DivergenceError: after too many roll-backs.
         OutputError: if a file cannot be written; the last save survives.
+        StoppedError: if another process failed.
         KeyboardInterrupt: told to end; all updates were saved.
     """
     if config.memory:
@@ -172,167 +182,313 @@ def fit(
     files = RunFiles(run_directory)
     pixels = np.round(train_images * 255).astype(np.uint8)
     settings = _settings(config, model_config, pixels)
-    hosts.require_same({**settings["train"], **settings["model"], **settings["data"], "resume": resume})
+    several = jax.process_count() > 1
+    if several:
+        versions = {f"version of {name}": version for name, version in package_versions().items()}
+        processes.require_same(
+            {**settings["train"], **settings["model"], **settings["data"], "resume": resume, **versions}
+        )
     with contextlib.ExitStack() as stack:
-        if hosts.is_first:
-            stack.enter_context(_locked(files))
-            _check_claim(files, settings, resume=resume)
-        # Several hosts end together, after a vote; one alone defers only what has to be saved.
-        told = stack.enter_context(ending.deferred(lambda: None)) if hosts.count > 1 else None
-        return _fit(
-            config,
-            model_config,
-            settings,
-            pixels,
-            validation_images,
-            files,
-            hosts,
-            told,
-            resume=resume,
-            progress=progress,
+        processes.on_first(partial(_enter, stack, files, settings, resume=resume))
+        # Several processes end together, after a vote; one alone defers only what has to be saved.
+        told = stack.enter_context(ending.deferred(lambda: None)) if several else None
+        progress = progress and processes.is_first()
+        if progress:
+            tqdm.write("preparing; the first update takes a while, it is compiled", file=sys.stderr)
+        run = Run(config, model_config, pixels, validation_images, files, told)
+        run.begin(settings, resume=resume)
+        run.train(progress=progress)
+    # A run that had gone further than it is asked to now has no checkpoint where it stands.
+    return step_directory(files.directory, max(checkpoint_steps(files.directory), default=run.step))
+
+
+class Run:
+    """A run as it stands, and how it goes on.
+
+    Of several processes each makes the same updates; the first alone judges them, reads and writes.
+
+    Attributes:
+        state: What the next update starts from, whole on every device.
+        recent: In process 0 the metrics of the last updates, at most `REPORTED_STEPS`.
+        step: Updates made.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        model_config: ModelConfig,
+        pixels: NDArray[np.uint8],
+        validation_images: NDArray[np.float32],
+        files: RunFiles,
+        told: threading.Event | None,
+    ):
+        """A run before its first update.
+
+        Args:
+            config: The training's numbers.
+            model_config: The automaton's hyperparameters.
+            pixels: uint8[N, H, W, V], the training images.
+            validation_images: float32[M, H, W, V] in [0, 1].
+            files: Where its files go.
+            told: Set when this process is told to end, where the caller defers that; None where it does not.
+        """
+        self._config, self._files, self._told = config, files, told
+        self._dynamics, parameters = Dynamics.of(AttentionNCA(model_config, rngs=nnx.Rngs(config.seed)))
+        self._images = _images(config, model_config, pixels)
+        self._validation_images = validation_images
+        self._sharding = BatchSharding.over_all_devices(config.batch_size)
+        self._schedule = learning_rate_schedule(config)
+        self._curves: Curves | None = None
+        self._updates_ahead = 1
+        self.state = initial_state(parameters, self._images, config, self._dynamics)
+        self.recent: deque[Metrics] = deque(maxlen=REPORTED_STEPS)
+        self.step = 0
+
+    # ---- Beginning ----
+
+    def begin(self, settings: Settings, *, resume: bool) -> None:
+        """Go on from the last save, or claim the directory and save the start; then compile the update."""
+        processes.on_first(partial(self._prepare, settings, resume=resume))
+        self._images = self._sharding.replicate(self._images)
+        self._send_state()
+        processes.on_first(self._open_curves)
+        # While it is compiled there is nothing to save, and so nothing that an interrupt must wait for.
+        train_step = make_train_step(self._dynamics, self._config, self._sharding)
+        self._train_step = cast(Any, train_step).lower(self.state, self._images).compile()
+        self._validate = make_validation(
+            self._dynamics,
+            self._validation_images[: self._config.validation_images],
+            seed=self._config.seed + 1,
         )
+        processes.wait()  # A compiler may take longer than the devices wait for each other the first time.
 
-
-def _fit(
-    config: TrainConfig,
-    model_config: ModelConfig,
-    settings: Settings,
-    pixels: NDArray[np.uint8],
-    validation_images: NDArray[np.float32],
-    files: RunFiles,
-    hosts: Hosts,
-    told: threading.Event | None,
-    *,
-    resume: bool,
-    progress: bool,
-) -> Path:
-    if progress:
-        tqdm.write("preparing; the first update takes a while, it is compiled", file=sys.stderr)
-    dynamics, parameters = Dynamics.of(AttentionNCA(model_config, rngs=nnx.Rngs(config.seed)))
-    drawings = np.zeros((1, *model_config.image_shape), np.uint8)
-    if config.painted_fraction:
-        drawings = draw_pictures(_DRAWING_COUNT, model_config, seed=config.seed)
-    images = Images(photographs=jnp.asarray(pixels), drawings=jnp.asarray(drawings))
-    state = initial_state(parameters, images, config, dynamics)
-
-    layout = Layout.over_all_devices(config.batch_size, hosts)
-    recent: deque[Metrics] = deque(maxlen=REPORTED_STEPS)
-    if hosts.is_first and resume and _was_saved(files):
-        state = _restore(files, state, recent, hosts)
-    elif hosts.is_first:
-        if config.initial_checkpoint:
-            sample = validation_images[:SHEET_IMAGES]
-            parameters = hosts.apart(
-                _initial_parameters, config.initial_checkpoint, parameters, sample, model_config
+    def _prepare(self, settings: Settings, *, resume: bool) -> None:
+        if resume and _was_saved(self._files):
+            self._restore()
+            return
+        parameters = self.state.parameters
+        if self._config.initial_checkpoint:
+            sample = self._validation_images[:SHEET_IMAGES]
+            parameters = _initial_parameters(
+                self._config.initial_checkpoint, parameters, sample, self._dynamics.config
             )
-        if config.memory:
-            parameters = with_memory(dynamics, parameters)
-        state = state._replace(parameters=parameters, average=jax.tree.map(jnp.copy, parameters))
-        with _deferred(told):
-            _claim(files, settings)
-            _save(files, state, recent, hosts)
-    images, state = layout.replicate(images), layout.replicate(hosts.share(state))
-    step = int(state.step)
-    curves = Curves(files.directory, step) if hosts.is_first else None
-    # While it is compiled there is nothing to save, and so nothing that an interrupt must wait for. Besides,
-    # the first time devices wait for each other but half a minute, and a compiler may take longer.
-    train_step = cast(Any, make_train_step(dynamics, config, layout)).lower(state, images).compile()
-    hosts.wait()
-    validate = make_validation(dynamics, validation_images[: config.validation_images], seed=config.seed + 1)
-    schedule = learning_rate_schedule(config)
-    started_seconds = time.monotonic()
-    shown = Progress(config.train_steps, step, enabled=progress, line_interval=REPORTED_STEPS)
+        if self._config.memory:
+            parameters = with_memory(self._dynamics, parameters)
+        self.state = self.state._replace(parameters=parameters, average=jax.tree.map(jnp.copy, parameters))
+        with self._deferred():
+            _claim(self._files, settings)
+            self._save()
 
-    def report() -> None:
-        """A row of the means over the last updates."""
-        assert curves is not None
-        mean = Metrics(*np.mean(np.array(recent), axis=0).tolist())
-        curves.add_metrics(
-            {
-                "step": step,
-                **mean._asdict(),
-                "learning_rate": float(schedule(step)),
-                "restarts": int(state.restarts),
-                "seconds": round(time.monotonic() - started_seconds, 1),
-            }
-        )
+    def _send_state(self) -> None:
+        """Process 0's state to all devices of all processes."""
+        self.state = self._sharding.replicate(processes.from_first(self.state))
+        self.step = int(self.state.step)
 
-    def measure() -> None:
+    def _open_curves(self) -> None:
+        self._curves = Curves(self._files.directory, self.step)
+
+    def _deferred(self) -> contextlib.AbstractContextManager[threading.Event]:
+        """Work that an interrupt must wait for."""
+        return ending.deferred() if self._told is None else contextlib.nullcontext(self._told)
+
+    # ---- Training ----
+
+    def train(self, *, progress: bool) -> None:
+        """Make all updates that are left, with a checkpoint whenever one is due.
+
+        Args:
+            progress: Show how far it is.
+
+        Raises:
+            KeyboardInterrupt: told to end, and saved.
+        """
+        config = self._config
+        self._started_seconds = time.monotonic()
+        self._shown = Progress(config.train_steps, self.step, enabled=progress, line_interval=REPORTED_STEPS)
+        try:
+            processes.on_first(self._make_up)
+            while self.step < config.train_steps:
+                with self._deferred() as told:
+                    came_to_it = self._train_until_due(told)
+                    processes.on_first(self._save)
+                if not came_to_it:
+                    raise KeyboardInterrupt
+                processes.on_first(self._measure)
+        finally:
+            if self._curves is not None:
+                self._curves.close()
+            self._shown.close()
+
+    def _train_until_due(self, told: threading.Event) -> bool:
+        """Make updates up to the next checkpoint; False where one was told to end."""
+        while self.step < self._config.train_steps:
+            started_seconds = time.monotonic()
+            made = self._make_updates()
+            seconds = (time.monotonic() - started_seconds) / len(made)
+            sound = processes.on_first(partial(self._judge, made))
+            ahead = max(1, min(_MOST_UPDATES_AHEAD, int(_MOST_SECONDS_AHEAD / seconds)))
+            # Process 0 decides; which of them is told to end makes no difference.
+            votes = processes.gathered([sound, ahead, told.is_set()])
+            sound, self._updates_ahead, _ = votes[0]
+            is_told = any(vote[-1] for vote in votes)
+            if sound < len(made):
+                self._roll_back(made[sound], self.step + sound)
+            else:
+                self.step += len(made)
+                processes.on_first(self._report)
+                if self._is_due():
+                    if jax.process_count() > 1:
+                        self._send_state()  # Those of different makes, whose roundings differ, drift apart.
+                    return not is_told
+            if is_told:
+                return False
+        return False
+
+    def _make_updates(self) -> list[Metrics]:
+        """A few updates and their metrics; up to the next that is reported or measured, at most."""
+        config, step = self._config, self.step
+        ends = [
+            config.train_steps,
+            *(step - step % every + every for every in (config.checkpoint_every, REPORTED_STEPS)),
+        ]
+        made = []
+        for _ in range(min(self._updates_ahead, min(ends) - step)):
+            self.state, metrics = self._train_step(self.state, self._images)
+            made.append(metrics)
+        # Only now are the devices waited for.
+        return [Metrics(*(float(value) for value in metrics)) for metrics in jax.device_get(made)]
+
+    def _judge(self, made: Sequence[Metrics]) -> int:
+        """How many of these updates were made before the first that is a sign of divergence."""
+        for count, metrics in enumerate(made):
+            if not _is_sound(metrics, self.recent, self._config):
+                return count
+            self.recent.append(metrics)
+        return len(made)
+
+    def _is_due(self) -> bool:
+        return self.step % self._config.checkpoint_every == 0 or self.step == self._config.train_steps
+
+    def _report(self) -> None:
+        """The progress, and now and then a row of the means over the last updates."""
+        mean = Metrics(*np.mean(np.array(self.recent), axis=0).tolist())
+        self._shown.advance(self.step, float(mean.loss))
+        if self.step % REPORTED_STEPS == 0:
+            assert self._curves is not None
+            self._curves.add_metrics(
+                {
+                    "step": self.step,
+                    **mean._asdict(),
+                    "learning_rate": float(self._schedule(self.step)),
+                    "restarts": int(self.state.restarts),
+                    "seconds": round(time.monotonic() - self._started_seconds, 1),
+                }
+            )
+
+    def _roll_back(self, metrics: Metrics, diverged: int) -> None:
+        """Go on from the last saved state, with other draws ahead of it."""
+        restarts = int(self.state.restarts) + 1
+        if restarts > MAX_RESTARTS:
+            raise DivergenceError(
+                f"the run diverged {restarts} times, the last time at update {diverged}; "
+                f"lower the learning rate or set a state limit"
+            )
+        processes.on_first(self._restore)
+        self.state = self.state._replace(restarts=jnp.asarray(restarts, jnp.int32))
+        self._send_state()
+        if self._curves is not None:
+            self._shown.write(
+                f"update {diverged}: diverged (loss {metrics.loss:.3g}, largest state "
+                f"{metrics.largest_state:.3g}); back to update {self.step}"
+            )
+            self._shown.rewind(self.step)
+        processes.on_first(self._rewind_curves)
+
+    def _rewind_curves(self) -> None:
+        assert self._curves is not None
+        self._curves.rewind(self.step)
+
+    # ---- The files, which process 0 alone reads and writes ----
+
+    def _save(self) -> None:
+        """The whole state, to go on from."""
+        leaves = {
+            f"{number:04d}": np.asarray(leaf) for number, leaf in enumerate(jax.tree.leaves(self.state))
+        }
+        window = np.full((REPORTED_STEPS, len(Metrics._fields)), np.nan)
+        window[: len(self.recent)] = np.array(self.recent).reshape(-1, len(Metrics._fields))
+        write_tree(self._files.resume, {"state": leaves, "recent": window}, {})
+
+    def _restore(self) -> None:
+        """The state that was saved last, and `recent` as it was then."""
+        tree, _ = read_tree(self._files.resume)
+        leaves, structure = jax.tree.flatten(self.state)
+        stored = [tree["state"][name] for name in sorted(tree["state"])]
+        if [leaf.shape for leaf in leaves] != [leaf.shape for leaf in stored]:
+            raise ConfigError(f"{self._files.resume} belongs to a run with other settings; start another run")
+        self.state = jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in stored])
+        self.recent.clear()
+        self.recent.extend(Metrics(*row) for row in tree["recent"].tolist() if not math.isnan(row[0]))
+
+    def _make_up(self) -> None:
+        """The checkpoint where the run stands, if it was interrupted before it was measured."""
+        assert self._curves is not None
+        if self.recent and self._is_due():
+            rows = read_rows(self._curves.validation)
+            if not any(int(row["step"]) == self.step for row in rows):
+                self._measure()
+
+    def _measure(self) -> None:
         """The checkpoint of this update, its figures and its sheet.
 
         The state was saved before: what is interrupted here is made up for when the run is resumed.
         """
-        assert curves is not None
-        shown.note("measuring the checkpoint")
-        parameters = jax.device_get(state.average)
-        measured = validate(parameters)
-        loss = float(np.mean([entry.loss for entry in recent]))
+        self._shown.note("measuring the checkpoint")
+        parameters = jax.device_get(self.state.average)
+        measured = self._validate(parameters)
+        loss = float(np.mean([entry.loss for entry in self.recent]))
         text = ", ".join(f"{name} {value:.2f}" for name, value in measured.items())
-        measured["loss"] = loss
-        with _deferred(told):
-            _checkpoint(files, curves, step, parameters, config, dynamics, measured, validation_images, hosts)
-        shown.write(f"update {step}: loss {loss:.5f}, {text}")
+        with self._deferred():
+            self._checkpoint(parameters, measured | {"loss": loss})
+        self._shown.write(f"update {self.step}: loss {loss:.5f}, {text}")
 
-    def is_due() -> bool:
-        return step % config.checkpoint_every == 0 or step == config.train_steps
-
-    def train_until_due(told: threading.Event) -> bool:
-        """Make updates up to the next checkpoint; whether it came to that."""
-        nonlocal state, step
-        while step < config.train_steps:
-            if hosts.stop(told.is_set()):
-                return False
-            state, metrics = train_step(state, images)
-            metrics = Metrics(*(float(value) for value in metrics))
-            if not hosts.share(np.bool_(_is_sound(metrics, recent, config))):
-                diverged = step
-                state = layout.replicate(_roll_back(files, state, recent, step, hosts))
-                step = int(state.step)
-                shown.write(
-                    f"update {diverged}: diverged (loss {metrics.loss:.3g}, largest state "
-                    f"{metrics.largest_state:.3g}); back to update {step}"
-                )
-                shown.rewind(step)
-                if curves is not None:
-                    curves.rewind(step)
-                continue
-            step += 1
-            recent.append(metrics)
-            shown.advance(step, float(np.mean([entry.loss for entry in recent])))
-            if hosts.is_first and step % REPORTED_STEPS == 0:
-                report()
-            if is_due():
-                state = _brought_together(state, layout, hosts)
-                return True
-        return False
-
-    try:
-        if curves is not None and recent and is_due() and not _was_measured(curves, step):
-            measure()
-        while step < config.train_steps:
-            with _deferred(told) as wanted:
-                came_to_it = train_until_due(wanted)
-                if hosts.is_first:
-                    _save(files, state, recent, hosts)
-            if not came_to_it:
-                raise KeyboardInterrupt
-            if hosts.is_first:
-                measure()
-    finally:
-        if curves is not None:
-            curves.close()
-        shown.close()
-    # A run that had gone further than it is asked to now has no checkpoint where it stands.
-    return step_directory(files.directory, max(checkpoint_steps(files.directory), default=step))
+    def _checkpoint(self, parameters: Parameters, measured: dict[str, float]) -> None:
+        """Save the automaton, also as the best one if it is, with its sample sheet and its row of figures."""
+        assert self._curves is not None
+        provenance = {
+            "recipe": self._config.recipe,
+            "step": self.step,
+            "metrics": measured,
+            "train_config": self._config.to_dict(),
+            "backend": jax.default_backend(),
+            "devices": jax.device_count(),
+        }
+        saved = (parameter_tree(parameters), self._dynamics.config, provenance)
+        save_checkpoint(step_directory(self._files.directory, self.step), *saved)
+        sheet = sample_sheet(self._dynamics.bind(parameters), self._validation_images[:SHEET_IMAGES])
+        path = self._files.sheet(self.step)
+        path.parent.mkdir(exist_ok=True)
+        save_image(sheet, path)
+        self._curves.add_validation({"step": self.step, **measured}, sheet)
+        name = f"psnr_{self._config.selection_steps}"
+        # Both sides as the file has them, rounded: else a best value that was rounded up would not be best.
+        column = [float(row[name]) for row in read_rows(self._curves.validation)]
+        if column[-1] >= max(column):
+            save_checkpoint(self._files.best, *saved)
 
 
-def _deferred(told: threading.Event | None) -> contextlib.AbstractContextManager[threading.Event]:
-    """Work that an interrupt must wait for; `told`, where everything is deferred already."""
-    return ending.deferred() if told is None else contextlib.nullcontext(told)
+def _images(config: TrainConfig, model_config: ModelConfig, pixels: NDArray[np.uint8]) -> Images:
+    """What episodes start from: the training images, and drawings where the recipe has some."""
+    drawings = np.zeros((1, *model_config.image_shape), np.uint8)
+    if config.painted_fraction:
+        drawings = draw_pictures(_DRAWING_COUNT, model_config, seed=config.seed)
+    return Images(photographs=jnp.asarray(pixels), drawings=jnp.asarray(drawings))
 
 
-def _was_measured(curves: Curves, step: int) -> bool:
-    return any(int(row["step"]) == step for row in read_rows(curves.validation))
+def _enter(stack: contextlib.ExitStack, files: RunFiles, settings: Settings, *, resume: bool) -> None:
+    """Lock the directory for as long as the stack lasts, and check that it may be used so."""
+    stack.enter_context(_locked(files))
+    _check_claim(files, settings, resume=resume)
 
 
 Settings = dict[str, dict[str, Any]]
@@ -466,37 +622,6 @@ def _is_sound(metrics: Metrics, recent: Sequence[Metrics], config: TrainConfig) 
     return bool(np.median(losses[-LASTING_STEPS:]) <= LASTING_RISE * np.median(losses))
 
 
-def _brought_together(state: TrainState, layout: Layout, hosts: Hosts) -> TrainState:
-    """The state, host 0's where hosts of different make, whose roundings differ, have drifted apart."""
-    if hosts.count == 1:
-        return state
-    digest = hashlib.sha256()
-    for leaf in jax.tree.leaves(state):
-        digest.update(np.asarray(leaf).tobytes())
-    return state if hosts.is_same(digest.digest()) else layout.replicate(hosts.share(state))
-
-
-def _roll_back(
-    files: RunFiles, state: TrainState, recent: deque[Metrics], step: int, hosts: Hosts
-) -> TrainState:
-    """The last saved state with other draws ahead of it; `recent` becomes what it was."""
-    restarts = int(state.restarts) + 1
-    if restarts > MAX_RESTARTS:
-        raise DivergenceError(
-            f"the run diverged {restarts} times, the last time at update {step}; "
-            f"lower the learning rate or set a state limit"
-        )
-    restored = hosts.share(_restore(files, state, recent, hosts) if hosts.is_first else state)
-    return restored._replace(restarts=jnp.asarray(restarts, jnp.int32))
-
-
-def _save(files: RunFiles, state: TrainState, recent: deque[Metrics], hosts: Hosts) -> None:
-    leaves = {f"{number:04d}": np.asarray(leaf) for number, leaf in enumerate(jax.tree.leaves(state))}
-    window = np.full((REPORTED_STEPS, len(Metrics._fields)), np.nan)
-    window[: len(recent)] = np.array(recent).reshape(-1, len(Metrics._fields))
-    hosts.apart(write_tree, files.resume, {"state": leaves, "recent": window}, {})
-
-
 def _was_saved(files: RunFiles) -> bool:
     """Whether there is a state to go on from; a run killed before its first save starts from its start.
 
@@ -511,48 +636,3 @@ def _was_saved(files: RunFiles) -> bool:
             f"--initial-checkpoint {step_directory(files.directory, steps[-1])}"
         )
     return False
-
-
-def _restore(files: RunFiles, like: TrainState, recent: deque[Metrics], hosts: Hosts) -> TrainState:
-    """The saved state; `recent` becomes what it was."""
-    tree, _ = hosts.apart(read_tree, files.resume)
-    leaves, structure = jax.tree.flatten(like)
-    stored = [tree["state"][name] for name in sorted(tree["state"])]
-    if [leaf.shape for leaf in leaves] != [leaf.shape for leaf in stored]:
-        raise ConfigError(f"{files.resume} belongs to a run with other settings; start another run")
-    recent.clear()
-    recent.extend(Metrics(*row) for row in tree["recent"].tolist() if not math.isnan(row[0]))
-    return jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in stored])
-
-
-def _checkpoint(
-    files: RunFiles,
-    curves: Curves,
-    step: int,
-    parameters: Parameters,
-    config: TrainConfig,
-    dynamics: Dynamics,
-    measured: dict[str, float],
-    images: NDArray[np.float32],
-    hosts: Hosts,
-) -> None:
-    """Save the automaton, also as the best one if it is, with its sample sheet and its row of figures."""
-    provenance = {
-        "recipe": config.recipe,
-        "step": step,
-        "metrics": measured,
-        "train_config": config.to_dict(),
-        "backend": jax.default_backend(),
-        "devices": jax.device_count(),
-    }
-    saved = (parameter_tree(parameters), dynamics.config, provenance)
-    hosts.apart(save_checkpoint, step_directory(files.directory, step), *saved)
-    sheet = sample_sheet(dynamics.bind(parameters), images[:SHEET_IMAGES])
-    files.sheet(step).parent.mkdir(exist_ok=True)
-    save_image(sheet, files.sheet(step))
-    curves.add_validation({"step": step, **measured}, sheet)
-    name = f"psnr_{config.selection_steps}"
-    # Both sides as the file has them, rounded: else a best value that was rounded up would not be the best.
-    column = [float(row[name]) for row in read_rows(curves.validation)]
-    if column[-1] >= max(column):
-        hosts.apart(save_checkpoint, files.best, *saved)

@@ -17,8 +17,8 @@ from nca_viewer.automaton.rollout import Dynamics, Parameters
 from nca_viewer.automaton.system import visible
 from training.config import TrainConfig
 from training.damage import Wounds, draw_wounds
-from training.layout import Layout
 from training.memory import trainable
+from training.sharding import BatchSharding
 
 _GOLDEN_RATIO = 0.6180339887
 _PLASTIC_RATIO = 0.7548776662
@@ -173,11 +173,11 @@ def initial_state(
 
 
 def make_train_step(
-    dynamics: Dynamics, config: TrainConfig, layout: Layout | None = None
+    dynamics: Dynamics, config: TrainConfig, sharding: BatchSharding | None = None
 ) -> Callable[[TrainState, Images], tuple[TrainState, Metrics]]:
     """The jitted update; the given state's buffers are reused for the new one.
 
-    With a layout the roll-outs are divided among its devices. All draws are the same for any number of
+    With a sharding the roll-outs are divided among its devices. All draws are the same for any number of
     devices; the gradients' sums differ in their rounding.
     """
     optimiser = make_optimiser(config)
@@ -223,8 +223,8 @@ def make_train_step(
         )
         return (gradient, metrics), final
 
-    if layout is not None:
-        descent = layout.divided(descent, batch_axes=(None, 0, 0, 1, 0))
+    if sharding is not None:
+        descent = sharding.divided(descent, batch_axes=(None, 0, 0, 1, 0))
 
     def train_step(train_state: TrainState, images: Images) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(config.seed), train_state.restarts)
@@ -285,5 +285,5 @@ def make_train_step(
         )
         return train_state, metrics
 
-    shardings = None if layout is None else layout.replicated
-    return jax.jit(train_step, donate_argnums=0, out_shardings=shardings)
+    out_shardings = None if sharding is None else sharding.replicated
+    return jax.jit(train_step, donate_argnums=0, out_shardings=out_shardings)

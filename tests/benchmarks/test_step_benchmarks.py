@@ -28,7 +28,7 @@ from nca_viewer.automaton.rollout import Dynamics, Parameters
 from nca_viewer.automaton.system import AttentionNCA
 from nca_viewer.backend import use_all_cores
 from nca_viewer.config import ModelConfig
-from training.layout import Layout
+from training.sharding import BatchSharding
 
 CONFIG = ModelConfig()
 ROLLOUT_STEPS = 32
@@ -79,9 +79,9 @@ def train(form: str) -> Callable[[], Array]:
     """
     if form == "local":
         use_all_cores()
-    layout = Layout.over_all_devices(BATCH_SIZE)
+    sharding = BatchSharding.over_all_devices(BATCH_SIZE)
     dynamics, parameters = automaton(form)
-    parameters = layout.replicate(parameters)
+    parameters = sharding.replicate(parameters)
     state = jax.random.uniform(jax.random.key(2), (BATCH_SIZE, *CONFIG.state_shape))
     keys = jax.random.split(jax.random.key(3), ROLLOUT_STEPS)
 
@@ -94,13 +94,13 @@ def train(form: str) -> Callable[[], Array]:
         value, gradient = jax.value_and_grad(loss)(*arguments)
         return gradient, value[None]
 
-    train_step = layout.divided(descent, batch_axes=(None, 0, 1))
+    train_step = sharding.divided(descent, batch_axes=(None, 0, 1))
 
     @jax.jit
     def run(parameters: Parameters, state: Array, keys: Array) -> Array:
         return train_step(parameters, state, dynamics.cell_dropout(keys, state.shape[:-1]))
 
-    state, keys = layout.replicate(state), jax.device_put(keys, layout.replicated)
+    state, keys = sharding.replicate(state), jax.device_put(keys, sharding.replicated)
     return lambda: run(parameters, state, keys)
 
 

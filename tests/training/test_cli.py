@@ -18,7 +18,6 @@ from nca_viewer.config import ModelConfig
 from nca_viewer.errors import BackendError
 from training import cli, run
 from training.config import RECIPES, TrainConfig
-from training.hosts import ALONE
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +94,7 @@ def test_options_override_the_recipe_and_the_rest_of_it_stays(
     assert run_directory == Path("runs/one")
     assert train_images.shape == (19, 11, 13, 1)
     assert validation_images.shape == (2, 11, 13, 1)
-    assert fitted.options == [{"resume": False, "hosts": ALONE}]
+    assert fitted.options == [{"resume": False}]
 
 
 def test_a_resumed_run_keeps_the_numbers_that_are_not_given_anew(
@@ -200,8 +199,8 @@ def test_the_resume_command_is_what_the_program_was_started_as(
         ([*HOSTS[:4], "--host-index", "2"], "--host-index 2 is out of range; choose a value from 0 to 1"),
         ([*HOSTS, "--coordinator", "server"], "--coordinator 'server' is no address; give HOST:PORT"),
         ([*HOSTS, "--host-count", "1"], "Invalid value for '--host-count': 1 is not in the range x>=2."),
-        ([*HOSTS, "--batch-size", "5"], "batch_size = 5 cannot be divided among 2 hosts; choose a multiple "
-                                        "of 2"),
+        ([*HOSTS, "--distributed"], "--distributed finds the other processes by itself; leave out "
+                                    "--coordinator and --host-count and --host-index"),
         (["--data", "mnits"], "unknown dataset 'mnits'; choose fashion-mnist, kmnist, mnist, or a folder of "
                               "images"),
     ],

@@ -1,14 +1,14 @@
-"""Where a training's arrays live: parameters and pool on every device, each batch divided among them.
+"""How a batch is divided among devices: parameters and pool whole on each, every batch in equal shares.
 
 Data-parallel training in JAX's own terms: one mesh with one axis, the batch. Each device runs the automata of
 its share and differentiates their loss; the mean of the gradients is every device's. The devices may be those
-of several hosts, see `training/hosts.py`.
+of several processes that `jax.distributed` has joined.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,13 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from training.hosts import ALONE, Hosts, share_of_batch
+from nca_viewer.errors import ConfigError
 
 _BATCH_AXIS = "batch"
 
 
 @dataclass(frozen=True)
-class Layout:
+class BatchSharding:
     """Devices and what each of them holds.
 
     Attributes:
@@ -32,26 +32,34 @@ class Layout:
     mesh: Mesh
 
     @classmethod
-    def over_all_devices(cls, batch_size: int, hosts: Hosts = ALONE) -> Layout:
-        """As many devices as divide the batch evenly, equally many of each host.
+    def over_all_devices(cls, batch_size: int) -> BatchSharding:
+        """As many devices as divide the batch evenly, equally many of each process.
 
         Raises:
-            ConfigError: if the batch cannot be divided among the hosts.
+            ConfigError: if the batch cannot be divided among the processes.
         """
-        used = math.gcd(share_of_batch(batch_size, hosts.count), jax.local_device_count())
-        if hosts.count == 1:
-            devices = jax.local_devices()[:used]
-        else:
-            devices = [
-                device
-                for index in range(hosts.count)
-                for device in [one for one in jax.devices() if one.process_index == index][:used]
-            ]
+        count = jax.process_count()
+        if batch_size % count:
+            raise ConfigError(
+                f"batch_size = {batch_size} cannot be divided among {count} processes; choose a multiple of "
+                f"{count}"
+            )
+        return cls._over(batch_size // count, range(count))
+
+    @classmethod
+    def over_own_devices(cls, batch_size: int) -> BatchSharding:
+        """As many of this process's devices as divide the batch evenly."""
+        return cls._over(batch_size, [jax.process_index()])
+
+    @classmethod
+    def _over(cls, share: int, processes: Iterable[int]) -> BatchSharding:
+        used = math.gcd(share, jax.local_device_count())
+        devices = [device for index in processes for device in jax.local_devices(index)[:used]]
         return cls(Mesh(np.array(devices), (_BATCH_AXIS,)))
 
     @property
     def _is_shared(self) -> bool:
-        """Whether other hosts have a part in it."""
+        """Whether other processes have a part in it."""
         return not self.replicated.is_fully_addressable
 
     @property
@@ -96,19 +104,19 @@ class Layout:
         return lambda *arguments: self.gather(shared(*self.gather(arguments)))
 
     def gather(self, tree: Any) -> Any:
-        """Inside a jitted function: whole on every device, where there are several hosts.
+        """Inside a jitted function: whole on every device, where there are several processes.
 
         Else the compiler would divide what comes before and after the roll-outs too, and exchange its pieces.
-        Within one host that costs little.
+        Within one process that costs little.
         """
         return jax.lax.with_sharding_constraint(tree, self.replicated) if self._is_shared else tree
 
     def replicate(self, tree: Any) -> Any:
-        """A tree of arrays, the same on all hosts, whole on every device."""
+        """A tree of arrays, the same in all processes, whole on every device."""
         tree = jax.tree.map(np.asarray, tree)
         if not self._is_shared:
             return jax.device_put(tree, self.replicated)
-        # device_put would compare them among the hosts, one by one.
+        # device_put would compare them among the processes, one by one.
         return jax.tree.map(
             lambda array: jax.make_array_from_callback(array.shape, self.replicated, array.__getitem__), tree
         )

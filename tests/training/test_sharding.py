@@ -18,13 +18,13 @@ SCRIPT = """
 import dataclasses, sys
 import jax
 from pathlib import Path
-from training.layout import Layout
+from training.sharding import BatchSharding
 devices, directory, resume = sys.argv[1:]
 jax.config.update("jax_num_cpu_devices", int(devices))
 from tests.training.test_run import IMAGES, MODEL, TRAIN
 from training.run import fit
 config = dataclasses.replace(TRAIN, batch_size=4, wound_probability=0.5, learning_rate=1e-2)
-assert Layout.over_all_devices(4).mesh.size == int(devices)
+assert BatchSharding.over_all_devices(4).mesh.size == int(devices)
 fit(config, MODEL, IMAGES[:11], IMAGES[11:], Path(directory), resume=resume == "1", progress=False)
 """
 
@@ -52,7 +52,7 @@ def curve(directory: Path) -> list[float]:
 
 @pytest.fixture(scope="module")
 def one_device(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("layout") / "one"
+    directory = tmp_path_factory.mktemp("sharding") / "one"
     wait(launch(directory))
     return directory
 
