@@ -17,12 +17,16 @@ _CALM_SECONDS = 2.0
 
 
 class Placement:
-    """Follows what the system tells of a window; says what is wrong with it, and when to act."""
+    """Follows what the system tells of a window; says what is wrong with it, and when to act.
+
+    Attributes:
+        is_hidden: Whether the window was minimised, or lies on a desktop that is not shown.
+    """
 
     def __init__(self) -> None:
         """All is well."""
         self._corner: tuple[int, int] | None = None
-        self._is_hidden = False
+        self.is_hidden = False
         self._has_focus = True
         self._since_seconds: float | None = None
         self._well_since_seconds: float | None = None
@@ -35,9 +39,9 @@ class Placement:
             # SDL itself goes on saying that a window that was once made fullscreen is where it should be.
             self._corner = (event.x, event.y)
         elif event.type in (pygame.WINDOWMINIMIZED, pygame.WINDOWHIDDEN):
-            self._is_hidden = True
+            self.is_hidden = True
         elif event.type in (pygame.WINDOWRESTORED, pygame.WINDOWSHOWN, pygame.WINDOWMAXIMIZED):
-            self._is_hidden = False
+            self.is_hidden = False
         elif event.type == pygame.WINDOWFOCUSLOST:
             self._has_focus = False
         elif event.type == pygame.WINDOWFOCUSGAINED:
@@ -53,8 +57,8 @@ class Placement:
             size: (width, height) of the window, in pixels.
             display_size: The same of its display.
         """
-        if self._is_hidden:
-            return "the window was minimised or hidden"
+        if self.is_hidden:
+            return "the window was minimised, hidden, or on another desktop"
         is_moved = None not in (corner, self._corner) and corner != self._corner
         if is_moved or size != display_size:
             x, y = self._corner or corner or (0, 0)

@@ -16,7 +16,7 @@ from pygame._sdl2.video import Window as SDLWindow
 from pygame.event import Event
 
 from nca_viewer.display.placement import Placement
-from nca_viewer.display.x11 import other_visual
+from nca_viewer.display.x11 import other_visual, show_on_all_desktops
 from nca_viewer.errors import DisplayError, DisplayLostError
 
 _HINTS = {
@@ -250,10 +250,17 @@ class PygameWindow:
         now = self.now_seconds()
         if self._placement.is_due(trouble, now):
             self._on_displaced(trouble, now)
-            with contextlib.suppress(pygame.error):
-                self._sdl_window.restore()
-                self._fill()
-                self._sdl_window.focus()
+            if not (self._placement.is_hidden and self._show_again()):
+                with contextlib.suppress(pygame.error):
+                    self._sdl_window.restore()
+                    self._fill()
+                    self._sdl_window.focus()
+
+    def _show_again(self) -> bool:
+        """Have a hidden window shown on X11; whether that was asked for."""
+        if pygame.display.get_driver() != "x11":
+            return False
+        return show_on_all_desktops(int(pygame.display.get_wm_info()["window"]))
 
     @property
     def _corner_of_display(self) -> tuple[int, int] | None:

@@ -74,3 +74,61 @@ def other_visual() -> int | None:
         return None
     finally:
         xlib.XCloseDisplay(display)
+
+
+_CLIENT_MESSAGE = 33
+_TO_WINDOW_MANAGER = (1 << 19) | (1 << 20)
+_ALL_DESKTOPS = 0xFFFFFFFF
+_AS_A_PAGER = 2
+
+
+class _ClientMessage(ctypes.Structure):
+    """Xlib's `XClientMessageEvent`, filled up to the size of an `XEvent`."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("serial", ctypes.c_ulong),
+        ("send_event", ctypes.c_int),
+        ("display", ctypes.c_void_p),
+        ("window", ctypes.c_ulong),
+        ("message_type", ctypes.c_ulong),
+        ("format", ctypes.c_int),
+        ("data", ctypes.c_long * 5),
+        ("filling", ctypes.c_long * 24),
+    )
+
+
+def show_on_all_desktops(window: int) -> bool:
+    """Ask the window manager to show a window on every desktop, and in front (EWMH).
+
+    For a window that is hidden: SDL would wait for ever for one to appear that the manager keeps on a desktop
+    which nobody sees.
+
+    Args:
+        window: Its number.
+
+    Returns:
+        Whether the manager, or where there is none the X server, was asked.
+    """
+    try:
+        xlib = ctypes.CDLL("libX11.so.6")
+        xlib.XOpenDisplay.restype = ctypes.c_void_p
+        xlib.XInternAtom.restype = xlib.XDefaultRootWindow.restype = ctypes.c_ulong
+        display = ctypes.c_void_p(xlib.XOpenDisplay(None))
+    except (OSError, AttributeError):
+        return False
+    if not display:
+        return False
+    root = ctypes.c_ulong(xlib.XDefaultRootWindow(display))
+    for name, values in (
+        (b"_NET_WM_DESKTOP", (_ALL_DESKTOPS, _AS_A_PAGER)),
+        (b"_NET_ACTIVE_WINDOW", (_AS_A_PAGER,)),
+    ):
+        message = _ClientMessage(type=_CLIENT_MESSAGE, window=window, format=32)
+        message.message_type = xlib.XInternAtom(display, name, False)
+        message.data[: len(values)] = values
+        xlib.XSendEvent(display, root, False, ctypes.c_long(_TO_WINDOW_MANAGER), ctypes.byref(message))
+    xlib.XMapRaised(display, ctypes.c_ulong(window))
+    xlib.XSync(display, False)
+    xlib.XCloseDisplay(display)
+    return True
