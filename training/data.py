@@ -11,12 +11,14 @@ import gzip
 import hashlib
 import logging
 import os
+import re
 import stat
 import struct
 import tempfile
+import warnings
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -40,9 +42,8 @@ _logger = logging.getLogger(__name__)
 
 _IMAGE_MAGIC = 0x00000803
 _LABEL_MAGIC = 0x00000801
-_IMAGE_SUFFIXES = frozenset(
-    (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-)
+_IMAGE_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF")
+"""Pillow's names; a file with a suffix of one of these is taken for an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,8 @@ def load_images(
     Images are resized (bilinear, antialiased) where their size is not the grid's.
 
     A folder of images may be divided into training and testing: subfolders `train` and `test` or `val`, also
-    in capitals. Else every tenth image, in the order of the names, is the test split; a single image is both.
+    in capitals, above the folders of the classes or in each of them. Else every tenth image that can be read,
+    in the order of the names, is the test split; a single image is both.
     Images may lie in one folder per class, as torchvision's `ImageFolder` has them: labels are the classes'
     names where these are numbers, else their places in the alphabet. It gives three channels if any of its
     images has colour, else one. Their levels follow the rule of `nca_viewer.pictures`.
@@ -188,7 +190,8 @@ def load_images(
     Raises:
         ConfigError: if the grid's size is out of range.
         DatasetError: if the dataset is unknown, missing, cut short, fails its checksum or cannot be fetched;
-            if a folder has no readable image, images of different sizes, or nothing but one value.
+            if a folder has no readable image, images of different sizes, or nothing but one value; if images
+            lie beside folders of images, or outside of the folders for training and testing.
     """
     if split not in SPLITS:
         raise DatasetError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
@@ -452,46 +455,54 @@ def _one_line(error: BaseException) -> str:
 
 # ---- A folder of images ----
 
-_SPLIT_FOLDERS = {
-    "train": ("train", "training"),
-    "test": ("test", "testing", "val", "valid", "validation"),
-}
+_SPLIT_NAME = re.compile(
+    r"(?:images?[-_ ])?(?:(?P<train>train|training)|(?P<test>test|testing)|(?P<val>val|valid|validation))"
+    r"(?:[-_ ]?(?:images?|set|data|split|(?:19|20)\d\d))?",
+    re.IGNORECASE,
+)
+"""The name of a folder for training or testing, such as `train`, `Validation`, `test_images` or `val2017`."""
 
 
 @dataclass(frozen=True, slots=True)
 class _ImageFile:
-    """An image's place, and the name of its class where it lies in one's folder."""
+    """An image's place.
+
+    Attributes:
+        path: The file.
+        class_name: The name of its class where it lies in one's folder.
+        split: Which split's folder it lies in; None where the images are still to be divided.
+    """
 
     path: Path
     class_name: str | None = None
+    split: str | None = None
 
 
 def _load_folder(
     folder: Path, split: str, height: int, width: int, as_is: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.int32] | None]:
-    files = _image_files(folder)
-    if files["train"] == files["test"] and files["train"]:
-        _tell_once(f"{folder} holds a single image: it is learned from and tested on alike")
+    files, without_suffix = _image_files(folder)
     pictures: dict[Path, Picture] = {}
     failures: dict[Path, str] = {}
-    for path in dict.fromkeys(file.path for part in SPLITS for file in files[part]):
+    for file in files:
         try:
-            pictures[path] = read_picture(path)
+            pictures[file.path] = read_picture(file.path)
         except PictureError as error:
-            failures[path] = str(error)
-    chosen = [file for file in files[split] if file.path in pictures]
-    skipped = [file.path for file in files[split] if file.path in failures]
+            failures[file.path] = str(error)
+    parts = _divided([file for file in files if file.path in pictures])
+    chosen = parts[split]
     if not chosen:
-        raise DatasetError(_nothing_read(folder, split, files, [failures[path] for path in skipped]))
-    if skipped:
-        _logger.warning(
-            "%d of %d files in %s could not be read as images and were skipped, such as %s: it %s",
-            len(skipped),
-            len(files[split]),
-            folder,
-            skipped[0].name,
-            failures[skipped[0]],
+        raise DatasetError(_nothing_read(folder, split, files, failures, without_suffix))
+    if failures:
+        path, failure = next(iter(failures.items()))
+        _tell_once(
+            f"{len(failures)} of {len(files)} files in {folder} could not be read as images and were "
+            f"skipped, such as {path.relative_to(folder)}: it {failure}"
         )
+    if without_suffix:
+        _tell_once(f"{folder} holds {_named_without_suffix(folder, without_suffix)}; these were skipped")
+    if parts["train"] == parts["test"]:
+        _tell_once(f"{folder} holds a single image: it is learned from and tested on alike")
     _require_one_size(folder, [(file.path, pictures[file.path]) for file in chosen])
     decision = decide(list(pictures.values()), as_is=as_is)
     if decision.is_inverted:
@@ -511,36 +522,122 @@ def _load_folder(
     return images.astype(np.float32) / np.float32(255), _labels(files, chosen)
 
 
-def _image_files(folder: Path) -> dict[str, list[_ImageFile]]:
-    """The images of both splits."""
-    own, below = _images_in(folder), _subfolders(folder)
-    parts = {
-        split: next((path for name in names for path in below if path.name.lower() == name), None)
-        for split, names in _SPLIT_FOLDERS.items()
-    }
-    train, test = parts["train"], parts["test"]
-    if train is not None:
-        files = _classes_in(train)
-        return _divided(files) if test is None else {"train": files, "test": _classes_in(test)}
-    if not own and test is not None:
-        return {"train": [], "test": _classes_in(test)}
-    if not own and len(below) == 1:
-        return _image_files(below[0])  # As archives unpack.
-    return _divided(_classes_in(folder))
+def _image_files(folder: Path) -> tuple[list[_ImageFile], list[Path]]:
+    """The images anywhere in a folder, and the images whose names lack a suffix.
+
+    Raises:
+        DatasetError: it cannot be read, or some of its images would be left out or trained on unawares.
+    """
+    top = folder
+    while not _images_in(top) and len(below := _subfolders(top)) == 1 and _split_named(below[0].name) is None:
+        top = below[0]  # As archives unpack.
+    paths = list(_files_below(top))
+    placed = [_placed(path, top) for path in paths if _has_image_suffix(path)]
+    names_at_top = {_split_named(path.name) for path in _subfolders(top)} - {None}
+    splits = {file.split for file in placed} - {None}
+    if not _images_in(top):
+        splits |= names_at_top
+    if splits:
+        _require_all_in_splits(top, placed)
+    for split in (None, "train", "test", "val"):
+        _require_one_level(top, [file for file in placed if file.split == split])
+    if splits == {"train"}:
+        placed = [replace(file, split=None) for file in placed]
+    elif "test" in splits:
+        left_out = [file.path for file in placed if file.split == "val"]
+        if left_out:
+            _tell_once(
+                f"{folder} holds images for validation beside those for testing: these {len(left_out)} are "
+                f"left out, such as {left_out[0].relative_to(folder)}"
+            )
+        placed = [file for file in placed if file.split != "val"]
+    else:
+        placed = [replace(file, split="test") if file.split == "val" else file for file in placed]
+    return placed, [path for path in paths if _lacks_suffix(path) and _is_image(path)]
 
 
-def _classes_in(folder: Path) -> list[_ImageFile]:
-    """The images in a folder, or those anywhere in its subfolders, each of which is a class."""
-    own = [_ImageFile(path) for path in _images_in(folder)]
-    if own:
-        return own
-    return [_ImageFile(path, below.name) for below in _subfolders(folder) for path in _images_below(below)]
+def _split_named(name: str) -> str | None:
+    """What a folder of this name is for: 'train', 'test' or 'val'; None where the name does not tell."""
+    match = _SPLIT_NAME.fullmatch(name)
+    return None if match is None else match.lastgroup
 
 
-def _divided(files: list[_ImageFile]) -> dict[str, list[_ImageFile]]:
-    """Every tenth image of each class is held out, at least one of all; a single image serves as both."""
+def _placed(path: Path, top: Path) -> _ImageFile:
+    """An image with the split ('train', 'test', 'val' or None) and the class that its folders name."""
+    folders = list(path.relative_to(top).parts[:-1])
+    named = [(name, split) for name in folders if (split := _split_named(name))]
+    if not named:
+        return _ImageFile(path, folders[0] if folders else None)
+    (outer, split) = named[0]
+    for inner, other in named[1:]:
+        if other != split:
+            raise DatasetError(
+                f"{path} lies in a folder {inner} within a folder {outer}, so it is not clear whether to "
+                f"train on it; move or rename one of them"
+            )
+    folders.remove(outer)
+    return _ImageFile(path, folders[0] if folders else None, split)
+
+
+def _require_all_in_splits(top: Path, files: Sequence[_ImageFile]) -> None:
+    outside = [file.path for file in files if file.split is None]
+    if not outside:
+        return
+    split_folders = sorted(
+        {
+            str(parent.relative_to(top))
+            for path in (*(file.path for file in files), *(each / "_" for each in _subfolders(top)))
+            for parent in path.parents
+            if parent != top and top in parent.parents and _split_named(parent.name)
+        }
+    )
+    raise DatasetError(
+        f"{top} has {_listed(f'{name}/' for name in split_folders)} for training or testing, but also "
+        f"{_counted(len(outside))} outside, {_listed(_places(outside, top))}; put every image into folders "
+        f"train and test (or val), at the top or in each class, or all classes into one folder train"
+    )
+
+
+def _require_one_level(top: Path, files: Sequence[_ImageFile]) -> None:
+    """Check that images lie either in folders of classes or beside one another, not both."""
+    loose = [file.path for file in files if file.class_name is None]
+    in_classes = [file.path for file in files if file.class_name is not None]
+    if loose and in_classes:
+        folder = loose[0].parent
+        base = folder if all(folder in path.parents for path in in_classes) else top
+        raise DatasetError(
+            f"{folder} holds {_counted(len(loose))} ({_listed(path.name for path in loose)}) beside folders "
+            f"with {_counted(len(in_classes))} ({_listed(_places(in_classes, base))}); move either of them "
+            f"elsewhere, or every image into a folder"
+        )
+
+
+def _places(paths: Iterable[Path], top: Path) -> list[str]:
+    """What lies directly in `top` and is or holds one of the files."""
+    places = [path.relative_to(top).parts for path in paths]
+    return list(dict.fromkeys(parts[0] + "/" * (len(parts) > 1) for parts in places))
+
+
+def _listed(names: Iterable[str]) -> str:
+    first, *others = names
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    return ", ".join([first, *others[:3]]) + more
+
+
+def _counted(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"
+
+
+def _divided(files: Sequence[_ImageFile]) -> dict[str, list[_ImageFile]]:
+    """The files of each split.
+
+    Where no folder tells, every tenth image of each class is held out, at least one of all; a single image
+    serves as both.
+    """
+    if any(file.split is not None for file in files):
+        return {split: [file for file in files if file.split == split] for split in SPLITS}
     if len(files) == 1:
-        return {"train": files, "test": files}
+        return {split: list(files) for split in SPLITS}
     classes: dict[str | None, list[Path]] = {}
     for file in files:
         classes.setdefault(file.class_name, []).append(file.path)
@@ -556,13 +653,9 @@ def _divided(files: list[_ImageFile]) -> dict[str, list[_ImageFile]]:
     }
 
 
-def _labels(
-    files: Mapping[str, Sequence[_ImageFile]], chosen: Sequence[_ImageFile]
-) -> NDArray[np.int32] | None:
+def _labels(files: Sequence[_ImageFile], chosen: Sequence[_ImageFile]) -> NDArray[np.int32] | None:
     """The classes of the chosen images; None where there are fewer than two."""
-    names = sorted(
-        {file.class_name for part in SPLITS for file in files[part] if file.class_name is not None}
-    )
+    names = sorted({file.class_name for file in files if file.class_name is not None})
     if len(names) < 2 or any(file.class_name is None for file in chosen):
         return None
     are_numbers = all(name.isascii() and name.isdigit() and len(name) < 10 for name in names)
@@ -570,21 +663,53 @@ def _labels(
     return np.array([numbers[str(file.class_name)] for file in chosen], np.int32)
 
 
+@functools.cache
+def _image_suffixes() -> frozenset[str]:
+    """The suffixes, in small letters, of the images that this Pillow reads."""
+    known = Image.registered_extensions()
+    return frozenset(suffix for suffix, name in known.items() if name in _IMAGE_FORMATS)
+
+
+def _has_image_suffix(path: Path) -> bool:
+    return path.suffix.lower() in _image_suffixes()
+
+
+def _lacks_suffix(path: Path) -> bool:
+    """Whether a name ends without a suffix, or in a mere number, as that of a frame."""
+    return not path.suffix.strip(".0123456789")
+
+
+def _is_image(path: Path) -> bool:
+    """Whether a file begins as an image does, whatever it is called."""
+    known = set(Image.registered_extensions().values())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=[name for name in _IMAGE_FORMATS if name in known]):
+                return True
+    except Exception:  # Pillow raises nearly anything on what is no image.
+        return False
+
+
 def _images_in(folder: Path) -> list[Path]:
-    return [path for path in _visible_in(folder) if path.suffix.lower() in _IMAGE_SUFFIXES and path.is_file()]
+    return [path for path in _visible_in(folder) if _has_image_suffix(path) and path.is_file()]
 
 
-def _images_below(folder: Path, levels_left: int = 4) -> list[Path]:
-    """The images anywhere in a folder; links may lead round in circles, so not without end."""
-    deeper = _subfolders(folder) if levels_left else []
-    return [
-        *_images_in(folder),
-        *(path for each in deeper for path in _images_below(each, levels_left - 1)),
-    ]
+def _files_below(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """The files anywhere in a folder, its own first; links that lead back up are not followed."""
+    place = folder.resolve()
+    if place in above:
+        return
+    yield from (path for path in _visible_in(folder) if path.is_file())
+    for path in _subfolders(folder):
+        yield from _files_below(path, above | {place})
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    return [path for path in _visible_in(folder) if path.name != "__MACOSX" and path.is_dir()]
+    """The folders in a folder, but for those that systems leave behind."""
+    return [
+        path for path in _visible_in(folder) if path.name not in ("__MACOSX", "lost+found") and path.is_dir()
+    ]
 
 
 def _visible_in(folder: Path) -> list[Path]:
@@ -609,24 +734,36 @@ def _what_lies_in(folder: Path) -> str:
     if not found:
         return "which is empty"
     names = [f"{path.name}/" if path.is_dir() else path.name for path in found]
-    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
     below = f" ({found[0].name} is a folder {_what_lies_in(found[0])})" if found[0].is_dir() else ""
-    return f"which holds {', '.join(names[:4])}{more}{below}"
+    return f"which holds {_listed(names)}{below}"
+
+
+def _named_without_suffix(folder: Path, paths: Sequence[Path]) -> str:
+    names = _listed(str(path.relative_to(folder)) for path in paths)
+    return f"{_counted(len(paths))} whose name lacks a suffix such as .png or .jpg: {names}"
 
 
 def _nothing_read(
-    folder: Path, split: str, files: Mapping[str, Sequence[_ImageFile]], failures: Sequence[str]
+    folder: Path,
+    split: str,
+    files: Sequence[_ImageFile],
+    failures: Mapping[Path, str],
+    without_suffix: Sequence[Path],
 ) -> str:
     start = f"{folder} holds no readable {split} image"
-    if failures:
+    concerned = [file.path for file in files if file.split in (None, split)]
+    failed = [path for path in concerned if path in failures]
+    if failed:
         return (
-            f"{start} ({len(failures)} of {len(files[split])} files with an image's name could not be read: "
-            f"the first {failures[0]}); put PNG or JPEG files there"
+            f"{start} ({len(failed)} of {len(concerned)} files with an image's name could not be read: "
+            f"the first {failures[failed[0]]}); put PNG or JPEG files there"
         )
-    other = next(part for part in SPLITS if part != split)
-    if files[other]:
+    if without_suffix:
+        return f"{start}, but {_named_without_suffix(folder, without_suffix)}; add the suffix to their names"
+    if files:
+        other = next(part for part in SPLITS if part != split)
         return (
-            f"{start}, only {len(files[other])} for {other}, {_what_lies_in(folder)}; put images into a "
+            f"{start}, only {len(files)} for {other}, {_what_lies_in(folder)}; put images into a "
             f"folder {split} beside it"
         )
     return f"{start}, {_what_lies_in(folder)}; put PNG or JPEG files there, or into a folder per class"

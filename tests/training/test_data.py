@@ -368,9 +368,33 @@ def test_unreadable_files_are_skipped_and_counted(tmp_path: Path, caplog: pytest
     (tmp_path / "001.png").write_bytes((tmp_path / "001.png").read_bytes()[:40])
     (tmp_path / "002.png").write_text("no image")
     (tmp_path / "notes.txt").write_text("not counted")
-    assert len(load_images(tmp_path, "train", None, HEIGHT, WIDTH)[0]) == 2
-    assert "2 of 4 files" in caplog.text
-    assert "were skipped" in caplog.text
+    assert counts(tmp_path) == (2, 1)
+    assert caplog.text.count("2 of 5 files") == caplog.text.count("were skipped, such as 001.png: it ") == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "broken", "expected"),
+    [(2, [1], (1, 1)), (2, [0], (1, 1)), (10, [9], (8, 1)), (3, [0, 2], (1, 1)), (21, [9, 19], (18, 1))],
+)
+def test_images_are_divided_once_it_is_known_which_can_be_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, count: int, broken: list[int], expected: tuple[int, int]
+) -> None:
+    write_drawings(tmp_path, count)
+    for number in broken:
+        (tmp_path / f"{number:02}.png").write_text("no image")
+    assert counts(tmp_path) == expected
+    assert caplog.text.count(f"{len(broken)} of {count} files in") == 1
+
+
+def test_a_broken_image_of_the_other_split_is_told_of_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_drawings(tmp_path / "train", 3)
+    write_drawings(tmp_path / "test", 2)
+    (tmp_path / "test" / "01.png").write_text("no image")
+    assert len(load_images(tmp_path, "train", None, HEIGHT, WIDTH)[0]) == 3
+    assert f"1 of 5 files in {tmp_path} could not be read" in caplog.text
+    assert f"such as {Path('test', '01.png')}: it " in caplog.text
 
 
 def test_folders_without_a_readable_image_are_refused(tmp_path: Path) -> None:
@@ -378,7 +402,7 @@ def test_folders_without_a_readable_image_are_refused(tmp_path: Path) -> None:
         load_images(tmp_path, "train", None, HEIGHT, WIDTH)
     for number in range(2):
         (tmp_path / f"{number}.png").write_text("no image")
-    with pytest.raises(DatasetError, match="1 of 1 files"):
+    with pytest.raises(DatasetError, match="2 of 2 files"):
         load_images(tmp_path, "train", None, HEIGHT, WIDTH)
 
 
@@ -411,13 +435,21 @@ def counts(folder: Path) -> tuple[int, int]:
     [
         ({"train": 5, "val": 3}, (5, 3)),
         ({"Train": 5, "Test": 3}, (5, 3)),
-        ({"training": 5, "validation": 3, "extra": 2}, (5, 3)),
+        ({"training": 5, "validation": 3, "__MACOSX": 2}, (5, 3)),
         ({"train": 5, "val": 3, "test": 2}, (5, 2)),
         ({"train": 20}, (18, 2)),
         ({"digits/train": 5, "digits/test": 3, "__MACOSX/digits": 4}, (5, 3)),
         ({"train/0": 5, "train/1": 5, "test/0": 3, "test/1": 2}, (10, 5)),
         ({"0": 12, "1": 3, "2": 1}, (14, 2)),
         ({"cats": 2, "dogs/more/deep": 30}, (28, 4)),
+        ({"cats/1/2/3/4/5/6": 20, "dogs": 10}, (27, 3)),
+        ({"cats/train": 5, "cats/test": 3, "dogs/train": 4, "dogs/test": 2}, (9, 5)),
+        ({"pets/cats/Train": 5, "pets/cats/VAL": 3, "pets/dogs/Train": 4}, (9, 3)),
+        ({"images/train": 5, "images/val": 3, "labels/train": 0, "labels/val": 0}, (5, 3)),
+        ({"images/train/cats": 5, "images/train/dogs": 2, "images/test/cats": 3, "labels": 0}, (7, 3)),
+        ({"train2017": 5, "val2017": 3, "annotations": 0}, (5, 3)),
+        ({"train_images": 5, "test_images": 3}, (5, 3)),
+        ({"train/train": 5, "train/plane": 20}, (22, 3)),
     ],
 )
 def test_layouts_in_which_image_sets_are_handed_round(
@@ -477,6 +509,87 @@ def test_what_lies_there_instead_is_named(tmp_path: Path, files: dict[str, int],
     with pytest.raises(DatasetError, match=complaint) as caught:
         load_images(tmp_path, "train", None, HEIGHT, WIDTH)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("parts", "complaint"),
+    [
+        (
+            {".": 1, "0": 10, "1": 10},
+            r"holds 1 image \(00.png\) beside folders with 20 images \(0/, 1/\); move either",
+        ),
+        (
+            {"train": 1, "train/0": 10, "train/1": 9, "test/0": 2},
+            r"train holds 1 image \(00.png\) beside .* 19",
+        ),
+        (
+            {"train/0": 3, "test": 6, "test/0": 2},
+            r"test holds 6 images \(00.*, 03.png and 2 more\) beside .* 2",
+        ),
+        (
+            {"digits": 1, "digits/0": 10},
+            r"digits holds 1 image \(00.png\) beside folders with 10 images \(0/\)",
+        ),
+        ({"train": 2, "cats/train": 3}, r"train holds 2 images .* beside folders with 3 images \(cats/\)"),
+        ({"TRAIN": 5, "tst": 3}, r"has TRAIN/ for training or testing, but also 3 images outside, tst/; put"),
+        ({"train": 5, "test": 3, "dev": 1}, r"has test/, train/ for .* 1 image outside, dev/; put"),
+        ({".": 5, "test": 3}, r"has test/ for .* 5 images outside, 00.png, .*03.png and 1 more; put"),
+        ({"test": 5, "trn/0": 3}, r"has test/ for .* 3 images outside, trn/; put"),
+        (
+            {"cats/train": 5, "cats/test": 3, "dogs": 4},
+            r"cats.test/, cats.train/ for .* 4 images outside, dogs/",
+        ),
+        ({"cats": 5, "train": 0}, r"has train/ for .* 5 images outside, cats/; put"),
+        (
+            {"train/train": 5, "train/test": 3},
+            r"lies in a folder test within a folder train, .*; move or rename",
+        ),
+    ],
+)
+def test_images_that_would_be_left_out_or_trained_on_unawares_are_refused(
+    tmp_path: Path, parts: dict[str, int], complaint: str
+) -> None:
+    for name, count in parts.items():
+        write_drawings(tmp_path / name, count)
+    for split in ("train", "test"):
+        with pytest.raises(DatasetError, match=complaint) as caught:
+            load_images(tmp_path, split, None, HEIGHT, WIDTH)
+        assert "\n" not in str(caught.value)
+
+
+def test_images_for_validation_beside_those_for_testing_are_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, count in {"train": 5, "val": 3, "test": 2}.items():
+        write_drawings(tmp_path / name, count)
+    assert counts(tmp_path) == (5, 2)
+    assert caplog.text.count("these 3 are left out") == 1
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".JPE", ".apng", ".avif"])
+def test_the_rarer_suffixes_of_the_usual_formats_are_taken(tmp_path: Path, suffix: str) -> None:
+    if suffix not in Image.registered_extensions() and suffix == ".avif":
+        pytest.skip("this Pillow reads no AVIF")
+    for number in range(3):
+        Image.fromarray(IMAGES[number]).save(tmp_path / f"{number}{suffix}")
+    assert counts(tmp_path) == (2, 1)
+
+
+def test_images_without_a_suffix_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_drawings(tmp_path / "0", 3)
+    (tmp_path / "0" / "00.png").rename(tmp_path / "0" / "a")
+    (tmp_path / "0" / "01.png").rename(tmp_path / "0" / "frame.0001")
+    (tmp_path / "LICENSE").write_text("no image")
+    assert counts(tmp_path) == (1, 1)
+    told = f"2 images whose name lacks a suffix such as .png or .jpg: {Path('0', 'a')}, "
+    assert caplog.text.count(told) == 1
+    (tmp_path / "0" / "02.png").unlink()
+    with pytest.raises(DatasetError) as caught:
+        load_images(tmp_path, "train", None, HEIGHT, WIDTH)
+    assert str(caught.value) == (
+        f"{tmp_path} holds no readable train image, but {told}{Path('0', 'frame.0001')}; add the suffix to "
+        f"their names"
+    )
 
 
 def test_links_that_lead_round_in_circles_come_to_an_end(tmp_path: Path) -> None:
