@@ -4,12 +4,14 @@ The rule, for one picture or for a whole data set, which is decided as one:
 
 - Orientation: as the file's EXIF or XMP says. Metadata is optional: damaged metadata is passed over.
 - Animations and files of several pages: the first frame, or page.
-- Depth: 8 bits go from 0 to 255 and unsigned 16 bits to 65,535. Other numbers do not tell their white: it is
-  the smallest usual one that all pictures of their kind fit into, 1 (of fractions), 255 or 65,535, else the
-  largest number there is. What is negative or no number is black.
+- Depth: 8 bits go from 0 to 255 and unsigned 16 bits to 65,535, or to the white of 10, 12 or 14 bits where the
+  largest number there is lies in the upper half of that. Other numbers do not tell their white: it is the
+  smallest usual one that all pictures of their kind fit into, 1 (of fractions), 255 or 65,535, else the
+  largest number there is. What is negative or NaN is black.
 - Transparency: strokes on nothing are laid on black, or on white where they are dark, so that strokes of
-  every colour are seen; in grey each picture for itself, in colour all alike. Where most of the border of a
-  picture is opaque, its holes get the colour of the border.
+  every colour are seen; in grey each picture for itself, in colour all alike. Grey strokes half of which are
+  light and half dark are laid on grey, and what differs from it is ink. Where most of the border of a picture
+  is opaque, its holes get the colour of the border.
 - Colour: a picture without colour is grey. The colours of others stay as they are.
 - Polarity: ink is 1. Grey pictures of dark ink on light paper are inverted, all or none; strokes on nothing
   always have their paper at 0.
@@ -38,6 +40,7 @@ from nca_viewer.errors import UserError
 from nca_viewer.ink import ink_scores
 
 MAX_PIXELS = 50_000_000
+_SIXTEEN_BITS = 65535.0
 _ORIENTATION_TAG = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -48,6 +51,8 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_EITHER_PART = 0.2
+"""Strokes on nothing are light and dark if at least this part of them is either."""
 _POLARITY_SAMPLE = 100
 """So many pictures of a data set tell its polarity."""
 _POLARITY_PIXELS = 512
@@ -97,6 +102,7 @@ class Decision:
     Attributes:
         white_of_fractions: White in pictures of floating-point numbers.
         white_of_whole_numbers: White in pictures of whole numbers that do not tell theirs.
+        white_of_sixteen_bits: White in pictures of unsigned 16 bits, which may hold fewer.
         nothing: The level that coloured strokes on nothing are laid on, 0 or 1.
         is_grey: Whether the levels are grey, else RGB.
         is_inverted: Whether grey pictures are dark ink on light paper, and are inverted.
@@ -105,6 +111,7 @@ class Decision:
 
     white_of_fractions: float = 1.0
     white_of_whole_numbers: float = 255.0
+    white_of_sixteen_bits: float = 65535.0
     nothing: float = 0.0
     is_grey: bool = True
     is_inverted: bool = False
@@ -177,10 +184,12 @@ def decide(pictures: Sequence[Picture], *, is_grey: bool | None = None, as_is: b
     untold = [picture for picture in pictures if picture.white is None]
     fractions = [picture for picture in untold if picture.are_fractions]
     whole_numbers = [picture for picture in untold if not picture.are_fractions]
+    sixteen_bits = [picture for picture in pictures if picture.white == _SIXTEEN_BITS]
     shown = [_light_on_nothing(picture) for picture in pictures if _is_on_nothing(picture)]
     decision = Decision(
         white_of_fractions=_white(fractions, (1.0, 255.0, 65535.0)),
         white_of_whole_numbers=_white(whole_numbers, (255.0, 65535.0)),
+        white_of_sixteen_bits=_white_of_sixteen_bits(sixteen_bits),
         nothing=_level_of_nothing(shown),
         is_grey=all(picture.is_grey for picture in pictures) if is_grey is None else is_grey,
         as_is=as_is,
@@ -202,7 +211,13 @@ def levels(picture: Picture, decision: Decision) -> NDArray[np.float32]:
     white = picture.white
     if white is None:
         white = decision.white_of_fractions if picture.are_fractions else decision.white_of_whole_numbers
+    elif white == _SIXTEEN_BITS:
+        white = decision.white_of_sixteen_bits
     values = picture.values.astype(np.float32) / np.float32(white)
+    if decision.is_grey and _is_light_and_dark(picture):
+        assert picture.opacity is not None
+        opacity = picture.opacity[..., None].astype(np.float32) / np.float32(255)
+        return opacity * np.abs(2 * _luminance(values)[..., None] - 1)
     if picture.opacity is not None:
         paper: NDArray[np.float32] | float | None = known_paper(picture, decision)
         if paper is None:
@@ -229,6 +244,8 @@ def known_paper(picture: Picture, decision: Decision) -> float | None:
     """The level of a picture's paper before it is inverted, where it is known because it is transparent."""
     if not _is_on_nothing(picture):
         return None
+    if decision.is_grey and _is_light_and_dark(picture):
+        return 0.0
     return _level_of_nothing([_light_on_nothing(picture)]) if decision.is_grey else decision.nothing
 
 
@@ -283,7 +300,7 @@ def _numbers(opened: Image.Image, longest_pixels: int | None) -> Picture:
     numbers = np.nan_to_num(raw.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     image = _upright(Image.fromarray(numbers.clip(0.0, 3e38).astype(np.float32)), opened)
     values = np.asarray(_reduced(image, longest_pixels))[..., None]
-    white = 65535.0 if is_sixteen_bits and not are_fractions else None
+    white = _SIXTEEN_BITS if is_sixteen_bits and not are_fractions else None
     return Picture(values, white, are_fractions, opacity, _is_animated(opened))
 
 
@@ -360,6 +377,12 @@ def _white(pictures: Sequence[Picture], usual: Sequence[float]) -> float:
     return next((limit for limit in usual if highest <= limit), highest)
 
 
+def _white_of_sixteen_bits(pictures: Sequence[Picture]) -> float:
+    highest = max((float(np.max(picture.values)) for picture in pictures), default=0.0)
+    fewer_bits = (2.0**bits - 1 for bits in (10, 12, 14))
+    return next((white for white in fewer_bits if white / 2 < highest <= white), _SIXTEEN_BITS)
+
+
 def _border(pixels: NDArray) -> NDArray:
     return np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
 
@@ -367,6 +390,16 @@ def _border(pixels: NDArray) -> NDArray:
 def _is_on_nothing(picture: Picture) -> bool:
     """Whether a picture is strokes on nothing: most of its border is transparent."""
     return picture.opacity is not None and float(np.mean(_border(picture.opacity) == 255)) < 0.5
+
+
+def _is_light_and_dark(picture: Picture) -> bool:
+    """Whether strokes on nothing are light and dark, so that neither black nor white shows all of them."""
+    if not _is_on_nothing(picture):
+        return False
+    assert picture.opacity is not None
+    seen = _luminance(picture.values.astype(np.float32) / np.float32(picture.white or 255.0))
+    seen = seen[picture.opacity > 127]
+    return bool(seen.size and min(np.mean(seen < 0.25), np.mean(seen > 0.75)) >= _EITHER_PART)
 
 
 def _level_of_nothing(shown: Sequence[tuple[float, float]]) -> float:

@@ -262,3 +262,22 @@ def test_holes_get_the_colour_of_the_border():
     opacity[:3, :3] = 0
     card = grey(np.where(opacity == 0, 0, DRAWN).astype(np.uint8), opacity=opacity)
     assert (levels(card, decide([card], as_is=True))[:3, :3] == 1).all()
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_sixteen_bits_may_hold_fewer(tmp_path, bits):
+    ramp = np.linspace(0, 1, 12 * 13).reshape(12, 13)
+    Image.fromarray(np.rint(ramp * (2**bits - 1)).astype(np.uint16)).save(tmp_path / "ramp.tif")
+    picture = read_picture(tmp_path / "ramp.tif")
+    np.testing.assert_allclose(levels(picture, decide([picture], as_is=True))[..., 0], ramp, atol=1e-3)
+
+
+def test_light_and_dark_strokes_on_nothing_are_both_seen(tmp_path):
+    alpha = np.zeros((20, 20), np.uint8)
+    alpha[4:16, 8:12] = 255
+    grey = np.zeros((20, 20), np.uint8)
+    grey[:10] = 255
+    Image.merge("LA", (Image.fromarray(grey), Image.fromarray(alpha))).save(tmp_path / "two.png")
+    picture = read_picture(tmp_path / "two.png")
+    for as_is in (False, True):
+        np.testing.assert_array_equal(levels(picture, decide([picture], as_is=as_is))[..., 0], alpha / 255)

@@ -200,6 +200,26 @@ def test_an_exhibit_s_window_is_brought_back(monkeypatch, trouble, relief):
     window.close()
 
 
+def test_a_hidden_window_is_asked_of_the_window_manager(monkeypatch):
+    """SDL would wait for ever for one that stays on a desktop which is not shown."""
+    asked, now = [], [100.0]
+    window = PygameWindow("a test", (200, 100), is_exhibit=True)
+    monkeypatch.setattr(window, "now_seconds", lambda: now[0])
+    window.events()
+    monkeypatch.setattr(pygame.display, "get_driver", lambda: "x11")
+    monkeypatch.setattr(pygame.display, "get_wm_info", lambda: {"window": 7})
+    monkeypatch.setattr(
+        "nca_viewer.display.window.show_on_all_desktops", lambda number: asked.append(number) or True
+    )
+    monkeypatch.setattr(window, "_sdl_window", SystemWindow(asked))
+    pygame.event.post(Event(pygame.WINDOWHIDDEN))
+    window.events()
+    now[0] += 0.9
+    window.events()
+    assert asked == [7]
+    window.close()
+
+
 class TenBits(pygame.Surface):
     """A surface as of a screen of 30 bits, which pygame makes none of."""
 
