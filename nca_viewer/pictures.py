@@ -4,7 +4,7 @@ The rule, for one picture or for a whole data set, which is decided as one:
 
 - Orientation: as the file's EXIF or XMP says. Metadata is optional: damaged metadata is passed over.
 - Animations and files of several pages: the first frame, or page.
-- Depth: 8 bits go from 0 to 255 and unsigned 16 bits to 65,535, or to the white of 10, 12 or 14 bits where the
+- Depth: 8 bits go from 0 to 255, unsigned 16 bits to 65,535, or to the white of 10, 12 or 14 bits where the
   largest number there is lies in the upper half of that. Other numbers do not tell their white: it is the
   smallest usual one that all pictures of their kind fit into, 1 (of fractions), 255 or 65,535, else the
   largest number there is. What is negative or NaN is black.
