@@ -42,7 +42,7 @@ from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.pen_stroke import PenStroke
 from nca_viewer.interaction.strokes import stroke_region
 from nca_viewer.loading import Loading, Session
-from nca_viewer.pacing import Beat, RateMeter
+from nca_viewer.pacing import VISIBLE_TEMPO, Beat, RateMeter
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.viewer_config import ViewerConfig
 from nca_viewer.whole_files import free_path
@@ -230,7 +230,7 @@ class App:
             pipeline.ask(
                 simulation,
                 began_seconds=began,
-                steps_per_frame=float(self.controls.speed) if self._is_running else 0.0,
+                steps_per_frame=self._steps_per_frame(simulation.step) if self._is_running else 0.0,
                 elapsed_seconds=self._elapsed_seconds,
                 frame_seconds=self._beat.frame_seconds,
             )
@@ -287,6 +287,13 @@ class App:
     def _is_running(self) -> bool:
         """Whether time passes for the automaton; it sleeps while the screen is dark."""
         return not (self.controls.paused or self.window.is_dark)
+
+    def _steps_per_frame(self, step: int) -> float:
+        """How fast time passes for the automaton, so many steps from its start, while it passes."""
+        speed = float(self.controls.speed)
+        if not self.controls.has_tempo:
+            return speed
+        return speed * VISIBLE_TEMPO.steps_per_second(step) / self._config.frames_per_second
 
     # ------------------------------------------------------------------------------ actions on the cells
 
@@ -364,6 +371,7 @@ class App:
             now_seconds=now_seconds,
             geometry=geometry,
             touched=touched,
+            fraction=self._pipeline.fraction if self.window.has_real_time else 1.0,
         )
         status = Status(
             paused=controls.paused,
@@ -371,6 +379,7 @@ class App:
             steps_per_second=self._pipeline.step_rate.per_second,
             frames_per_second=self._frame_rate.per_second,
             speed=controls.speed,
+            has_tempo=controls.has_tempo,
             is_limited=self._pipeline.is_limited and not controls.paused,
             tool=self._input.brush_tool(controls.tool),
             brush_radius_cells=controls.brush_radius_cells,
@@ -439,7 +448,7 @@ class App:
             if error:
                 self.face.complain(error, now)
             return
-        rate = self._config.frames_per_second
+        frame_seconds = 1.0 / self._config.frames_per_second
         verdict = self._listener.after_frame(
             FrameReport(
                 now_seconds=now,
@@ -449,7 +458,7 @@ class App:
                 frames_per_second=self._frame_rate.per_second,
                 steps_per_second=self._pipeline.step_rate.per_second,
                 is_running=self._is_running,
-                step_interval_seconds=1.0 / (rate * float(self.controls.speed)),
+                step_interval_seconds=frame_seconds / self._steps_per_frame(snapshot.step),
                 hands_on=self._pen.touched is not None,
                 expects_change=self._expects_change,
                 waiting_seconds=self._pipeline.waiting_seconds,

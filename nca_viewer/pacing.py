@@ -13,6 +13,31 @@ MAX_CATCH_UP_RATIO = 2
 """They are made up for over several frames, none of which gets more than this many times its own steps:
 all at once they would cause the next stall."""
 
+
+@dataclass(frozen=True, slots=True)
+class Tempo:
+    """How fast steps come where people watch.
+
+    Attributes:
+        forming_steps: So many steps from its start, a digit forms.
+        forming_steps_per_second: During these.
+        living_steps_per_second: From then on, while wounds close.
+    """
+
+    forming_steps: int
+    forming_steps_per_second: float
+    living_steps_per_second: float
+
+    def steps_per_second(self, step: int) -> float:
+        """How fast steps come when so many were taken since the start."""
+        is_forming = step < self.forming_steps
+        return self.forming_steps_per_second if is_forming else self.living_steps_per_second
+
+
+VISIBLE_TEMPO = Tempo(forming_steps=24, forming_steps_per_second=5.0, living_steps_per_second=8.0)
+"""Measured on 20 digits with the bundled `model`: a digit is 95 % formed after 18 to 26 steps, about 4 s; of a
+wound of radius 4, nine tenths are closed after 14 to 27 steps (erased) or 22 to 34 (corrupted), 2 to 4 s."""
+
 _LEAD_RATIO = 1.5
 _LARGEST_LEAD = 0.8
 _LEAD_DECAY = 0.985

@@ -74,13 +74,14 @@ class Status:
         step: Steps since the start of the episode.
         steps_per_second: Measured.
         frames_per_second: Measured.
-        speed: Steps per frame that are asked for.
+        speed: Steps per frame that are asked for, or a multiple of the default tempo.
         is_limited: Whether the machine cannot keep up with that.
         tool: What the left button would do.
         brush_radius_cells: 0 is one cell.
         view: Name of the view.
         healing: Of the last wound; None where there is no clean picture to compare with.
         message: What to tell in place of the hint.
+        has_tempo: Whether `speed` is a multiple of the default tempo.
     """
 
     paused: bool
@@ -94,6 +95,7 @@ class Status:
     view: str
     healing: Healing | None = None
     message: Message | None = None
+    has_tempo: bool = False
 
 
 class Hud:
@@ -133,8 +135,7 @@ class Hud:
             right = self._pill(surface, status.tool.value, TOOL_COLOURS[status.tool], right, first, height)
             if left + font.size(radius)[0] <= right:
                 right = self._word(surface, radius, TEXT, right, first, height, leftwards=True)
-        unit = "step" if status.speed <= 1 else "steps"
-        speed = f"{status.speed} {unit}/frame" + (" (limited)" if status.is_limited else "")
+        speed = speed_text(status) + (" (limited)" if status.is_limited else "")
         words = [
             (f"step {status.step:,}", TEXT),
             (speed, WARNING if status.is_limited else TEXT),
@@ -265,6 +266,14 @@ class Hud:
                 elided(message.text, font, width - 2 * size), True, ERROR if message.is_error else TEXT
             )
             surface.blit(image, ((width - image.get_width()) // 2, height - 2 * size))
+
+
+def speed_text(status: Status) -> str:
+    """The speed in words: against the default tempo, or in steps per frame."""
+    if status.has_tempo:
+        factor = "" if status.speed == 1 else f"{status.speed} × "
+        return f"{factor}normal speed"
+    return f"{status.speed} {'step' if status.speed <= 1 else 'steps'}/frame"
 
 
 def _healing_text(healing: Healing | None) -> str:
