@@ -43,6 +43,7 @@ from nca_viewer.interaction.pen_stroke import PenStroke
 from nca_viewer.interaction.strokes import stroke_region
 from nca_viewer.loading import Loading, Session
 from nca_viewer.pacing import VISIBLE_TEMPO, Beat, RateMeter
+from nca_viewer.ruin import Page, follow_page
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.viewer_config import ViewerConfig
 from nca_viewer.whole_files import free_path
@@ -130,6 +131,7 @@ class App:
         self._is_told_to_quit = False
         self._failures = 0
         self._healing: Healing | None = None
+        self._page: Page | None = None
 
     def run(self) -> None:
         """Run until somebody quits, or the frames are used up.
@@ -174,7 +176,10 @@ class App:
                 self.face.inform(session.note, self.window.now_seconds(), is_long=True)
             self._beat = Beat(self.window.now_seconds(), 1.0 / self._config.frames_per_second)
             self._elapsed_seconds = self._beat.frame_seconds
-        self.session = self._reloaded() or session
+        session = self._reloaded() or session
+        if session is not self.session:
+            self.face.meet(session)
+        self.session = session
         self._guarded_frame(self.session)
         self.frames += 1
 
@@ -362,6 +367,7 @@ class App:
         self._healing = follow_healing(
             self._healing, snapshot, is_touched=touched is not None, now_seconds=now_seconds
         )
+        self._page = follow_page(self._page, snapshot, is_touched=touched is not None)
         geometry = self._geometry(session.simulation)
         image = self._transitions.show(
             view.image(snapshot),
@@ -386,7 +392,9 @@ class App:
             view=view.name,
             healing=self._healing,
             message=self.face.message(now_seconds),
+            is_ruined=self._page.is_ruined,
         )
+        help_footer = f"{session.origin.sentence}\n{session.footer}" if session.origin else session.footer
         self._frame.draw(
             self.window.surface,
             image,
@@ -394,9 +402,15 @@ class App:
             status,
             brushes=self.face.brushes(geometry, controls),
             grid_visible=controls.grid_visible,
-            help_footer=session.footer if controls.help_visible else None,
+            help_footer=help_footer if controls.help_visible else None,
         )
-        self.face.draw_over(self.window.surface, geometry, controls, self._lines(session, status))
+        self.face.draw_over(
+            self.window.surface,
+            geometry,
+            controls,
+            self._lines(session, status),
+            is_ruined=status.is_ruined,
+        )
 
     def _lines(self, session: Session, status: Status) -> list[tuple[str, bool]]:
         """What there is to tell of the program, and which of it is a fault."""
@@ -431,7 +445,7 @@ class App:
         session = self.face.reloaded()
         if session is not None:
             # Its grid may be another: nothing that was seen or held of the one before has a place in it.
-            self.snapshot = None
+            self.snapshot, self._page = None, None
             self._pipeline.clear()
             self._input.release()
         return session
@@ -461,6 +475,7 @@ class App:
                 step_interval_seconds=frame_seconds / self._steps_per_frame(snapshot.step),
                 hands_on=self._pen.touched is not None,
                 expects_change=self._expects_change,
+                is_ruined=self._page is not None and self._page.is_ruined,
                 waiting_seconds=self._pipeline.waiting_seconds,
                 error=error,
                 facts=self.face.facts,

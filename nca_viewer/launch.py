@@ -216,6 +216,7 @@ def open_app(
     from nca_viewer.kiosk.kiosk_face import KioskFace
     from nca_viewer.kiosk.operation.flash_log import FlashLog
     from nca_viewer.kiosk.operation.monitor import Monitor
+    from nca_viewer.kiosk.visit import FIRST_TOOL
     from nca_viewer.kiosk.window_filters import FilteredWindow
 
     source, frame, flash_log = Input(config.gamepad, config.keys), Frame(), FlashLog()
@@ -240,7 +241,7 @@ def open_app(
         controls=Controls(
             speed=config.speed or Fraction(1),
             has_tempo=config.speed is None and window.has_real_time,
-            tool=Tool.ERASE if config.exhibit else Tool.PAINT,
+            tool=FIRST_TOOL if config.exhibit else Tool.PAINT,
             brush_radius_cells=config.first_radius_cells,
             fullscreen=window.is_fullscreen if config.exhibit else config.fullscreen,
             hud_visible=not config.headless and not config.exhibit,

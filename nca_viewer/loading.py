@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from nca_viewer.assets import Origin, origin_of
 from nca_viewer.errors import CheckpointError
 from nca_viewer.version import version
 from nca_viewer.viewer_config import START_BLANK, ViewerConfig
@@ -34,6 +35,7 @@ class Session:
         mask_ratio: Part of a new digit that is forgotten.
         footer: Which checkpoint and seed these are, for the help.
         note: What is to be told once of the picture it starts from, or nothing.
+        origin: How the automaton came to be; None where it is not a bundled one.
     """
 
     simulation: Simulation
@@ -41,6 +43,7 @@ class Session:
     mask_ratio: float
     footer: str
     note: str = ""
+    origin: Origin | None = None
 
 
 class Loading(Protocol):
@@ -174,7 +177,7 @@ def load_session(
         listener.loaded(info.path.name, info.sha256, trouble)
     footer = f"{config.checkpoint}  ·  seed {seed}  ·  version {version()}"
     _spare_the_collector()
-    return Session(simulation, start_images, config.mask_ratio, footer, note)
+    return Session(simulation, start_images, config.mask_ratio, footer, note, origin_of(info.path))
 
 
 def _short(name: str) -> str:

@@ -35,8 +35,8 @@ class Tempo:
 
 
 VISIBLE_TEMPO = Tempo(forming_steps=24, forming_steps_per_second=5.0, living_steps_per_second=8.0)
-"""Measured on 20 digits with the bundled `model`: a digit is 95 % formed after 18 to 26 steps, about 4 s; of a
-wound of radius 4, nine tenths are closed after 14 to 27 steps (erased) or 22 to 34 (corrupted), 2 to 4 s."""
+"""Measured on 20 digits with the bundled `model`: a digit is 95 % formed after 18 to 26 steps, about 4 s; 90 %
+of a wound of radius 4 are closed after 14 to 27 steps (erased) or 22 to 34 (corrupted), 2 to 4 s."""
 
 _LEAD_RATIO = 1.5
 _LARGEST_LEAD = 0.8
