@@ -298,7 +298,8 @@ class App:
         speed = float(self.controls.speed)
         if not self.controls.has_tempo:
             return speed
-        return speed * VISIBLE_TEMPO.steps_per_second(step) / self._config.frames_per_second
+        hand_step = 0 if self._page is None else min(self._page.hand_step, step)
+        return speed * VISIBLE_TEMPO.steps_per_second(step, hand_step) / self._config.frames_per_second
 
     # ------------------------------------------------------------------------------ actions on the cells
 

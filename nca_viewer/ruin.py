@@ -79,7 +79,10 @@ def follow_page(page: Page | None, snapshot: Snapshot, *, is_touched: bool) -> P
         page = replace(page, still_step=step, still_image=image, is_moving=is_moving)
     if step - page.still_step >= STILL_STEPS:
         return replace(page, is_ruined=is_garbage(image, snapshot.clean))
-    return replace(page, is_ruined=page.is_moving and step - page.hand_step >= UNSETTLED_STEPS)
+    is_restless = page.is_moving and step - page.hand_step >= UNSETTLED_STEPS
+    # Garbage that drifts is garbage still.
+    is_lost = page.is_ruined and is_garbage(image, snapshot.clean)
+    return replace(page, is_ruined=is_lost or is_restless)
 
 
 def is_garbage(image: np.ndarray, clean: np.ndarray | None = None) -> bool:

@@ -160,14 +160,12 @@ class Hud:
 
         message = status.message
         room = geometry.window_width - 2 * padding
-        told = _healing_text(status.healing)
+        told = "" if status.is_ruined else _healing_text(status.healing)
         if font.size(told)[0] > room:
             told = ""
         beside = height + font.size(told)[0] if told else 0
         if message is None:
             hints = RUIN_HINTS if status.is_ruined else HINTS
-            if status.is_ruined and font.size(hints[-1])[0] + beside > room:
-                told, beside = "", 0
             text = next((hint for hint in hints if font.size(hint)[0] + beside <= room), "")
         else:
             text = message.text
