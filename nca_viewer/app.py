@@ -37,7 +37,7 @@ from nca_viewer.interaction.actions import (
     ToggleHelp,
     Tool,
 )
-from nca_viewer.interaction.controls import Controls, update
+from nca_viewer.interaction.controls import SPEEDS, Controls, update
 from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.pen_stroke import PenStroke
 from nca_viewer.interaction.strokes import stroke_region
@@ -299,7 +299,8 @@ class App:
         if not self.controls.has_tempo:
             return speed
         hand_step = 0 if self._page is None else min(self._page.hand_step, step)
-        return speed * VISIBLE_TEMPO.steps_per_second(step, hand_step) / self._config.frames_per_second
+        steps_per_second = speed * VISIBLE_TEMPO.steps_per_second(step, hand_step)
+        return min(steps_per_second / self._config.frames_per_second, float(SPEEDS[-1]))
 
     # ------------------------------------------------------------------------------ actions on the cells
 
