@@ -47,7 +47,7 @@ class Tempo:
 
 
 VISIBLE_TEMPO = Tempo(
-    forming_steps=26,
+    forming_steps=30,
     forming_steps_per_second=5.0,
     healing_steps=40,
     healing_steps_per_second=8.0,
@@ -55,8 +55,8 @@ VISIBLE_TEMPO = Tempo(
 )
 """Measured on 20 digits with the bundled `model`: a digit is 95 % formed after 18 to 26 steps, about 4 s;
 90 % of a wound of radius 4 are closed after 14 to 27 steps (erased) or 22 to 34 (corrupted), 2 to 4 s. What
-rests looks the same at any speed, but until about step 90 `model` still makes the memory that it heals from: that
-takes a second."""
+rests looks the same at any speed, but until about step 90 `model` still makes the memory that it heals from:
+that takes a second."""
 
 _LEAD_RATIO = 1.5
 _LARGEST_LEAD = 0.8

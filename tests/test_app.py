@@ -569,38 +569,58 @@ class LivingWindow(HeadlessWindow):
     has_real_time = True
 
 
-def test_without_a_speed_a_window_has_the_tempo_that_people_can_follow(make_session):
-    session = make_session(KioskConfig(frames_per_second=60), start="digit", window=LivingWindow(SIZE))
-    session.frames(61)
-    assert session.simulation.step == pytest.approx(VISIBLE_TEMPO.forming_steps_per_second, abs=1)
-    session.type("=", "=").frames(60)
-    assert session.simulation.step == pytest.approx(5 * VISIBLE_TEMPO.forming_steps_per_second, abs=2)
-    session.frames(120)
-    session.press((5, 6)).frames().release((5, 6)).type("-", "-")
-    step = session.simulation.step
-    session.frames(60)
-    taken = session.simulation.step - step
-    assert taken == pytest.approx(VISIBLE_TEMPO.healing_steps_per_second, abs=1)
+@pytest.fixture
+def make_living(make_session, monkeypatch):
+    """Sessions in such a window, on a device that is never late by its clock."""
+    monkeypatch.setattr(Simulation, "is_busy", False)
+    return lambda config: make_session(config, start="digit", window=LivingWindow(SIZE))
 
 
-def test_the_tempo_and_the_blend_change_no_step(make_session):
-    plain = make_session(KioskConfig(), start="digit").frames(41)
+def test_without_a_speed_a_window_has_the_tempo_that_people_can_follow(make_living, monkeypatch):
+    session, tempo = make_living(KioskConfig()), VISIBLE_TEMPO
+    simulation = session.simulation
+    monkeypatch.setattr(
+        simulation, "advance", lambda steps: setattr(simulation, "step", simulation.step + steps)
+    )
+
+    def taken_in_a_second():
+        before = simulation.step
+        session.frames(60)
+        return simulation.step - before
+
+    session.frames()
+    assert taken_in_a_second() == tempo.forming_steps_per_second
+    session.type("=")
+    assert taken_in_a_second() == 2 * tempo.forming_steps_per_second
+    session.type("-").frames(300)
+    assert taken_in_a_second() == tempo.resting_steps_per_second
+    session.press((5, 6)).frames(2).release((5, 6)).frames()
+    assert taken_in_a_second() == tempo.healing_steps_per_second
+    session.frames(300)
+    assert taken_in_a_second() == tempo.resting_steps_per_second
+    session.type("d")
+    assert taken_in_a_second() == pytest.approx(tempo.forming_steps_per_second, abs=1)
+
+
+def test_the_tempo_and_the_blend_change_no_step(make_session, make_living):
+    plain = make_session(KioskConfig(), start="digit").frames(21)
     final = plain.simulation.request_snapshot().result()
-    living = make_session(KioskConfig(), start="digit", window=LivingWindow(SIZE))
+    living = make_living(KioskConfig())
     while living.simulation.step < final.step:
         living.frames()
+    assert living.simulation.step == final.step
     assert (living.simulation.request_snapshot().result().state == final.state).all()
 
 
-def test_an_explicit_speed_is_steps_per_frame_in_a_window_too(make_session):
-    session = make_session(KioskConfig(speed=Fraction(2)), start="digit", window=LivingWindow(SIZE))
+def test_an_explicit_speed_is_steps_per_frame_in_a_window_too(make_living):
+    session = make_living(KioskConfig(speed=Fraction(2)))
     assert not session.app.controls.has_tempo
-    session.frames(21)
-    assert session.simulation.step == 42
+    session.frames(11)
+    assert session.simulation.step == 22
 
 
-def test_a_frame_between_two_steps_shows_a_picture_between_them_and_hands_at_once(make_session):
-    session = make_session(KioskConfig(), start="digit", window=LivingWindow(SIZE))
+def test_a_frame_between_two_steps_shows_a_picture_between_them_and_hands_at_once(make_living):
+    session = make_living(KioskConfig())
     session.frames(30)
     colours = []
     cells = [session.geometry.cell_centre((row, column)) for row in range(11) for column in range(13)]
