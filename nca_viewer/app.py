@@ -37,12 +37,13 @@ from nca_viewer.interaction.actions import (
     ToggleHelp,
     Tool,
 )
-from nca_viewer.interaction.controls import Controls, update
+from nca_viewer.interaction.controls import SPEEDS, Controls, update
 from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.pen_stroke import PenStroke
 from nca_viewer.interaction.strokes import stroke_region
 from nca_viewer.loading import Loading, Session
-from nca_viewer.pacing import Beat, RateMeter
+from nca_viewer.pacing import VISIBLE_TEMPO, Beat, RateMeter
+from nca_viewer.ruin import Page, follow_page
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.viewer_config import ViewerConfig
 from nca_viewer.whole_files import free_path
@@ -130,6 +131,7 @@ class App:
         self._is_told_to_quit = False
         self._failures = 0
         self._healing: Healing | None = None
+        self._page: Page | None = None
 
     def run(self) -> None:
         """Run until somebody quits, or the frames are used up.
@@ -174,7 +176,10 @@ class App:
                 self.face.inform(session.note, self.window.now_seconds(), is_long=True)
             self._beat = Beat(self.window.now_seconds(), 1.0 / self._config.frames_per_second)
             self._elapsed_seconds = self._beat.frame_seconds
-        self.session = self._reloaded() or session
+        session = self._reloaded() or session
+        if session is not self.session:
+            self.face.meet(session)
+        self.session = session
         self._guarded_frame(self.session)
         self.frames += 1
 
@@ -230,7 +235,7 @@ class App:
             pipeline.ask(
                 simulation,
                 began_seconds=began,
-                steps_per_frame=float(self.controls.speed) if self._is_running else 0.0,
+                steps_per_frame=self._steps_per_frame(simulation.step) if self._is_running else 0.0,
                 elapsed_seconds=self._elapsed_seconds,
                 frame_seconds=self._beat.frame_seconds,
             )
@@ -287,6 +292,15 @@ class App:
     def _is_running(self) -> bool:
         """Whether time passes for the automaton; it sleeps while the screen is dark."""
         return not (self.controls.paused or self.window.is_dark)
+
+    def _steps_per_frame(self, step: int) -> float:
+        """How fast time passes for the automaton, so many steps from its start, while it passes."""
+        speed = float(self.controls.speed)
+        if not self.controls.has_tempo:
+            return speed
+        hand_step = 0 if self._page is None else min(self._page.hand_step, step)
+        steps_per_second = speed * VISIBLE_TEMPO.steps_per_second(step, hand_step)
+        return min(steps_per_second / self._config.frames_per_second, float(SPEEDS[-1]))
 
     # ------------------------------------------------------------------------------ actions on the cells
 
@@ -355,6 +369,7 @@ class App:
         self._healing = follow_healing(
             self._healing, snapshot, is_touched=touched is not None, now_seconds=now_seconds
         )
+        self._page = follow_page(self._page, snapshot, is_touched=touched is not None)
         geometry = self._geometry(session.simulation)
         image = self._transitions.show(
             view.image(snapshot),
@@ -364,6 +379,7 @@ class App:
             now_seconds=now_seconds,
             geometry=geometry,
             touched=touched,
+            fraction=self._pipeline.fraction if self.window.has_real_time else 1.0,
         )
         status = Status(
             paused=controls.paused,
@@ -371,13 +387,16 @@ class App:
             steps_per_second=self._pipeline.step_rate.per_second,
             frames_per_second=self._frame_rate.per_second,
             speed=controls.speed,
+            has_tempo=controls.has_tempo,
             is_limited=self._pipeline.is_limited and not controls.paused,
             tool=self._input.brush_tool(controls.tool),
             brush_radius_cells=controls.brush_radius_cells,
             view=view.name,
             healing=self._healing,
             message=self.face.message(now_seconds),
+            is_ruined=self._page.is_ruined,
         )
+        help_footer = f"{session.origin.sentence}\n{session.footer}" if session.origin else session.footer
         self._frame.draw(
             self.window.surface,
             image,
@@ -385,9 +404,15 @@ class App:
             status,
             brushes=self.face.brushes(geometry, controls),
             grid_visible=controls.grid_visible,
-            help_footer=session.footer if controls.help_visible else None,
+            help_footer=help_footer if controls.help_visible else None,
         )
-        self.face.draw_over(self.window.surface, geometry, controls, self._lines(session, status))
+        self.face.draw_over(
+            self.window.surface,
+            geometry,
+            controls,
+            self._lines(session, status),
+            is_ruined=status.is_ruined,
+        )
 
     def _lines(self, session: Session, status: Status) -> list[tuple[str, bool]]:
         """What there is to tell of the program, and which of it is a fault."""
@@ -422,7 +447,7 @@ class App:
         session = self.face.reloaded()
         if session is not None:
             # Its grid may be another: nothing that was seen or held of the one before has a place in it.
-            self.snapshot = None
+            self.snapshot, self._page = None, None
             self._pipeline.clear()
             self._input.release()
         return session
@@ -439,7 +464,7 @@ class App:
             if error:
                 self.face.complain(error, now)
             return
-        rate = self._config.frames_per_second
+        frame_seconds = 1.0 / self._config.frames_per_second
         verdict = self._listener.after_frame(
             FrameReport(
                 now_seconds=now,
@@ -449,9 +474,10 @@ class App:
                 frames_per_second=self._frame_rate.per_second,
                 steps_per_second=self._pipeline.step_rate.per_second,
                 is_running=self._is_running,
-                step_interval_seconds=1.0 / (rate * float(self.controls.speed)),
+                step_interval_seconds=frame_seconds / self._steps_per_frame(snapshot.step),
                 hands_on=self._pen.touched is not None,
                 expects_change=self._expects_change,
+                is_ruined=self._page is not None and self._page.is_ruined,
                 waiting_seconds=self._pipeline.waiting_seconds,
                 error=error,
                 facts=self.face.facts,

@@ -2,12 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import assets
 from nca_viewer.errors import CheckpointError
 
 _MANIFEST_NAME = "MANIFEST.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """How a bundled automaton came to do what it does.
+
+    Attributes:
+        text: Name of the exhibit's text that says so.
+        sentence: The same for the help screen.
+        heals: Whether it closes wounds.
+    """
+
+    text: str
+    sentence: str
+    heals: bool
+
+
+ORIGINS: dict[str, Origin] = {
+    "model": Origin(
+        "made_model",
+        "The memory its cells have of their diagonals was designed; how they restore a digit was learned.",
+        heals=True,
+    ),
+    "seed-recipe": Origin(
+        "made_seed_recipe",
+        "All of it was learned, from half-forgotten digits; it never saw a wound, and closes none.",
+        heals=False,
+    ),
+    "learned": Origin(
+        "made_learned",
+        "All of it was learned, and nothing designed: it heals because it was damaged while it learned.",
+        heals=True,
+    ),
+}
+"""By the name of the bundled checkpoint."""
 
 
 def _directory(name: str) -> Path:
@@ -41,3 +77,9 @@ def bundled_checkpoint(name: str) -> Path:
             f"no bundled checkpoint is called {name!r}; the bundled ones are {', '.join(names) or '(none)'}"
         )
     return _directory("checkpoints") / name
+
+
+def origin_of(checkpoint: Path) -> Origin | None:
+    """How the automaton of a checkpoint's directory came to be; None where it is not a bundled one."""
+    is_bundled = checkpoint.resolve().parent == _directory("checkpoints")
+    return ORIGINS.get(checkpoint.name) if is_bundled else None

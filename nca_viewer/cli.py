@@ -225,18 +225,14 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 @click.option(
     "--speed",
     type=SpeedType(),
-    default="1",
-    show_default=True,
     metavar="1/8...64",
-    help="Steps per frame, a power of two.",
+    help="Steps per frame, a power of two.  [default: so that a digit forms in about 4 s; headless: 1]",
 )
 @click.option(
     "--brush-radius",
     "brush_radius_cells",
     type=int,
-    default=1,
-    show_default=True,
-    help="In cells; 0 is a single cell.",
+    help="In cells; 0 is a single cell.  [default: 1, in an exhibit 4]",
 )
 @click.option(
     "--window-size",

@@ -50,6 +50,8 @@ class FramePipeline:
 
     Attributes:
         step_rate: Counts steps per second.
+        fraction: How much of the time until the next step is over, in [0, 1]; 1 where none is to come, and in
+            the frame after which it comes.
     """
 
     def __init__(self, now_seconds: Callable[[], float]) -> None:
@@ -59,6 +61,7 @@ class FramePipeline:
             now_seconds: The window's clock.
         """
         self.step_rate = RateMeter()
+        self.fraction = 1.0
         self._now_seconds = now_seconds
         self._request: _Request | None = None
         self._collected: _Request | None = None
@@ -125,7 +128,7 @@ class FramePipeline:
         pending = simulation.request_snapshot()
         under_way, dispatched = self._steps_under_way, self._dispatched_seconds
         self.step_rate.count(began_seconds, under_way + max(0, simulation.step - self._step_before))
-        self._steps_under_way = 0
+        self._steps_under_way, self.fraction = 0, 1.0
         if steps_per_frame:
             self._steps_under_way, self._pace = due_steps(
                 self._pace,
@@ -133,6 +136,7 @@ class FramePipeline:
                 elapsed_seconds=elapsed_seconds,
                 frame_seconds=frame_seconds,
             )
+            self.fraction = min(self._steps_under_way + self._pace.owed_steps, 1.0)
         simulation.advance(self._steps_under_way)
         self._dispatched_seconds = self._now_seconds()
         busy_since = dispatched if self._is_device_late else began_seconds

@@ -24,6 +24,7 @@ class FrameReport:
         step_interval_seconds: How far apart steps are at this speed.
         hands_on: Whether a hand was on the exhibit in this frame.
         expects_change: Whether a stroke of this frame should have changed the picture.
+        is_ruined: Whether the page cannot come back.
         waiting_seconds: How long the device has been asked for a snapshot that has not come.
         error: What went wrong in this frame; empty where nothing did.
         facts: What is true of a public place, see `Face.facts`; None in a person's own window.
@@ -39,6 +40,7 @@ class FrameReport:
     step_interval_seconds: float = 1 / 60
     hands_on: bool = False
     expects_change: bool = False
+    is_ruined: bool = False
     waiting_seconds: float = 0.0
     error: str = ""
     facts: Any = None

@@ -22,6 +22,7 @@ class Fault(Enum):
     UNANSWERED = "unanswered", "visitors stroke, and the picture does not change"
     BLANK = "blank", "no ink for a while, and no hand that might want it so"
     FULL = "full", "ink nearly everywhere for a while, and no hand that might want it so"
+    RUINED = "ruined", "the cells have settled on nothing, or do not settle, and no hand took a fresh digit"
     STALLED = (
         "stalled",
         "the device does not answer; after ten seconds the program starts again",
@@ -60,7 +61,8 @@ class Limits:
         frozen_seconds: So long no step, although it runs.
         unanswered_seconds: So long one stroke after another that should show, and a picture that stays.
         unanswered_strokes: So many of them at least.
-        grace_seconds: So long a blank or an inky grid without a hand on it; visitors may have made it.
+        grace_seconds: So long a blank, an inky or a ruined grid without a hand on it; visitors may have made
+            it.
         full_share: Part of the cells with ink from which the grid is all ink; a digit has less than a third.
         stall_note_seconds: So long the device does not come back: noted.
         stall_restart_seconds: So long the device does not come back: hopeless within this process.
@@ -70,8 +72,8 @@ class Limits:
         may_restart: Whether somebody would start the program again. Where nobody would, it goes on as well as
             it can.
         patient_seconds: Then fresh digits that do not help come no more often than this.
-        judges_the_picture: Whether blank, inky, frozen and unanswering grids are faults at all. In a
-            person's own window they are that person's business.
+        judges_the_picture: Whether blank, inky, ruined, frozen and unanswering grids are faults at all.
+            In a person's own window they are that person's business.
     """
 
     frozen_seconds: float = 3.0
@@ -101,6 +103,7 @@ class Facts:
         is_bounded: Whether every channel is below the explosion limit.
         ink_share: Part of the cells that are at least half ink, in [0, 1].
         is_blank: Whether no cell has ink that could be seen.
+        is_ruined: Whether the page cannot come back.
         has_changed: Whether the picture differs from that of the frame before.
         is_running: Whether steps are due: neither paused nor asleep.
         step_interval_seconds: How far apart steps are at this speed.
@@ -119,6 +122,7 @@ class Facts:
     is_bounded: bool = True
     ink_share: float = 0.15
     is_blank: bool = False
+    is_ruined: bool = False
     has_changed: bool = True
     is_running: bool = True
     step_interval_seconds: float = 1 / 60
@@ -139,7 +143,7 @@ class Guard:
         advanced_seconds: When a step was last seen, or none was due.
         ignored_since_seconds: Since when strokes have not shown.
         ignored_strokes: In how many frames since then.
-        odd_since_seconds: Since when the grid has been blank or all ink, without a hand on it.
+        odd_since_seconds: Since when the grid has been blank, all ink or ruined, without a hand on it.
         is_stall_noted: Whether this stall was told already.
         recoveries_seconds: When fresh digits were asked for lately.
     """
@@ -208,7 +212,7 @@ def _remembered(guard: Guard, facts: Facts, limits: Limits) -> Guard:
     elif facts.expects_change:
         since, strokes = (now if since is None else since), strokes + 1
     odd = guard.odd_since_seconds
-    if facts.hands_on or not (facts.is_blank or facts.ink_share >= limits.full_share):
+    if facts.hands_on or not (facts.is_blank or facts.is_ruined or facts.ink_share >= limits.full_share):
         odd = None
     elif odd is None:
         odd = now
@@ -252,8 +256,12 @@ def _fault(guard: Guard, facts: Facts, limits: Limits) -> tuple[Fault, str] | No
     if guard.odd_since_seconds is not None:
         odd_seconds = now - guard.odd_since_seconds
         if odd_seconds >= limits.grace_seconds:
-            fault = Fault.BLANK if facts.is_blank else Fault.FULL
-            what = "no ink" if facts.is_blank else f"ink in {facts.ink_share:.0%} of the cells"
+            if facts.is_blank:
+                fault, what = Fault.BLANK, "no ink"
+            elif facts.is_ruined:
+                fault, what = Fault.RUINED, "nothing that the cells could bring back"
+            else:
+                fault, what = Fault.FULL, f"ink in {facts.ink_share:.0%} of the cells"
             return fault, f"{what} for {odd_seconds:.0f} s {where}"
     return None
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 from datetime import time as time_of_day
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -212,11 +213,13 @@ def open_app(
     from nca_viewer.display.face import DesktopFace, Face
     from nca_viewer.display.frame import Frame
     from nca_viewer.display.transitions import Transitions
+    from nca_viewer.interaction.actions import Tool
     from nca_viewer.interaction.controls import Controls
     from nca_viewer.interaction.input import Input
     from nca_viewer.kiosk.kiosk_face import KioskFace
     from nca_viewer.kiosk.operation.flash_log import FlashLog
     from nca_viewer.kiosk.operation.monitor import Monitor
+    from nca_viewer.kiosk.visit import FIRST_TOOL
     from nca_viewer.kiosk.window_filters import FilteredWindow
 
     source, frame, flash_log = Input(config.gamepad, config.keys), Frame(), FlashLog()
@@ -239,8 +242,10 @@ def open_app(
         config,
         source=source,
         controls=Controls(
-            speed=config.speed,
-            brush_radius_cells=config.brush_radius_cells,
+            speed=config.speed or Fraction(1),
+            has_tempo=config.speed is None and window.has_real_time,
+            tool=FIRST_TOOL if config.exhibit else Tool.PAINT,
+            brush_radius_cells=config.first_radius_cells,
             fullscreen=window.is_fullscreen if config.exhibit else config.fullscreen,
             hud_visible=not config.headless and not config.exhibit,
         ),

@@ -6,10 +6,11 @@ import gc
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from nca_viewer.assets import Origin, origin_of
 from nca_viewer.errors import CheckpointError
 from nca_viewer.version import version
 from nca_viewer.viewer_config import START_BLANK, ViewerConfig
@@ -36,6 +37,7 @@ class Session:
         mask_ratio: Part of a new digit that is forgotten.
         footer: Which checkpoint and seed these are, for the help.
         note: What is to be told once of the picture it starts from, or nothing.
+        origin: How the automaton came to be; None where it is not a bundled one.
     """
 
     simulation: Simulation
@@ -43,6 +45,7 @@ class Session:
     mask_ratio: float
     footer: str
     note: str = ""
+    origin: Origin | None = None
 
 
 class Loading(Protocol):
@@ -163,7 +166,7 @@ def load_session(
     if listener is not None:
         listener.loaded(info.path.name, info.sha256, trouble)
     _spare_the_collector()
-    return session
+    return replace(session, origin=origin_of(info.path))
 
 
 def begin_session(

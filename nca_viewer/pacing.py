@@ -13,6 +13,51 @@ MAX_CATCH_UP_RATIO = 2
 """They are made up for over several frames, none of which gets more than this many times its own steps:
 all at once they would cause the next stall."""
 
+
+@dataclass(frozen=True, slots=True)
+class Tempo:
+    """How fast steps come where people watch: slow while there is something to see, and quick at rest.
+
+    Attributes:
+        forming_steps: So many steps from its start, a digit forms.
+        forming_steps_per_second: During these.
+        healing_steps: So many steps after the last hand, wounds close.
+        healing_steps_per_second: During these.
+        resting_steps_per_second: From then on, until a hand is on the cells again.
+    """
+
+    forming_steps: int
+    forming_steps_per_second: float
+    healing_steps: int
+    healing_steps_per_second: float
+    resting_steps_per_second: float
+
+    def steps_per_second(self, step: int, hand_step: int = 0) -> float:
+        """How fast steps come.
+
+        Args:
+            step: Of the automaton, since its start.
+            hand_step: At which a hand was last on the cells; 0 where none has been.
+        """
+        if step < self.forming_steps:
+            return self.forming_steps_per_second
+        if hand_step and step - hand_step < self.healing_steps:
+            return self.healing_steps_per_second
+        return self.resting_steps_per_second
+
+
+VISIBLE_TEMPO = Tempo(
+    forming_steps=30,
+    forming_steps_per_second=5.0,
+    healing_steps=40,
+    healing_steps_per_second=8.0,
+    resting_steps_per_second=60.0,
+)
+"""Measured on 20 digits with the bundled `model`: a digit is 95 % formed after 18 to 26 steps, about 4 s;
+90 % of a wound of radius 4 are closed after 14 to 27 steps (erased) or 22 to 34 (corrupted), 2 to 4 s. What
+rests looks the same at any speed, but until about step 90 `model` still makes the memory that it heals from:
+that takes a second."""
+
 _LEAD_RATIO = 1.5
 _LARGEST_LEAD = 0.8
 _LEAD_DECAY = 0.985

@@ -64,6 +64,11 @@ class PendingSnapshot:
         self._observation = observation
         self._step = step
         self._episode = episode
+        self._result: Snapshot | None = None
+
+    def is_of(self, state: Array, step: int, episode: int) -> bool:
+        """Whether it is of this very state, at this moment."""
+        return self._state is state and (self._step, self._episode) == (step, episode)
 
     @property
     def is_ready(self) -> bool:
@@ -71,20 +76,22 @@ class PendingSnapshot:
         return bool(self._observation.is_healthy.is_ready())  # type: ignore[attr-defined]
 
     def result(self) -> Snapshot:
-        """Wait for the device, and copy from it.
+        """Wait for the device, and copy from it, once.
 
         Raises:
             BackendError: the device failed.
         """
-        with _device_errors(self._step):
-            return Snapshot(
-                image=np.asarray(self._observation.image),
-                state=np.asarray(self._state),
-                step=self._step,
-                episode=self._episode,
-                is_healthy=bool(self._observation.is_healthy),
-                clean=self._clean,
-            )
+        if self._result is None:
+            with _device_errors(self._step):
+                self._result = Snapshot(
+                    image=np.asarray(self._observation.image),
+                    state=np.asarray(self._state),
+                    step=self._step,
+                    episode=self._episode,
+                    is_healthy=bool(self._observation.is_healthy),
+                    clean=self._clean,
+                )
+        return self._result
 
 
 @contextlib.contextmanager
@@ -171,6 +178,7 @@ class Simulation:
         self._image = np.zeros(config.image_shape, np.float32)
         self._clean: np.ndarray | None = None
         self._mask_ratio = 0.0
+        self._pending: PendingSnapshot | None = None
         self._state: Array = jax.device_put(np.zeros(config.state_shape, np.float32))
 
     def warm_up(self) -> None:
@@ -241,10 +249,14 @@ class Simulation:
         return not self._state.is_ready()  # type: ignore[attr-defined]
 
     def request_snapshot(self) -> PendingSnapshot:
-        """Ask for the current moment."""
-        with _device_errors(self.step):
-            observation = self._observe(self._state)
-            return PendingSnapshot(self._state, observation, self.step, self.episode, self._clean)
+        """Ask for the current moment; the device has work with it only where it is a new one."""
+        pending = self._pending
+        if pending is None or not pending.is_of(self._state, self.step, self.episode):
+            with _device_errors(self.step):
+                observation = self._observe(self._state)
+            pending = PendingSnapshot(self._state, observation, self.step, self.episode, self._clean)
+            self._pending = pending
+        return pending
 
     def _key_data(self, stream: int) -> np.ndarray:
         """The bits of the PRNG key of one of this episode's streams: uint32[4].

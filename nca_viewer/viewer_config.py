@@ -32,8 +32,9 @@ class ViewerConfig:
         mask_ratio: Part of the start image's pixels that is forgotten, in [0, 1].
         seed: Of everything random, 0 to 2^32 - 1; None draws one.
         frames_per_second: The limit of the frame rate, 1 to 240.
-        speed: Steps per frame, one of `SPEEDS`.
-        brush_radius_cells: 0 is one cell.
+        speed: Steps per frame, one of `SPEEDS`; None is the tempo at which people can follow, and without a
+            screen one step per frame.
+        brush_radius_cells: 0 is one cell; None is 4 in an exhibit, else 1.
         window_size: (width, height) in pixels.
         fullscreen: Whether to fill the screen at the start.
         headless: Run without a screen.
@@ -57,8 +58,8 @@ class ViewerConfig:
     mask_ratio: float = 0.5
     seed: int | None = None
     frames_per_second: int = 60
-    speed: Fraction = Fraction(1)
-    brush_radius_cells: int = 1
+    speed: Fraction | None = None
+    brush_radius_cells: int | None = None
     window_size: tuple[int, int] = (900, 960)
     fullscreen: bool = False
     headless: bool = False
@@ -88,12 +89,13 @@ class ViewerConfig:
         if self.seed is not None:
             require_range("--seed", self.seed, 0, MAX_SEED, whole=True)
         require_range("--fps", self.frames_per_second, 1, 240, whole=True)
-        if self.speed not in SPEEDS:
+        if self.speed is not None and self.speed not in SPEEDS:
             raise ConfigError(
                 f"--speed = {self.speed} is not a known speed; choose one of "
                 f"{', '.join(str(speed) for speed in SPEEDS)} steps per frame"
             )
-        require_range("--brush-radius", self.brush_radius_cells, 0, MAX_BRUSH_RADIUS_CELLS, whole=True)
+        if self.brush_radius_cells is not None:
+            require_range("--brush-radius", self.brush_radius_cells, 0, MAX_BRUSH_RADIUS_CELLS, whole=True)
         for name, side in zip(("width", "height"), self.window_size, strict=True):
             require_range(f"--window-size ({name})", side, 64, 8192, whole=True)
         if self.frames is not None:
@@ -107,6 +109,13 @@ class ViewerConfig:
         if self.device not in ("auto", "cpu", "gpu"):
             raise ConfigError(f"--device = {self.device!r} is unknown; choose auto, cpu or gpu")
         require_range("--display", self.display, 0, MAX_DISPLAYS - 1, whole=True)
+
+    @property
+    def first_radius_cells(self) -> int:
+        """Of the brush at the start: in an exhibit large enough to be seen from afar."""
+        if self.brush_radius_cells is not None:
+            return self.brush_radius_cells
+        return 4 if self.exhibit else 1
 
     @property
     def limits_flashes(self) -> bool:

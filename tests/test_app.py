@@ -12,6 +12,7 @@ from PIL import Image
 from pygame.event import Event
 
 from nca_viewer.app import MAX_FAILURES
+from nca_viewer.assets import ORIGINS
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import BackendError, CheckpointError
@@ -20,6 +21,7 @@ from nca_viewer.interaction.strokes import disc_region, stroke_region
 from nca_viewer.kiosk.config import KioskConfig
 from nca_viewer.launch import open_app
 from nca_viewer.loading import BackgroundLoading, Loaded, Session
+from nca_viewer.pacing import VISIBLE_TEMPO
 from nca_viewer.simulation import Simulation
 from nca_viewer.start_images import StartImages
 
@@ -559,3 +561,109 @@ def test_frames_end_the_run(make_session):
     session.app.run()
     assert session.app.frames == 5
     assert session.simulation.step == 5
+
+
+class LivingWindow(HeadlessWindow):
+    """One whose clock runs, as a real one's does; here it is the sum of all waiting."""
+
+    has_real_time = True
+
+
+@pytest.fixture
+def make_living(make_session, monkeypatch):
+    """Sessions in such a window, on a device that is never late by its clock."""
+    monkeypatch.setattr(Simulation, "is_busy", False)
+    return lambda config: make_session(config, start="digit", window=LivingWindow(SIZE))
+
+
+def test_without_a_speed_a_window_has_the_tempo_that_people_can_follow(make_living, monkeypatch):
+    session, tempo = make_living(KioskConfig()), VISIBLE_TEMPO
+    simulation = session.simulation
+    monkeypatch.setattr(
+        simulation, "advance", lambda steps: setattr(simulation, "step", simulation.step + steps)
+    )
+
+    def taken_in_a_second():
+        before = simulation.step
+        session.frames(60)
+        return simulation.step - before
+
+    session.frames()
+    assert taken_in_a_second() == tempo.forming_steps_per_second
+    session.type("=")
+    assert taken_in_a_second() == 2 * tempo.forming_steps_per_second
+    session.type("-").frames(300)
+    assert taken_in_a_second() == tempo.resting_steps_per_second
+    session.press((5, 6)).frames(2).release((5, 6)).frames()
+    assert taken_in_a_second() == tempo.healing_steps_per_second
+    session.frames(300)
+    assert taken_in_a_second() == tempo.resting_steps_per_second
+    session.type("d")
+    assert taken_in_a_second() == pytest.approx(tempo.forming_steps_per_second, abs=1)
+
+
+def test_the_tempo_and_the_blend_change_no_step(make_session, make_living):
+    plain = make_session(KioskConfig(), start="digit").frames(21)
+    final = plain.simulation.request_snapshot().result()
+    living = make_living(KioskConfig())
+    while living.simulation.step < final.step:
+        living.frames()
+    assert living.simulation.step == final.step
+    assert (living.simulation.request_snapshot().result().state == final.state).all()
+
+
+def test_an_explicit_speed_is_steps_per_frame_in_a_window_too(make_living):
+    session = make_living(KioskConfig(speed=Fraction(2)))
+    assert not session.app.controls.has_tempo
+    session.frames(11)
+    assert session.simulation.step == 22
+
+
+def test_a_frame_between_two_steps_shows_a_picture_between_them_and_hands_at_once(make_living):
+    session = make_living(KioskConfig())
+    session.frames(30)
+    colours = []
+    cells = [session.geometry.cell_centre((row, column)) for row in range(11) for column in range(13)]
+    for _ in range(60):
+        session.frames()
+        pixels = session.window.pixels()
+        colours.append(np.array([pixels[y, x, 0] for x, y in cells], int))
+    changes = np.abs(np.diff(colours, axis=0))
+    steps = np.abs(changes.sum(axis=1) > 0).sum()
+    assert steps > 20  # Far more often than the five times that a step comes.
+    session.press((5, 6)).frames()
+    x, y = session.geometry.cell_rectangle((5, 6))[:2]
+    side = session.geometry.cell_pixels
+    assert (session.window.pixels()[y + side // 4, x + side // 4] == 255).all()
+
+
+def test_a_ruined_page_is_told_until_the_key_that_it_names_is_pressed(make_session, monkeypatch):
+    told = []
+    session = make_session(start="digit")
+    draw = session.app._frame.draw
+    monkeypatch.setattr(
+        session.app._frame, "draw", lambda *given, **more: told.append(given[3]) or draw(*given, **more)
+    )
+    simulation = session.simulation
+    monkeypatch.setattr(
+        simulation, "advance", lambda steps: setattr(simulation, "step", simulation.step + steps)
+    )
+    session.frames(50)
+    assert not any(status.is_ruined for status in told)
+    simulation.apply(Tool.PAINT, np.ones((11, 13), bool), 0.5)
+    session.frames(50)
+    assert told[-1].is_ruined
+    session.type("d").frames()
+    assert not told[-1].is_ruined
+
+
+def test_the_help_says_what_of_an_automaton_was_designed(make_session, monkeypatch):
+    session = make_session()
+    footers = []
+    monkeypatch.setattr(session.app._frame.hud, "draw_help", lambda *given: footers.append(given[2]))
+    session.type("h").frames()
+    session.app._loading._exhibit = replace(session.exhibit, origin=ORIGINS["model"])
+    session.app.session = session.app._loading._exhibit
+    session.frames()
+    assert footers[0] == "a test"
+    assert footers[-1] == f"{ORIGINS['model'].sentence}\na test"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import assets
-from nca_viewer.assets import bundled_checkpoint, bundled_checkpoint_names
+from nca_viewer.assets import ORIGINS, bundled_checkpoint, bundled_checkpoint_names, origin_of
 from nca_viewer.checkpoint import load_checkpoint, resolve_checkpoint
 from nca_viewer.errors import CheckpointError
 
@@ -38,3 +38,9 @@ def test_no_checkpoint_file_is_ignored_by_git():
     )
 
     assert result.stdout == ""
+
+
+def test_every_bundled_automaton_says_how_it_came_to_be_and_no_other_does(tmp_path):
+    for name in bundled_checkpoint_names():
+        assert origin_of(bundled_checkpoint(name)) is ORIGINS[name]
+    assert origin_of(tmp_path / "model") is None

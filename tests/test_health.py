@@ -108,7 +108,11 @@ def test_a_few_strokes_that_do_not_show_are_no_fault(changes):
 
 @pytest.mark.parametrize(
     ("changes", "fault"),
-    [({"is_blank": True, "ink_share": 0.0}, Fault.BLANK), ({"ink_share": 0.9}, Fault.FULL)],
+    [
+        ({"is_blank": True, "ink_share": 0.0}, Fault.BLANK),
+        ({"ink_share": 0.9}, Fault.FULL),
+        ({"is_ruined": True}, Fault.RUINED),
+    ],
 )
 def test_blank_and_full_grids_are_replaced_after_a_grace_time_without_hands(changes, fault):
     seconds, verdict = only(play(30, **changes)[0])

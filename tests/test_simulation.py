@@ -175,3 +175,20 @@ def test_health_sees_what_is_not_finite_or_explodes(simulation, image, region):
         begin(simulation, image)
         simulation.apply(Tool.PAINT, region, ink)
         assert simulation.request_snapshot().result().is_healthy is healthy
+
+
+def test_a_moment_is_fetched_from_the_device_once(simulation, image, region):
+    begin(simulation, image)
+    first = simulation.request_snapshot()
+    assert simulation.request_snapshot().result() is first.result()
+    for change in (
+        lambda: simulation.apply(Tool.PAINT, region),
+        lambda: simulation.advance(1),
+        simulation.reset,
+        simulation.restart,
+    ):
+        before = simulation.request_snapshot().result()
+        simulation.advance(0)
+        assert simulation.request_snapshot().result() is before
+        change()
+        assert simulation.request_snapshot().result() is not before

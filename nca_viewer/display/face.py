@@ -52,6 +52,9 @@ class Face(Protocol):
     def act(self, action: Action) -> None:
         """Do what an action asks for that concerns neither controls nor cells."""
 
+    def meet(self, session: Session) -> None:
+        """Take notice of the automaton that is shown from now on."""
+
     def reloaded(self) -> Session | None:
         """An automaton that was loaded in place of the one that runs, once; None while there is none."""
 
@@ -72,8 +75,18 @@ class Face(Protocol):
         geometry: Geometry,
         controls: Controls,
         lines: Sequence[tuple[str, bool]],
+        *,
+        is_ruined: bool,
     ) -> None:
-        """Draw over a finished frame; `lines` tell of the program, each with whether it is a fault."""
+        """Draw over a finished frame.
+
+        Args:
+            surface: The window's.
+            geometry: Where the grid is.
+            controls: What is set by hand.
+            lines: They tell of the program, each with whether it is a fault.
+            is_ruined: Whether the page cannot come back.
+        """
 
     def inform(self, text: str, now_seconds: float, *, is_long: bool = False) -> None:
         """Tell something that is no fault; `is_long` where it takes longer to read."""
@@ -125,6 +138,9 @@ class DesktopFace:
     def act(self, action: Action) -> None:
         """Nothing: see `Face`."""
 
+    def meet(self, session: Session) -> None:
+        """Nothing: see `Face`."""
+
     def reloaded(self) -> Session | None:
         """None: see `Face`."""
         return None
@@ -160,6 +176,8 @@ class DesktopFace:
         geometry: Geometry,
         controls: Controls,
         lines: Sequence[tuple[str, bool]],
+        *,
+        is_ruined: bool,
     ) -> None:
         """Nothing: see `Face`."""
 

@@ -12,8 +12,8 @@ import pygame
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.letters import Letters
 from nca_viewer.healing import Healing
-from nca_viewer.interaction.actions import Tool
-from nca_viewer.interaction.bindings import help_lines
+from nca_viewer.interaction.actions import NewDigit, Tool
+from nca_viewer.interaction.bindings import help_lines, key_label
 
 Colour = tuple[int, int, int]
 
@@ -37,6 +37,13 @@ HINTS = (
     "H: help",
 )
 """What to do, in fewer and fewer words; the first of them that leaves room for what is told beside it."""
+_FRESH_KEY = key_label(NewDigit())
+RUIN_HINTS = (
+    f"The cells cannot bring this page back  ·  {_FRESH_KEY}: a fresh digit",
+    f"This page is lost  ·  {_FRESH_KEY}: a fresh digit",
+    f"{_FRESH_KEY}: a fresh digit",
+)
+"""The same where the page is ruined."""
 _MESSAGE_SECONDS = 4.0
 _ERROR_SECONDS = 8.0
 
@@ -74,13 +81,15 @@ class Status:
         step: Steps since the start of the episode.
         steps_per_second: Measured.
         frames_per_second: Measured.
-        speed: Steps per frame that are asked for.
+        speed: Steps per frame that are asked for, or a multiple of the default tempo.
         is_limited: Whether the machine cannot keep up with that.
         tool: What the left button would do.
         brush_radius_cells: 0 is one cell.
         view: Name of the view.
         healing: Of the last wound; None where there is no clean picture to compare with.
         message: What to tell in place of the hint.
+        has_tempo: Whether `speed` is a multiple of the default tempo.
+        is_ruined: Whether the page cannot come back.
     """
 
     paused: bool
@@ -94,6 +103,8 @@ class Status:
     view: str
     healing: Healing | None = None
     message: Message | None = None
+    has_tempo: bool = False
+    is_ruined: bool = False
 
 
 class Hud:
@@ -133,8 +144,7 @@ class Hud:
             right = self._pill(surface, status.tool.value, TOOL_COLOURS[status.tool], right, first, height)
             if left + font.size(radius)[0] <= right:
                 right = self._word(surface, radius, TEXT, right, first, height, leftwards=True)
-        unit = "step" if status.speed <= 1 else "steps"
-        speed = f"{status.speed} {unit}/frame" + (" (limited)" if status.is_limited else "")
+        speed = speed_text(status) + (" (limited)" if status.is_limited else "")
         words = [
             (f"step {status.step:,}", TEXT),
             (speed, WARNING if status.is_limited else TEXT),
@@ -150,15 +160,19 @@ class Hud:
 
         message = status.message
         room = geometry.window_width - 2 * padding
-        told = _healing_text(status.healing)
+        told = "" if status.is_ruined else _healing_text(status.healing)
         if font.size(told)[0] > room:
             told = ""
         beside = height + font.size(told)[0] if told else 0
         if message is None:
-            text = next((hint for hint in HINTS if font.size(hint)[0] + beside <= room), "")
+            hints = RUIN_HINTS if status.is_ruined else HINTS
+            text = next((hint for hint in hints if font.size(hint)[0] + beside <= room), "")
         else:
             text = message.text
-        colour = MUTED if message is None else ERROR if message.is_error else TEXT
+        if message is None:
+            colour = WARNING if status.is_ruined else MUTED
+        else:
+            colour = ERROR if message.is_error else TEXT
         surface.blit(font.render(elided(text, font, room), True, colour), (padding, second))
         if told and (not text or font.size(text)[0] + beside <= room):
             right = geometry.window_width - padding
@@ -202,11 +216,11 @@ class Hud:
         return x - height if leftwards else x + width + height
 
     def draw_help(self, surface: pygame.Surface, geometry: Geometry, footer: str) -> None:
-        """The list of keys, in the middle, as large as it fits."""
+        """The list of keys, in the middle, as large as it fits; below it what the footer's lines tell."""
         lines = help_lines()
         groups = list(dict.fromkeys(group for group, _, _ in lines))
         window = (geometry.window_width, geometry.window_height)
-        rows = len(lines) + 1.5 * len(groups) + 1.5
+        *sentences, last = footer.split("\n")
         height = geometry.text_height
         while True:
             font = self._font(height)
@@ -214,6 +228,8 @@ class Hud:
             line = font.get_height() + max(1, height // 5)
             keys_width = max(font.size(keys)[0] for _, keys, _ in lines)
             width = keys_width + gap + max(font.size(meaning)[0] for _, _, meaning in lines) + 4 * gap
+            told = [row for sentence in sentences for row in wrapped(sentence, font, width - 4 * gap)]
+            rows = len(lines) + 1.5 * len(groups) + 0.5 + len(told) + 1
             total = int(rows * line) + 2 * gap
             if height <= 7 or (width <= window[0] - 8 and total <= window[1] - 8):
                 break
@@ -236,8 +252,10 @@ class Hud:
                     surface.blit(font.render(keys, True, TEXT), (x, y))
                     surface.blit(font.render(meaning, True, MUTED), (x + keys_width + gap, y))
                     y += line
-        y = panel.bottom - gap - line
-        surface.blit(font.render(elided(footer, font, width - 4 * gap), True, MUTED), (x, y))
+        y = panel.bottom - gap - (len(told) + 1) * line
+        for text, colour in (*((row, TEXT) for row in told), (last, MUTED)):
+            surface.blit(font.render(elided(text, font, width - 4 * gap), True, colour), (x, y))
+            y += line
 
     def draw_waiting(
         self, surface: pygame.Surface, stage: str, seconds: float, message: Message | None
@@ -267,6 +285,15 @@ class Hud:
             surface.blit(image, ((width - image.get_width()) // 2, height - 2 * size))
 
 
+def speed_text(status: Status) -> str:
+    """The speed in words: against the default tempo, or in steps per frame."""
+    if status.has_tempo:
+        if status.speed == 1:
+            return "normal speed"
+        return f"{status.speed} {'of' if status.speed < 1 else 'times'} normal speed"
+    return f"{status.speed} {'step' if status.speed <= 1 else 'steps'}/frame"
+
+
 def _healing_text(healing: Healing | None) -> str:
     if healing is None:
         return ""
@@ -288,3 +315,20 @@ def elided(text: str, font: pygame.font.Font, room_pixels: int) -> str:
     lengths = range(1, max(1, min(len(text), room_pixels + 1)))
     kept = bisect.bisect(lengths, room_pixels, key=lambda kept: font.size(shortened(kept))[0])
     return shortened(kept) if kept else ""
+
+
+def wrapped(text: str, font: pygame.font.Font, room_pixels: int) -> list[str]:
+    """The text in as few lines as fit, broken between words; two lines are made about equally long."""
+    if font.size(text)[0] <= room_pixels:
+        return [text]
+    words = text.split(" ")
+    lines = [words[0]]
+    for word in words[1:]:
+        if font.size(f"{lines[-1]} {word}")[0] <= room_pixels:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    if len(lines) != 2:
+        return lines
+    breaks = [[" ".join(words[:n]), " ".join(words[n:])] for n in range(1, len(words))]
+    return min(breaks, key=lambda pair: max(font.size(line)[0] for line in pair))

@@ -1,4 +1,4 @@
-"""Softens the picture of the cells on its way to the screen: fades, slow motion, limited flashes.
+"""Softens the picture of the cells on its way to the screen: from step to step, fades, slow motion, flashes.
 
 It works on one pixel per cell. What a cell shows fills its whole square on the screen, so flashes are counted
 there just as on the final pixels, at a thousandth of the cost.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -31,6 +32,23 @@ def field_of_cells(geometry: Geometry) -> Field:
         for pixels in (geometry.window_height, geometry.window_width)
     )
     return Field(height, width, CELL_AREA)
+
+
+def blended(before: np.ndarray, after: np.ndarray, fraction: float) -> np.ndarray:
+    """A picture on the way from one to the next, uint8[H, W, 3] like both; `fraction` is in [0, 1]."""
+    if fraction >= 1.0:
+        return after
+    start = before.astype(np.float32)
+    return np.rint(start + np.float32(fraction) * (after - start)).astype(np.uint8)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Way:
+    """From step to step: the pictures at its ends, and what was shown last, uint8[H, W, 3] each."""
+
+    before: np.ndarray
+    after: np.ndarray
+    shown: np.ndarray
 
 
 class Transitions:
@@ -58,6 +76,7 @@ class Transitions:
         self._limits_flashes = limits_flashes
         self._scene: tuple[int, int] | None = None
         self._step = 0
+        self._way: _Way | None = None
         self._seconds = 0.0
         self._old: np.ndarray | None = None
         self._fade_from: np.ndarray | None = None
@@ -75,6 +94,7 @@ class Transitions:
         now_seconds: float,
         geometry: Geometry,
         touched: np.ndarray | None = None,
+        fraction: float = 1.0,
     ) -> np.ndarray:
         """What is to be shown now in place of a picture.
 
@@ -87,17 +107,22 @@ class Transitions:
             now_seconds: The time, never going back.
             geometry: Where the grid is in the window.
             touched: bool[H, W], where hands are; they see at once what they do.
+            fraction: How much of the time until the next step is over, in [0, 1]: what the last step changed
+                comes gradually meanwhile.
 
         Returns:
             uint8[H, W, 3].
         """
+        scene, is_earlier = (episode, view), step < self._step
+        is_other = scene != self._scene or is_earlier
+        image = self._towards(image, fraction, touched, is_new_step=step != self._step, is_other=is_other)
         if not (self._fades or self._limits_flashes):
+            self._scene, self._step = scene, step
             return image
         goal = image.astype(np.float32)
-        scene, is_earlier = (episode, view), step < self._step
         if self._old is None or self._old.shape != goal.shape:
             self._old, self._fade_from, self._flashes = goal, None, None
-        elif (scene != self._scene or is_earlier) and self._fades:
+        elif is_other and self._fades:
             self._fade_from, self._fade_since_seconds = self._old, now_seconds
             self._is_fading = np.ones(goal.shape[:2], bool)
         self._scene, self._step = scene, step
@@ -111,6 +136,30 @@ class Transitions:
         self._old = goal
         result = np.rint(goal).astype(np.uint8)
         return self._limited(result, now_seconds, geometry) if self._limits_flashes else result
+
+    def _towards(
+        self,
+        image: np.ndarray,
+        fraction: float,
+        touched: np.ndarray | None,
+        *,
+        is_new_step: bool,
+        is_other: bool,
+    ) -> np.ndarray:
+        """Between the picture that was shown when a step was taken and the one that it made."""
+        way = self._way
+        if way is None or is_other or way.after.shape != image.shape:
+            before = image
+        elif is_new_step:
+            before = way.shown if touched is None else np.where(touched[..., None], image, way.shown)
+        elif image is way.after:
+            before = way.before
+        else:  # Within a step, only hands change cells.
+            changed = (image != way.after).any(axis=-1, keepdims=True)
+            before = np.where(changed, image, way.before)
+        shown = blended(before, image, fraction)
+        self._way = _Way(before, image, shown)
+        return shown
 
     def _faded(self, goal: np.ndarray, now_seconds: float, touched: np.ndarray | None) -> np.ndarray:
         if self._fade_from is None or self._is_fading is None:

@@ -202,6 +202,11 @@ def find_binding(key: int, text: str, *, shift: bool, control: bool) -> Binding 
     return None
 
 
+def key_label(action: Action) -> str:
+    """The first key that does something, as the help calls it."""
+    return next(binding.chords[0].label for binding in BINDINGS if binding.action == action)
+
+
 def help_lines() -> list[tuple[str, str, str]]:
     """The help, one (group, keys, meaning) per line."""
     lines: list[tuple[str, str, str]] = []

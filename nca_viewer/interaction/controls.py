@@ -27,6 +27,10 @@ from nca_viewer.interaction.actions import (
 SPEEDS: tuple[Fraction, ...] = tuple(Fraction(2) ** exponent for exponent in range(-3, 7))
 """Steps per frame, from one step in eight frames to 64 steps in each."""
 
+TEMPO_SPEEDS: tuple[Fraction, ...] = tuple(Fraction(2) ** exponent for exponent in range(-3, 10))
+"""How many times faster than the tempo at which people can follow; the last is about the highest of `SPEEDS`
+while a digit forms or heals."""
+
 MAX_BRUSH_RADIUS_CELLS = 14
 
 
@@ -36,7 +40,8 @@ class Controls:
 
     Attributes:
         paused: No steps but single ones.
-        speed: Steps per frame, one of `SPEEDS`.
+        speed: Steps per frame, one of `SPEEDS`; or a multiple of the default tempo, one of `TEMPO_SPEEDS`.
+        has_tempo: Which of the two; `pacing.VISIBLE_TEMPO` is that tempo.
         tool: What the left button and the fingers do.
         brush_radius_cells: 0 is one cell.
         view: Number of the view, counted modulo how many there are.
@@ -49,6 +54,7 @@ class Controls:
 
     paused: bool = False
     speed: Fraction = Fraction(1)
+    has_tempo: bool = False
     tool: Tool = Tool.PAINT
     brush_radius_cells: int = 1
     view: int = 0
@@ -69,8 +75,9 @@ def update(controls: Controls, action: Action) -> Controls:
         case StepOnce():
             return replace(controls, paused=True)
         case ChangeSpeed(rungs):
-            rung = min(max(SPEEDS.index(controls.speed) + rungs, 0), len(SPEEDS) - 1)
-            return replace(controls, speed=SPEEDS[rung])
+            ladder = TEMPO_SPEEDS if controls.has_tempo else SPEEDS
+            rung = min(max(ladder.index(controls.speed) + rungs, 0), len(ladder) - 1)
+            return replace(controls, speed=ladder[rung])
         case SelectTool(tool):
             return replace(controls, tool=tool)
         case ChangeRadius(cells):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from nca_viewer.assets import Origin
 from nca_viewer.interaction.actions import (
     Action,
     NewDigit,
@@ -17,7 +18,7 @@ from nca_viewer.interaction.actions import (
 )
 from nca_viewer.kiosk.attract import Ghost, Progress, follow
 from nca_viewer.kiosk.attract_script import AttractScript, Caption
-from nca_viewer.kiosk.texts import Texts, caption_text, texts_in
+from nca_viewer.kiosk.texts import MADE_CAPTION, Texts, caption_text, texts_in
 from nca_viewer.kiosk.visit import Observed, Phase, Rules, Situation, direct
 
 VISITOR_ACTIONS = (Stroke, SelectTool, NewDigit, Reset, SwitchLanguage)
@@ -58,6 +59,7 @@ class Host:
 
     Attributes:
         facts: Of the last frame.
+        origin: How the automaton came to be; None where it is not a bundled one.
     """
 
     def __init__(self, rules: Rules, script: AttractScript, languages: Sequence[str]) -> None:
@@ -74,6 +76,7 @@ class Host:
         self._language = self._languages[0]
         self._situation = Situation()
         self._progress = Progress()
+        self.origin: Origin | None = None
         self.facts = KioskFacts(language=self._language)
 
     @property
@@ -97,17 +100,20 @@ class Host:
         number = self._languages.index(self._language)
         return texts_in(self._languages[(number + 1) % len(self._languages)])
 
-    def caption(self, tool: Tool) -> str:
+    def caption(self, tool: Tool, *, is_ruined: bool = False) -> str:
         """What is said under the grid.
 
         Args:
             tool: The one that is chosen.
+            is_ruined: Whether the page cannot come back.
         """
         texts = self.texts
         if self.facts.phase is Phase.COUNTDOWN:
             return texts.still_there
         if self.facts.phase is Phase.ATTRACT:
-            return _words(self._progress.caption, self._language)
+            return _words(self._progress.caption, self._language, self.origin)
+        if is_ruined:
+            return texts.ruined
         return {
             Tool.PAINT: texts.help_draw,
             Tool.ERASE: texts.help_erase,
@@ -182,8 +188,14 @@ class Host:
         return self._languages[(self._languages.index(self._language) + 1) % len(self._languages)]
 
 
-def _words(caption: Caption, language: str) -> str:
+def _words(caption: Caption, language: str, origin: Origin | None) -> str:
     translated = dict(caption.translations).get(language)
     if translated is not None:
         return translated
-    return caption.words if caption.name is None else caption_text(caption.name, language)
+    if caption.name is None:
+        return caption.words
+    if caption.name == MADE_CAPTION:
+        return getattr(texts_in(language), origin.text) if origin is not None else ""
+    # Of an automaton that is known not to heal, nobody says so.
+    is_untrue = caption.name == "heal" and origin is not None and not origin.heals
+    return caption_text("watch" if is_untrue else caption.name, language)

@@ -155,6 +155,10 @@ class KioskFace:
             self._loading = self._reload()
             self._note(self._host.operator_texts.reloading)
 
+    def meet(self, session: Session) -> None:
+        """The attract loop says how its automaton came to be."""
+        self._host.origin = session.origin
+
     def reloaded(self) -> Session | None:
         """The automaton that was loaded again, once; where that failed, the operator is told."""
         if self._loading is None:
@@ -202,10 +206,12 @@ class KioskFace:
         geometry: Geometry,
         controls: Controls,
         lines: Sequence[tuple[str, bool]],
+        *,
+        is_ruined: bool,
     ) -> None:
         """Draw everything but the cells; the lines are for the operator's page, before its note."""
         layout = self.layout(surface.get_size(), (geometry.grid_height, geometry.grid_width))
-        self._screen.draw(surface, layout, self._view(controls, lines))
+        self._screen.draw(surface, layout, self._view(controls, lines, is_ruined=is_ruined))
 
     def draw_waiting(
         self, surface: pygame.Surface, controls: Controls, stage: str, now_seconds: float
@@ -231,7 +237,9 @@ class KioskFace:
     def _note(self, text: str, *, is_fault: bool = False) -> None:
         self.note = (text, is_fault)
 
-    def _view(self, controls: Controls, page_lines: Sequence[tuple[str, bool]]) -> KioskView:
+    def _view(
+        self, controls: Controls, page_lines: Sequence[tuple[str, bool]], *, is_ruined: bool = False
+    ) -> KioskView:
         host = self._host
         lines = [*page_lines, (self.policy, False)]
         if self.note is not None:
@@ -241,10 +249,11 @@ class KioskFace:
             texts=host.texts,
             operator_texts=host.operator_texts,
             next_language=host.next_language.language,
-            caption=host.caption(controls.tool),
+            caption=host.caption(controls.tool, is_ruined=is_ruined),
             tool=controls.tool,
             pressed=tuple(self._input.pressed_actions),
             page_lines=tuple(lines),
+            is_ruined=is_ruined,
         )
 
     def _is_held(self) -> bool:

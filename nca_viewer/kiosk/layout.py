@@ -31,13 +31,13 @@ _WIDE_RATIO = 1.2
 """A window at least so much wider than high has its buttons beside the grid."""
 
 VISITOR_BUTTONS: dict[str, Action] = {
-    "draw": SelectTool(Tool.PAINT),
     "erase": SelectTool(Tool.ERASE),
     "scramble": SelectTool(Tool.CORRUPT),
+    "draw": SelectTool(Tool.PAINT),
     "new_digit": NewDigit(),
     "language": SwitchLanguage(),
 }
-"""What a visitor can touch beside the grid, by the name of its text."""
+"""What a visitor can touch beside the grid, by the name of its text; a visit begins with the first."""
 
 OPERATOR_BUTTONS: dict[str, Action] = {
     "resume": Operate(OperatorChoice.RESUME),

@@ -8,9 +8,20 @@ from dataclasses import dataclass
 
 import pygame
 
-from nca_viewer.display.hud import BACKGROUND, ERROR, FRAME, MUTED, PANEL, TEXT, TOOL_COLOURS, Colour, elided
+from nca_viewer.display.hud import (
+    BACKGROUND,
+    ERROR,
+    FRAME,
+    MUTED,
+    PANEL,
+    TEXT,
+    TOOL_COLOURS,
+    Colour,
+    elided,
+    wrapped,
+)
 from nca_viewer.display.letters import Letters
-from nca_viewer.interaction.actions import Action, SelectTool, Tool
+from nca_viewer.interaction.actions import Action, NewDigit, SelectTool, Tool
 from nca_viewer.kiosk.attract import Ghost
 from nca_viewer.kiosk.controller import KioskFacts
 from nca_viewer.kiosk.layout import (
@@ -46,6 +57,7 @@ class KioskView:
         tool: The one that is chosen.
         pressed: The actions of the buttons that are being pressed.
         page_lines: What the operator's page tells, one (text, is_error) per line.
+        is_ruined: Whether the page cannot come back, so that only a fresh digit helps.
     """
 
     facts: KioskFacts
@@ -56,6 +68,7 @@ class KioskView:
     tool: Tool
     pressed: tuple[Action, ...] = ()
     page_lines: tuple[tuple[str, bool], ...] = ()
+    is_ruined: bool = False
 
 
 class KioskScreen:
@@ -89,6 +102,8 @@ class KioskScreen:
         for name, rectangle in layout.buttons:
             action = VISITOR_BUTTONS[name]
             chosen = TOOL_COLOURS[view.tool] if action == SelectTool(view.tool) else None
+            if view.is_ruined and action == NewDigit() and facts.phase is not Phase.ATTRACT:
+                chosen = TEXT
             self._button(surface, name, labels[name], rectangle, letters, chosen, action in view.pressed)
         if facts.ghost is not None:
             self._ghost(surface, layout, facts.ghost)
@@ -370,20 +385,3 @@ def _button_parts(size: tuple[int, int]) -> tuple[int, tuple[int, int], Rectangl
     top = max(0, height - side - lines - padding) // 2
     words = (padding, top + side + padding, max(1, width - 2 * padding), lines)
     return side, ((width - side) // 2, top), words
-
-
-def wrapped(text: str, font: pygame.font.Font, room_pixels: int) -> list[str]:
-    """The text in as few lines as fit, broken between words; two lines are made about equally long."""
-    if font.size(text)[0] <= room_pixels:
-        return [text]
-    words = text.split(" ")
-    lines = [words[0]]
-    for word in words[1:]:
-        if font.size(f"{lines[-1]} {word}")[0] <= room_pixels:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    if len(lines) != 2:
-        return lines
-    breaks = [[" ".join(words[:n]), " ".join(words[n:])] for n in range(1, len(words))]
-    return min(breaks, key=lambda pair: max(font.size(line)[0] for line in pair))

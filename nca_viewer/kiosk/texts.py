@@ -33,6 +33,10 @@ class Texts:
         scrambled: Caption.
         drawing: Caption.
         invite: Caption.
+        made_model: How this bundled automaton came to be, a caption of the attract loop; so the next two.
+        made_seed_recipe: How this one did.
+        made_learned: How this one did.
+        ruined: What to do where the cells cannot bring a page back.
         still_there: Before the exhibit goes back to showing itself.
         waiting: While it starts.
         operator_page: Title of the operator's page.
@@ -61,6 +65,10 @@ class Texts:
     scrambled: str
     drawing: str
     invite: str
+    made_model: str
+    made_seed_recipe: str
+    made_learned: str
+    ruined: str
     still_there: str
     waiting: str
     operator_page: str
@@ -115,7 +123,10 @@ _CAPTIONS = {
     "invite": "invite",
 }
 
-CAPTION_NAMES: tuple[str, ...] = tuple(_CAPTIONS)
+MADE_CAPTION = "made"
+"""The caption that says how a bundled automaton came to be; of others it says nothing."""
+
+CAPTION_NAMES: tuple[str, ...] = (*_CAPTIONS, MADE_CAPTION)
 """What an attract script can call the exhibit's own captions."""
 
 
@@ -123,7 +134,7 @@ def caption_text(name: str, language: str) -> str:
     """One of the exhibit's own captions.
 
     Args:
-        name: One of `CAPTION_NAMES`.
+        name: One of `CAPTION_NAMES` but `MADE_CAPTION`.
         language: One of `LANGUAGES`.
     """
     text: str = getattr(texts_in(language), _CAPTIONS[name])

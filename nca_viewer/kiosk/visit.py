@@ -23,6 +23,9 @@ from nca_viewer.interaction.actions import (
     Tool,
 )
 
+FIRST_TOOL = Tool.ERASE
+"""What a visit begins with: what it takes away, the cells give back."""
+
 MAX_COUNTDOWN_SECONDS = 10.0
 HOLD_SECONDS = 3.0
 OPERATOR_PAGE_SECONDS = 120.0
@@ -184,7 +187,7 @@ def _among_visitors(
     if situation.phase is Phase.ATTRACT:
         return situation, ()
     if situation.idle_seconds >= rules.idle_seconds:
-        fresh: tuple[Action, ...] = (RunOn(), SelectTool(Tool.PAINT), NewDigit())
+        fresh: tuple[Action, ...] = (RunOn(), SelectTool(FIRST_TOOL), NewDigit())
         return replace(situation, phase=Phase.ATTRACT), fresh
     if situation.idle_seconds >= rules.idle_seconds - rules.countdown_seconds:
         return replace(situation, phase=Phase.COUNTDOWN), ()

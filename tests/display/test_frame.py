@@ -6,10 +6,22 @@ import numpy as np
 import pygame
 import pytest
 
+from nca_viewer.assets import ORIGINS
 from nca_viewer.display import hud
 from nca_viewer.display.frame import Brush, Frame
 from nca_viewer.display.geometry import Geometry
-from nca_viewer.display.hud import BACKGROUND, HINTS, TOOL_COLOURS, Hud, Message, Status, elided
+from nca_viewer.display.hud import (
+    BACKGROUND,
+    HINTS,
+    RUIN_HINTS,
+    TOOL_COLOURS,
+    WARNING,
+    Hud,
+    Message,
+    Status,
+    elided,
+    speed_text,
+)
 from nca_viewer.display.letters import Letters
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.healing import Healing
@@ -129,8 +141,9 @@ def test_words_stay_in_the_bar(size, state, image):
     assert not changed[: size[1] - geometry.bar_height].any()
 
 
+@pytest.mark.parametrize("sentence", [origin.sentence for origin in ORIGINS.values()])
 @pytest.mark.parametrize("size", [size for size in SIZES if min(size) >= 300])
-def test_the_help_fits_into_the_window(size, image, monkeypatch):
+def test_the_help_fits_into_the_window(size, sentence, image, monkeypatch):
     """No text is drawn beyond the panel, nor the panel beyond the window."""
     surface = pygame.Surface(size, depth=32)
     geometry = Geometry.fit(size, GRID, bar_visible=True)
@@ -149,7 +162,7 @@ def test_the_help_fits_into_the_window(size, image, monkeypatch):
         "rect",
         lambda target, *rest, **more: panels.append(rest[1]) or original(surface, *rest, **more),
     )
-    Hud().draw_help(Recorder(), geometry, "a checkpoint  ·  seed 1")
+    Hud().draw_help(Recorder(), geometry, f"{sentence}\na checkpoint  ·  seed 1")
     words, panel = drawn[1:], panels[0]
     assert len(words) > 30
     if min(size) >= 480:
@@ -157,6 +170,39 @@ def test_the_help_fits_into_the_window(size, image, monkeypatch):
         assert all(panel.contains(word) for word in words)
     overlaps = [(a, b) for i, a in enumerate(words) for b in words[:i] if a.inflate(-2, -6).colliderect(b)]
     assert not overlaps
+
+
+@pytest.mark.parametrize(
+    ("speed", "has_tempo", "text"),
+    [
+        (Fraction(1), True, "normal speed"),
+        (Fraction(1, 8), True, "1/8 of normal speed"),
+        (Fraction(512), True, "512 times normal speed"),
+        (Fraction(1), False, "1 step/frame"),
+        (Fraction(4), False, "4 steps/frame"),
+    ],
+)
+def test_the_speed_is_told_in_words(speed, has_tempo, text):
+    assert speed_text(status(speed=speed, has_tempo=has_tempo)) == text
+
+
+@pytest.mark.parametrize("size", [size for size in SIZES if min(size) >= 300])
+def test_a_ruined_page_is_told_with_the_key_that_helps(size, image, monkeypatch):
+    drawn = []
+
+    class Watched(Letters):
+        def render(self, text, *rest):
+            drawn.append((text, self.size(text)[0], rest[1]))
+            return super().render(text, *rest)
+
+    monkeypatch.setattr(hud, "Letters", Watched)
+    healing = Healing(1, 10, error=0.25, error_before=0.0, error_wounded=0.3, hand_seconds=0.0)
+    _, geometry = draw(size, image, state=status(is_ruined=True, healing=healing))
+    ((_, width, colour),) = [words for words in drawn if words[0] in RUIN_HINTS]
+    assert colour == WARNING
+    assert width <= size[0] - 2 * geometry.text_height
+    assert all("D: " in hint for hint in RUIN_HINTS)
+    assert not any(text.startswith("error") for text, _, _ in drawn)
 
 
 @pytest.mark.parametrize("wider", [1.0, 1.09])

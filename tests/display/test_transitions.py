@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nca_viewer.display.geometry import Geometry
-from nca_viewer.display.transitions import FADE_SECONDS, Transitions, field_of_cells
+from nca_viewer.display.transitions import FADE_SECONDS, Transitions, blended, field_of_cells
 
 GEOMETRY = Geometry.fit((460, 420), (11, 13), bar_visible=True)
 FRAME = 1 / 60
@@ -15,7 +15,7 @@ def soft(**options):
     return Transitions(**{"fades": False, "slow": False, "limits_flashes": False} | options)
 
 
-def show(picture, image, frame, *, episode=0, step=None, touched=None, view=0):
+def show(picture, image, frame, *, episode=0, step=None, touched=None, view=0, fraction=1.0):
     return picture.show(
         image,
         episode=episode,
@@ -24,6 +24,7 @@ def show(picture, image, frame, *, episode=0, step=None, touched=None, view=0):
         now_seconds=frame * FRAME,
         geometry=GEOMETRY,
         touched=touched,
+        fraction=fraction,
     )
 
 
@@ -111,3 +112,71 @@ def test_a_field_is_a_sixth_of_the_screen():
     assert (field.height, field.width) == (4, 8)
     tiny = field_of_cells(Geometry.fit((64, 64), (9, 9), bar_visible=False))
     assert (tiny.height, tiny.width) == (1, 1)
+
+
+def test_a_blend_lies_between_its_ends():
+    random = np.random.default_rng(0)
+    before, after = (random.integers(0, 256, WHITE.shape).astype(np.uint8) for _ in range(2))
+    assert blended(before, after, 1.0) is after
+    assert (blended(before, after, 0.0) == before).all()
+    expected = before + 0.25 * (after.astype(float) - before)
+    assert np.abs(blended(before, after, 0.25) - expected).max() <= 0.5
+
+
+def level(picture, image, frame, **more):
+    return int(show(picture, image, frame, **more)[0, 0, 0])
+
+
+def test_what_a_step_changes_comes_gradually_until_the_next_one():
+    picture = soft()
+    levels = [level(picture, BLACK, 0, step=0)]
+    levels += [level(picture, WHITE, n, step=1, fraction=n / 12) for n in range(1, 13)]
+    levels += [level(picture, BLACK, 12 + n, step=2, fraction=n / 12) for n in range(1, 13)]
+    assert levels[12] == 255
+    assert levels[-1] == 0
+    assert np.abs(np.diff(levels)).max() <= 22
+
+
+def test_a_step_that_comes_early_goes_on_from_what_is_shown():
+    picture = soft()
+    level(picture, BLACK, 0, step=0)
+    assert level(picture, WHITE, 1, step=1, fraction=0.5) == 128
+    assert level(picture, WHITE, 2, step=2, fraction=0.0) == 128
+
+
+def test_a_pause_shows_the_last_step_at_once_and_running_on_does_not_go_back():
+    picture = soft()
+    level(picture, BLACK, 0, step=0)
+    assert level(picture, WHITE, 1, step=1, fraction=0.25) == 64
+    assert level(picture, WHITE, 2, step=1, fraction=1.0) == 255
+    assert level(picture, WHITE, 3, step=2, fraction=0.0) == 255
+
+
+@pytest.mark.parametrize("is_with_a_step", [False, True])
+def test_touched_cells_are_never_blended(is_with_a_step):
+    picture = soft()
+    show(picture, BLACK, 0, step=0)
+    show(picture, BLACK, 1, step=1, fraction=0.1)
+    image, touched = BLACK.copy(), np.zeros((11, 13), bool)
+    image[3, 4], touched[3, 4] = 255, True
+    step = 2 if is_with_a_step else 1
+    for fraction in (0.2, 0.4):
+        shown = show(picture, image, 2, step=step, fraction=fraction, touched=touched)
+        assert (shown == image).all()
+        touched = None
+
+
+@pytest.mark.parametrize("change", [{"episode": 1}, {"view": 1}, {"step": 0}])
+def test_another_picture_is_not_blended_into(change):
+    picture = soft()
+    show(picture, BLACK, 0, step=5)
+    assert (show(picture, WHITE, 1, **{"step": 6, "fraction": 0.1, **change}) == WHITE).all()
+
+
+def test_flashes_are_limited_in_what_is_shown_between_steps_too():
+    noted = []
+    picture = soft(limits_flashes=True, on_limited=noted.append)
+    for frame in range(120):
+        step, part = divmod(frame, 4)
+        show(picture, (BLACK, WHITE)[step % 2], frame, step=step, fraction=(part + 1) / 4)
+    assert noted

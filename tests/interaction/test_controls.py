@@ -25,7 +25,7 @@ from nca_viewer.interaction.actions import (
     TogglePause,
     Tool,
 )
-from nca_viewer.interaction.controls import MAX_BRUSH_RADIUS_CELLS, SPEEDS, Controls, update
+from nca_viewer.interaction.controls import MAX_BRUSH_RADIUS_CELLS, SPEEDS, TEMPO_SPEEDS, Controls, update
 
 ALL = [
     TogglePause(),
@@ -105,3 +105,13 @@ def test_toggles_toggle_one_field(action, field):
     once = update(controls, action)
     assert once == replace(controls, **{field: not getattr(controls, field)})
     assert update(once, action) == controls
+
+
+def test_the_speed_keys_multiply_the_default_tempo_up_to_the_highest_speed_there_is():
+    controls = Controls(has_tempo=True)
+    assert update(controls, ChangeSpeed(2)).speed == 4
+    assert update(controls, ChangeSpeed(-99)).speed == TEMPO_SPEEDS[0] == Fraction(1, 8)
+    fastest = update(controls, ChangeSpeed(99))
+    assert fastest.speed == TEMPO_SPEEDS[-1]
+    assert fastest.has_tempo
+    assert fastest.speed * 8 >= SPEEDS[-1] * 60

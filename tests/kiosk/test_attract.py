@@ -7,10 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nca_viewer.checkpoint import load_checkpoint
 from nca_viewer.interaction.actions import NewDigit, Stroke, Tool
 from nca_viewer.interaction.strokes import stroke_region
 from nca_viewer.kiosk.attract import GLIDE_SECONDS, Progress, follow
 from nca_viewer.kiosk.attract_script import bundled_script_path, parse_script, read_script
+from nca_viewer.pacing import VISIBLE_TEMPO
+from nca_viewer.simulation import Simulation
+from nca_viewer.start_images import StartImages
 
 GRID = (11, 13)
 
@@ -72,6 +76,47 @@ def test_the_hand_is_seen_before_it_touches_and_while_it_leaves():
 def test_a_frame_of_an_hour_is_a_frame():
     played = play(["digit any", "wait 3"], [3600.0, -5.0, 0.0])
     assert [len(actions) for _, actions in played] == [1, 0, 0]
+
+
+def test_the_bundled_script_shows_only_what_is_true_and_never_stands_still_for_long():
+    """Followed with the bundled model at the default tempo: wounds of radius 4, which close in their time."""
+    model, _ = load_checkpoint("model")
+    simulation = Simulation(model, seed=3)
+    config = simulation.config
+    starts, size = StartImages(config, 3), (config.height, config.width)
+    script, frame_seconds = read_script(bundled_script_path()), 1 / 16
+    progress, owed, still_seconds, before, wound, hand_step = Progress(), 0.0, 0.0, None, None, 0
+    digits, healed, longest = 0, [], 0.0
+    while digits < 7:
+        progress, actions = follow(script, progress, frame_seconds, size)
+        for action in actions:
+            if isinstance(action, NewDigit):
+                digits += 1
+                if wound is not None:
+                    worst, unhurt = wound
+                    healed.append(1 - np.square(before - unhurt).mean() / np.square(worst - unhurt).mean())
+                simulation.begin(starts.digit(action.digit, digits), 0.5)
+                wound, hand_step = None, 0
+            else:
+                assert action.tool in (Tool.ERASE, Tool.CORRUPT)
+                assert action.radius_cells == 4
+                unhurt = before if wound is None else wound[1]
+                simulation.apply(action.tool, stroke_region(action.start, action.end, 4, *size))
+                wound, hand_step = (shown(simulation), unhurt), simulation.step
+        owed += VISIBLE_TEMPO.steps_per_second(simulation.step, hand_step) * frame_seconds
+        simulation.advance(int(owed))
+        owed -= int(owed)
+        image = shown(simulation)
+        is_moving = progress.ghost is not None or before is None or np.abs(image - before).max() > 0.03
+        still_seconds = 0.0 if is_moving else still_seconds + frame_seconds
+        longest, before = max(longest, still_seconds), image
+    assert longest <= 2.0
+    assert len(healed) == 6
+    assert min(healed) >= 0.8
+
+
+def shown(simulation):
+    return simulation.request_snapshot().result().image[..., 0] / 255.0
 
 
 def test_the_bundled_script_runs_for_hours():

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nca_viewer.assets import ORIGINS
 from nca_viewer.interaction import actions as messages
 from nca_viewer.interaction.actions import (
     NewDigit,
@@ -118,7 +119,7 @@ def test_a_visit_that_ends_leaves_a_fresh_digit_and_the_first_language():
     hall.frame(SwitchLanguage())
     assert hall.host.texts is texts_in("en")
     done = hall.wait(21)
-    assert done[:3] == [RunOn(), SelectTool(Tool.PAINT), NewDigit()]
+    assert done[:3] == [RunOn(), SelectTool(Tool.ERASE), NewDigit()]
     assert hall.phase is Phase.ATTRACT
     assert hall.host.texts is texts_in("de")
     assert hall.host.caption(Tool.PAINT) == "Schau"
@@ -189,3 +190,28 @@ def test_nothing_but_the_operator_s_hold_ends_it(history):
     hall = Hall(("en", "de"))
     for seconds, done, acting, _ in history:
         assert Quit() not in hall.frame(*done, seconds=seconds, acting=acting)
+
+
+def test_a_ruined_page_is_told_while_a_visitor_is_there(hall):
+    assert hall.host.caption(Tool.ERASE, is_ruined=True) != texts_in("en").ruined
+    hall.frame(STROKE)
+    assert hall.host.caption(Tool.ERASE, is_ruined=True) == texts_in("en").ruined
+
+
+@pytest.mark.parametrize(
+    ("caption", "origin", "text"),
+    [
+        ("made", ORIGINS["model"], "made_model"),
+        ("made", ORIGINS["seed-recipe"], "made_seed_recipe"),
+        ("heal", ORIGINS["model"], "heal"),
+        ("heal", ORIGINS["seed-recipe"], "watch"),
+        ("heal", None, "heal"),
+        ("made", None, None),
+    ],
+)
+def test_of_an_automaton_nothing_is_said_but_what_is_true_of_it(caption, origin, text):
+    script = parse_script([f"caption @{caption}", "wait 5"], "a")
+    host = Host(Rules(), script, ["en"])
+    host.origin = origin
+    host.direct(0.0, [], is_visitor_acting=False, is_operator_holding=False, grid_size=(11, 13))
+    assert host.caption(Tool.ERASE) == ("" if text is None else getattr(texts_in("en"), text))

@@ -123,6 +123,9 @@ def open_hall(warm_simulation, tmp_path, monkeypatch):
         window = HeadlessWindow(SIZE)
         exhibit = Session(simulation, starts, 0.5, "a test")
         app = open_app(window, loading or Loaded(exhibit), config, screenshot_folder=tmp_path, reload=reload)
+        # What is drawn is easier to tell from what was there; an exhibit begins with the eraser.
+        assert app.controls.tool is Tool.ERASE
+        app.controls = dataclasses.replace(app.controls, tool=Tool.PAINT)
         return Hall(app, window, simulation)
 
     return make
@@ -297,7 +300,7 @@ def test_a_gamepad_paints_with_its_reticle(hall):
 
 
 def test_left_alone_it_counts_down_then_shows_itself_with_a_fresh_digit(hall):
-    hall.tap(hall.button("erase"))
+    hall.tap(hall.button("scramble"))
     hall.seconds(10.2)
     assert hall.facts.phase is Phase.COUNTDOWN
     assert 9 < hall.facts.countdown_seconds < 10
@@ -307,7 +310,7 @@ def test_left_alone_it_counts_down_then_shows_itself_with_a_fresh_digit(hall):
     hall.seconds(20.2)
     assert hall.facts.phase is Phase.ATTRACT
     assert hall.simulation.episode == episode + 1
-    assert hall.app.controls.tool is Tool.PAINT
+    assert hall.app.controls.tool is Tool.ERASE
     assert hall.facts.visits == 1
 
 
@@ -322,6 +325,7 @@ def test_a_finger_that_never_lets_go_does_not_paint_for_the_next_visitor(hall):
     before = hall.app.snapshot.state.copy()
     hall.seconds(2)
     assert (hall.app.snapshot.state == before).all()
+    hall.down(hall.button("draw"), 2).frames().up(hall.button("draw"), 2).frames()
     hall.down(hall.cell((9, 9)), 2).frames().up(hall.cell((9, 9)), 2).frames()
     changed = (hall.app.snapshot.state != before).any(axis=2)
     assert list(zip(*np.nonzero(changed), strict=True)) == [(9, 9)]

@@ -39,9 +39,9 @@ def test_buttons_are_large_low_and_apart_from_everything(size, scale, has_langua
     window = pygame.Rect((0, 0), size)
     buttons = rectangles(layout)
     assert [name for name, _ in layout.buttons] == [
-        "draw",
         "erase",
         "scramble",
+        "draw",
         "new_digit",
         *(["language"] if has_languages else []),
     ]

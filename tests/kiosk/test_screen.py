@@ -7,7 +7,8 @@ import numpy as np
 import pygame
 import pytest
 
-from nca_viewer.display.hud import ERROR, TOOL_COLOURS
+from nca_viewer.assets import ORIGINS
+from nca_viewer.display.hud import ERROR, TEXT, TOOL_COLOURS
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.interaction.actions import NewDigit, Tool
 from nca_viewer.kiosk.attract import Ghost
@@ -15,13 +16,13 @@ from nca_viewer.kiosk.controller import KioskFacts
 from nca_viewer.kiosk.layout import KioskLayout
 from nca_viewer.kiosk.pictograms import PICTOGRAMS, pictogram
 from nca_viewer.kiosk.screen import KioskScreen, KioskView, wrapped
-from nca_viewer.kiosk.texts import CAPTION_NAMES, LANGUAGES, caption_text, texts_in
+from nca_viewer.kiosk.texts import CAPTION_NAMES, LANGUAGES, MADE_CAPTION, caption_text, texts_in
 from nca_viewer.kiosk.visit import Phase
 
 SIZES = [(1920, 1080), (1080, 1920), (800, 600)]
 
 
-def view(language="en", *, tool=Tool.PAINT, caption="", pressed=(), lines=(), **facts):
+def view(language="en", *, tool=Tool.PAINT, caption="", pressed=(), lines=(), is_ruined=False, **facts):
     facts = {"phase": Phase.VISITOR, **facts}
     return KioskView(
         facts=KioskFacts(**facts),
@@ -32,6 +33,7 @@ def view(language="en", *, tool=Tool.PAINT, caption="", pressed=(), lines=(), **
         tool=tool,
         pressed=pressed,
         page_lines=lines,
+        is_ruined=is_ruined,
     )
 
 
@@ -54,7 +56,7 @@ def test_the_chosen_tool_has_its_colour_and_no_other_button_has(size, tool):
     coloured = [
         (inside(pixels, box) == TOOL_COLOURS[tool]).all(axis=2).mean() > 0.4 for _, box in layout.buttons
     ]
-    assert coloured == [tool is Tool.PAINT, tool is Tool.ERASE, tool is Tool.CORRUPT, False, False]
+    assert coloured == [tool is Tool.ERASE, tool is Tool.CORRUPT, tool is Tool.PAINT, False, False]
 
 
 def test_a_pressed_button_shows_it():
@@ -62,6 +64,13 @@ def test_a_pressed_button_shows_it():
     pressed, _ = draw(SIZES[0], view(pressed=(NewDigit(),)))
     for name, box in layout.buttons:
         assert (inside(plain, box) != inside(pressed, box)).any() == (name == "new_digit")
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_where_a_page_is_ruined_the_button_for_a_new_digit_lights_up_for_visitors(phase):
+    pixels, layout = draw(SIZES[0], view(is_ruined=True, phase=phase))
+    lit = [name for name, box in layout.buttons if (inside(pixels, box) == TEXT).all(axis=2).mean() > 0.4]
+    assert lit == (["new_digit"] if phase in (Phase.VISITOR, Phase.COUNTDOWN) else [])
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -80,8 +89,9 @@ def test_all_words_stay_in_their_boxes_uncut(size, language, monkeypatch):
 
     monkeypatch.setattr(KioskScreen, "_words_picture", watched)
     texts = texts_in(language)
-    captions = [caption_text(name, language) for name in CAPTION_NAMES]
-    captions += [texts.help_draw, texts.help_erase, texts.help_scramble]
+    captions = [caption_text(name, language) for name in CAPTION_NAMES if name != MADE_CAPTION]
+    captions += [getattr(texts, origin.text) for origin in ORIGINS.values()]
+    captions += [texts.help_draw, texts.help_erase, texts.help_scramble, texts.ruined]
     screen = KioskScreen()
     blank, layout = draw(size, view(language), screen)
     for caption in captions:

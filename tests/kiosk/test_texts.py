@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 
-from nca_viewer.assets import language_folder
+from nca_viewer.assets import ORIGINS, language_folder
 from nca_viewer.errors import ConfigError
 from nca_viewer.kiosk import texts
 from nca_viewer.kiosk.captions import require_letters
-from nca_viewer.kiosk.texts import CAPTION_NAMES, LANGUAGES, caption_text, texts_in
+from nca_viewer.kiosk.texts import CAPTION_NAMES, LANGUAGES, MADE_CAPTION, caption_text, texts_in
 
 FIELDS = [field.name for field in dataclasses.fields(texts_in("en"))]
 
@@ -24,7 +24,9 @@ def test_a_language_says_everything_and_copies_nothing(language):
         assert text == text.strip() != ""
         assert language == "en" or text != getattr(texts_in("en"), name)
     for name in CAPTION_NAMES:
-        assert caption_text(name, language)
+        assert name == MADE_CAPTION or caption_text(name, language)
+    for origin in ORIGINS.values():
+        assert origin.text in FIELDS
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

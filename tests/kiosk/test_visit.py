@@ -77,7 +77,7 @@ def test_an_idle_visitor_sees_a_countdown_then_the_exhibit_shows_itself_with_a_f
     day.frame()
     assert day.phase is Phase.ATTRACT
     assert day.situation.countdown_seconds(day.rules) is None
-    assert day.actions == [RunOn(), SelectTool(Tool.PAINT), NewDigit()]
+    assert day.actions == [RunOn(), SelectTool(Tool.ERASE), NewDigit()]
 
 
 def test_any_touch_ends_the_countdown_and_is_no_new_visit():

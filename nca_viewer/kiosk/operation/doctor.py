@@ -407,9 +407,10 @@ def _speed(config: KioskConfig, model: AttentionNCA) -> Finding:
         times.append(time.perf_counter() - began)
     milliseconds = 1000 * statistics.median(times)
     frame_milliseconds = 1000 / config.frames_per_second
-    asked = max(1.0, float(config.speed))
+    asked = max(1.0, float(config.speed or 1))
     text = (
-        f"{milliseconds:.1f} ms per step; {config.speed} per frame at {config.frames_per_second} frames/s "
+        f"{milliseconds:.1f} ms per step; {config.speed or 'less than one'} per frame "
+        f"at {config.frames_per_second} frames/s "
         f"has {frame_milliseconds:.1f} ms"
     )
     if asked * milliseconds > FRAME_SHARE * frame_milliseconds:

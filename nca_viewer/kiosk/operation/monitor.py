@@ -258,6 +258,7 @@ class Monitor:
             is_bounded=snapshot.is_healthy or not finite,
             ink_share=ink_share(image),
             is_blank=is_blank(image),
+            is_ruined=report.is_ruined,
             has_changed=has_changed,
             is_running=report.is_running,
             step_interval_seconds=report.step_interval_seconds,

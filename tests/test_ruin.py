@@ -1,0 +1,126 @@
+"""When a page cannot come back, judged from pictures; clean, healed and painted ones are no ruins."""
+
+import numpy as np
+import pytest
+
+from nca_viewer.checkpoint import load_checkpoint
+from nca_viewer.interaction.actions import Tool
+from nca_viewer.interaction.strokes import disc_region, stroke_region
+from nca_viewer.ruin import STILL_STEPS, UNSETTLED_STEPS, follow_page, is_garbage
+from nca_viewer.simulation import Simulation
+from nca_viewer.snapshot import Snapshot
+from nca_viewer.start_images import StartImages
+
+SIZE = (11, 13)
+
+
+def picture(grey=0.0, ink=0.0, level=128):
+    """So many of the cells are grey, and so many ink."""
+    cells = np.zeros(SIZE[0] * SIZE[1], np.uint8)
+    first, last = round(grey * cells.size), round((grey + ink) * cells.size)
+    cells[:first], cells[first:last] = level, 255
+    return np.repeat(cells.reshape(*SIZE, 1), 3, axis=-1)
+
+
+def snapshot(image, step, episode=1, clean=None):
+    return Snapshot(image, np.zeros((*SIZE, 4), np.float32), step, episode, True, clean)
+
+
+def follow(images, *, every=1, touched=(), clean=None):
+    """Whether it is a ruin after each picture."""
+    page, told = None, []
+    for number, image in enumerate(images):
+        seen = snapshot(image, number * every, clean=clean)
+        page = follow_page(page, seen, is_touched=number in touched)
+        told.append(page.is_ruined)
+    return told
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (picture(0.3, 0.0), True),
+        (picture(0.14, 0.01), True),
+        (picture(0.06, 0.12), False),
+        (picture(0.10, 0.05), False),  # a thin digit
+        (picture(0.2, 0.15), False),  # a digit beside a smear
+        (picture(), False),
+        (picture(0.0, 0.9), False),
+        (picture(0.5, 0.0, level=20), False),  # paper, nearly
+    ],
+)
+def test_garbage_is_grey_and_has_no_ink(image, expected):
+    assert is_garbage(image) is expected
+
+
+def test_colours_and_pictures_that_began_grey_are_not_garbage():
+    coloured = picture(0.3).copy()
+    coloured[..., 1] = 0
+    assert not is_garbage(coloured)
+    assert not is_garbage(picture(0.3), clean=picture(0.3))
+    assert is_garbage(picture(0.3), clean=picture(0.06, 0.12))
+
+
+@pytest.mark.parametrize("every", [1, 3, 64])
+def test_a_page_that_rests_on_garbage_is_ruined_and_stays_so_until_a_hand_or_a_new_episode(every):
+    told = follow([picture(0.3)] * 100, every=every, touched=[80])
+    first = -(-STILL_STEPS // every)
+    assert told.index(True) == first
+    assert all(told[first:80])
+    assert not told[80]
+    page = follow_page(None, snapshot(picture(0.3), 0), is_touched=False)
+    page = follow_page(page, snapshot(picture(0.3), 90), is_touched=False)
+    assert page.is_ruined
+    assert not follow_page(page, snapshot(picture(0.3), 90, episode=2), is_touched=False).is_ruined
+    assert not follow_page(page, snapshot(picture(0.3), 0), is_touched=False).is_ruined
+
+
+@pytest.mark.parametrize("image", [picture(), picture(0.06, 0.12), picture(0.0, 1.0)])
+def test_rest_that_means_something_is_no_ruin(image):
+    assert not any(follow([image] * 1000))
+
+
+def test_a_page_that_does_not_settle_is_ruined():
+    images = [picture(0.0, 0.1 + 0.05 * (number // 10 % 2)) for number in range(UNSETTLED_STEPS + 20)]
+    told = follow(images)
+    assert told.index(True) == pytest.approx(UNSETTLED_STEPS, abs=10)
+    assert not any(follow(images, touched=range(0, len(images), 100)))
+
+
+def test_neither_a_slow_drift_nor_looks_far_apart_are_unrest():
+    drift = [picture(0.0, 0.1 + 0.0002 * number) for number in range(1000)]
+    assert not any(follow(drift))
+    forming = [picture(0.0, 0.02 * min(number, 8)) for number in range(40)]
+    assert not any(follow(forming, every=512))
+
+
+@pytest.fixture(scope="module")
+def life():
+    model, _ = load_checkpoint("model")
+    simulation = Simulation(model, seed=9)
+    return simulation, StartImages(simulation.config, 9)
+
+
+def is_told(simulation, steps=176, every=8):
+    page = None
+    for _ in range(steps // every):
+        simulation.advance(every)
+        page = follow_page(page, simulation.request_snapshot().result(), is_touched=False)
+    return page.is_ruined
+
+
+@pytest.mark.parametrize("digit", [0, 4, 8])
+def test_the_bundled_model_gives_no_false_alarm_and_its_ruins_are_told(life, digit):
+    simulation, starts = life
+    size = (simulation.config.height, simulation.config.width)
+    simulation.begin(starts.digit(digit, digit + 1), 0.5)
+    assert not is_told(simulation)
+    for tool in (Tool.ERASE, Tool.CORRUPT):
+        simulation.apply(tool, disc_region((12, 16), 4, *size))
+        assert not is_told(simulation)
+    simulation.apply(Tool.PAINT, stroke_region((3, 4), (22, 20), 1, *size))
+    assert not is_told(simulation)
+    simulation.apply(Tool.CORRUPT, np.ones(size, bool))
+    assert is_told(simulation)
+    simulation.begin(starts.blank(), 0.0)
+    assert not is_told(simulation)
