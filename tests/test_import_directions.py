@@ -23,6 +23,7 @@ TRAINING_MAY_USE = {
         "errors",
         "assets",
         "handwriting",
+        "interaction.strokes",
         "selftest",
         "whole_files",
     )
