@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,19 +81,44 @@ def draw_picture(
     """
     if radius_cells is None:
         radius_cells = generator.uniform(0.7, 1.6)
-    rows, columns = np.mgrid[: config.height, : config.width]
     scale = np.array([config.height / 28, config.width / 28])
-    ink = np.zeros((config.height, config.width), bool)
-    for stroke in digit_strokes(digit, generator):
-        points = np.asarray(stroke) * scale
-        lengths = np.maximum(1, np.ceil(2 * np.linalg.norm(np.diff(points, axis=0), axis=1)).astype(int))
-        for start, end, count in zip(points[:-1], points[1:], lengths, strict=True):
-            for row, column in np.linspace(start, end, count + 1):
-                ink |= (rows - row) ** 2 + (columns - column) ** 2 <= radius_cells**2
-    return np.repeat(ink[..., None], config.visible_channel_size, axis=-1).astype(np.uint8) * 255
+    strokes = [np.asarray(stroke) * scale for stroke in digit_strokes(digit, generator)]
+    return _inked(_points(strokes), radius_cells, config)
+
+
+def draw_figure(name: str, generator: np.random.Generator, config: ModelConfig) -> NDArray[np.uint8]:
+    """A figure that is no digit and may be unfinished: uint8[H, W, V], each 0 or 255; `name` of `FIGURES`."""
+    points = _points(figure_strokes(name, config, generator))
+    drawn = points[: max(1, int(len(points) * min(1.0, generator.uniform(0.05, 1.5))))]
+    return _inked(np.round(drawn), float(generator.integers(1, 3)), config)
 
 
 def draw_pictures(count: int, config: ModelConfig, *, seed: int) -> NDArray[np.uint8]:
-    """Drawn digits in equal numbers of each: uint8[count, H, W, V], each 0 or 255."""
+    """Digits, in equal numbers of each, and as many other figures: uint8[count, H, W, V], each 0 or 255."""
     generator = np.random.default_rng(seed)
-    return np.stack([draw_picture(number % 10, generator, config) for number in range(count)])
+    return np.stack(
+        [
+            draw_picture(number // 2 % 10, generator, config)
+            if number % 2 == 0
+            else draw_figure(FIGURES[number // 2 % len(FIGURES)], generator, config)
+            for number in range(count)
+        ]
+    )
+
+
+def _points(strokes: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Points half a cell apart along polylines: float64[N, 2]."""
+    points = []
+    for stroke in strokes:
+        lengths = np.maximum(1, np.ceil(2 * np.linalg.norm(np.diff(stroke, axis=0), axis=1)).astype(int))
+        for start, end, count in zip(stroke[:-1], stroke[1:], lengths, strict=True):
+            points.append(np.linspace(start, end, count + 1))
+    return np.concatenate(points)
+
+
+def _inked(points: NDArray[np.float64], radius_cells: float, config: ModelConfig) -> NDArray[np.uint8]:
+    """Where a round brush touches, at each of the points: uint8[H, W, V], each 0 or 255."""
+    rows, columns = np.mgrid[: config.height, : config.width]
+    squared = (rows - points[:, :1, None]) ** 2 + (columns - points[:, 1:, None]) ** 2
+    ink = (squared <= radius_cells**2).any(axis=0)
+    return np.repeat(ink[..., None], config.visible_channel_size, axis=-1).astype(np.uint8) * 255
