@@ -54,6 +54,7 @@ class TrainConfig:
         young_probability: Probability that a fresh episode is wounded while it forms.
         late_drawing_probability: Probability that an episode of a drawing starts as an empty page, and is
             drawn on when it is next taken from the pool.
+        empty_weight: Weight of the squared brightest cell of a page that is to be empty, beside its error.
         error_scale: Mean squared error e of one picture, from which on it counts for less and less: the loss
             takes error_scale * log(1 + e / error_scale), which is the error itself while it is small, and,
             like a PSNR, its logarithm where it is large. So what cannot be known, as under a large wound,
@@ -104,6 +105,7 @@ class TrainConfig:
     ruin_probability: float = 0.0
     young_probability: float = 0.0
     late_drawing_probability: float = 0.0
+    empty_weight: float = 0.0
     error_scale: float = 0.0
     wound_error_scale: float | None = None
     motion_weight: float = 0.0
@@ -176,6 +178,7 @@ class TrainConfig:
                 f"{self.blank_fraction + self.painted_fraction} is larger than 1"
             )
         for name in (
+            "empty_weight",
             "error_scale",
             "motion_weight",
             "overflow_weight",
@@ -209,9 +212,9 @@ class TrainConfig:
         return cls(**fields)
 
 
-TOUCH_STEPS = (0, 8, 16)
+TOUCH_STEPS = (0, 10, 20)
 """Steps of a roll-out before which ruined and young automata are touched."""
-TOUCHED_STEPS = 24
+TOUCHED_STEPS = 28
 """Steps of the shortest roll-out with them."""
 VALIDATION_STEPS = (64, 512)
 """Automaton steps after which every checkpoint is measured."""

@@ -134,8 +134,8 @@ def draw_touches(
 ) -> Touches:
     """Whole pages that are lost, and discs that are taken from forming digits.
 
-    A page is scrambled at once, or scrambled or erased in three bands of rows or columns, one after the
-    other. A disc around a cell of ink is touched at one of the later times.
+    A page is scrambled at once, or scrambled or, in half of the cases, erased in three bands of rows or
+    columns, one after the other. A disc around a cell of ink is touched at one of the later times.
 
     Args:
         clean: float[B, H, W, V], the pictures that the automata are to show.
@@ -155,7 +155,7 @@ def draw_touches(
     starts = jnp.arange(times)[:, None, None] / times
     # Neighbouring bands overlap a little, as a hand's do.
     bands = (place >= starts - 0.05) & (place <= starts + 1 / times + 0.05)
-    kind = jax.random.randint(next(keys), (batch, 1, 1, 1), 0, 3)
+    kind = jax.random.randint(next(keys), (batch, 1, 1, 1), 0, 4)
     at_once = jnp.arange(times)[:, None, None] == 0
     page = jnp.where(kind == 0, at_once, bands) & is_ruined[:, None, None, None]
 

@@ -242,6 +242,12 @@ def make_train_step(
             states = jnp.concatenate(parts)
         errors, is_wounded = picture_errors(states, clean), jnp.any(wounds.region, axis=(1, 2))
         losses = jnp.where(is_wounded, toned(errors, wound_error_scale), toned(errors, config.error_scale))
+        if config.empty_weight:
+            shown = visible(states[-config.loss_steps :], model_config)
+            brightest = jnp.max(shown, axis=(2, 3, 4)) ** 2
+            is_empty = jnp.max(clean, axis=(1, 2, 3)) == 0
+            extra = config.empty_weight * toned(brightest, config.error_scale)
+            losses = losses + jnp.where(is_empty, extra, 0.0)
         if config.wound_step:
             before = toned(picture_errors(early, clean), config.error_scale)
             losses = losses + jnp.where(is_wounded, before, 0.0)

@@ -342,7 +342,7 @@ def test_unknown_names_list_the_known_ones() -> None:
 
 
 def test_ruined_pages_lose_every_cell_and_young_digits_a_disc_later(images: Images) -> None:
-    config = dataclasses.replace(TRAIN, rollout_steps=24, half_plane_probability=0.0)
+    config = dataclasses.replace(TRAIN, rollout_steps=28, half_plane_probability=0.0)
     is_ruined = jnp.arange(40) < 30
     is_young = jnp.arange(40) >= 35
     clean = images.clean(jnp.arange(40) % 11)
@@ -365,7 +365,7 @@ def test_ruined_pages_lose_every_cell_and_young_digits_a_disc_later(images: Imag
 
 def test_a_ruined_page_is_to_be_empty(automaton, images: Images) -> None:
     dynamics, _ = automaton
-    config = dataclasses.replace(TRAIN, rollout_steps=24, fresh_count=0, ruin_probability=1.0)
+    config = dataclasses.replace(TRAIN, rollout_steps=28, fresh_count=0, ruin_probability=1.0)
     before = start(automaton, images, config)
     assert np.all(np.asarray(before.pool_index) >= 0)
     after, metrics = make_train_step(dynamics, config)(before, images)
