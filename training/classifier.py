@@ -90,7 +90,13 @@ class Classifier:
 
     def __call__(self, pictures: NDArray[np.floating], batch_size: int = 500) -> NDArray[np.int64]:
         """Digits int[N] of pictures float[N, H, W, 1], clipped to [0, 1]; -1 where one is not finite."""
-        digits = []
+        return self.sure(pictures, batch_size)[0]
+
+    def sure(
+        self, pictures: NDArray[np.floating], batch_size: int = 500
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """As calling it, and the digits' probabilities float[N]; 0 where a picture is not finite."""
+        digits, probabilities = np.zeros(len(pictures), np.int64), np.zeros(len(pictures))
         for first in range(0, len(pictures), batch_size):
             part = np.asarray(pictures[first : first + batch_size], np.float32)
             finite = np.isfinite(part).all(axis=(1, 2, 3))
@@ -98,13 +104,15 @@ class Classifier:
             padded = np.zeros((batch_size, *part.shape[1:]), np.float32)
             padded[: len(part)] = clipped
             read = np.asarray(_read(self._graphdef, self._parameters, padded))[: len(part)]
-            digits.append(np.where(finite, read, -1))
-        return np.concatenate(digits) if digits else np.zeros(0, np.int64)
+            whole = slice(first, first + len(part))
+            digits[whole] = np.where(finite, read.argmax(axis=-1), -1)
+            probabilities[whole] = np.where(finite, read.max(axis=-1), 0.0)
+        return digits, probabilities
 
 
 @jax.jit(static_argnums=0)
 def _read(graphdef: Any, parameters: Any, pictures: Array) -> Array:
-    return jnp.argmax(nnx.merge(graphdef, parameters)(pictures), axis=-1)
+    return jax.nn.softmax(nnx.merge(graphdef, parameters)(pictures), axis=-1)
 
 
 _OPTIMISER = optax.adam(1e-3)

@@ -426,7 +426,8 @@ def evaluate(
 ) -> None:
     """Measure a checkpoint on held-out images: restoring, holding, healing, staying calm.
 
-    Scenarios: course, restore, hold, heal-erase, heal-scramble, heal-repeat, blank, painted, reads-as.
+    Scenarios: course, restore, hold, heal-erase, heal-scramble, heal-repeat, blank, painted, swept, wiped,
+    young, held, drawn, masks, reads-as.
     """
     import json
 
@@ -436,8 +437,9 @@ def evaluate(
         require_writable(json_path)  # Better to learn it now than after an hour.
     _check_backend()
     from nca_viewer.checkpoint import load_checkpoint
-    from training.evaluate import Report, format_table, require_counts
     from training.evaluate import evaluate as measure
+    from training.evaluate import require_counts
+    from training.figures import Report, format_table
 
     require_counts(num_images, num_long_images, batch_size)
     loaded = [load_checkpoint(name) for name in (checkpoint, against) if name is not None]
@@ -485,13 +487,15 @@ def _evaluation_data(
 ) -> tuple[Any, Any, Any]:
     from nca_viewer.places import cache_folder
     from training.data import DATASETS, load_images
+    from training.evaluate import READING_SCENARIOS
 
+    needs_reader = not scenarios or bool(set(scenarios) & set(READING_SCENARIOS))
     size = config.height, config.width
     images, labels = load_images(data, "test", data_dir, *size, as_is=data_as_is)
     if data not in DATASETS:
         labels = None  # The classifier reads the ten classes of a known dataset.
     classifier = None
-    if labels is not None and images.shape[-1] == 1 and (not scenarios or "reads-as" in scenarios):
+    if labels is not None and images.shape[-1] == 1 and needs_reader:
         from training.classifier import cached_classifier
 
         train_images, train_labels = load_images(data, "train", data_dir, *size)

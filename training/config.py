@@ -49,6 +49,12 @@ class TrainConfig:
         half_plane_probability: Probability that a wound is a half plane instead of a disc.
         wound_radius_min_cells: Smallest radius of a wounded disc.
         wound_radius_max_cells: Largest radius of a wounded disc.
+        ruin_probability: Probability that a state taken from the pool, neither elder nor wounded, loses its
+            whole page within the roll-out, at once or row by row: its picture is the empty page from then on.
+        young_probability: Probability that a fresh episode is wounded while it forms.
+        late_drawing_probability: Probability that an episode of a drawing starts as an empty page, and is
+            drawn on when it is next taken from the pool.
+        empty_weight: Weight of the squared brightest cell of a page that is to be empty, beside its error.
         error_scale: Mean squared error e of one picture, from which on it counts for less and less: the loss
             takes error_scale * log(1 + e / error_scale), which is the error itself while it is small, and,
             like a PSNR, its logarithm where it is large. So what cannot be known, as under a large wound,
@@ -96,6 +102,10 @@ class TrainConfig:
     half_plane_probability: float = 0.1
     wound_radius_min_cells: float = 2.0
     wound_radius_max_cells: float = 8.0
+    ruin_probability: float = 0.0
+    young_probability: float = 0.0
+    late_drawing_probability: float = 0.0
+    empty_weight: float = 0.0
     error_scale: float = 0.0
     wound_error_scale: float | None = None
     motion_weight: float = 0.0
@@ -139,10 +149,20 @@ class TrainConfig:
             "elder_fraction",
             "elder_error_limit",
             "scramble_probability",
+            "ruin_probability",
+            "young_probability",
+            "late_drawing_probability",
             "half_plane_probability",
             "average_decay",
         ):
             require_range(name, getattr(self, name), 0.0, 1.0)
+        if (self.ruin_probability or self.young_probability) and self.rollout_steps < TOUCHED_STEPS:
+            raise ConfigError(
+                f"rollout_steps = {self.rollout_steps} is too short for ruined or young automata; "
+                f"choose {TOUCHED_STEPS} or more"
+            )
+        if (self.ruin_probability or self.young_probability) and self.wound_step:
+            raise ConfigError(f"wound_step = {self.wound_step} must be 0 for ruined or young automata")
         for low_name, high_name in (
             ("mask_ratio_min", "mask_ratio_max"),
             ("wound_radius_min_cells", "wound_radius_max_cells"),
@@ -158,6 +178,7 @@ class TrainConfig:
                 f"{self.blank_fraction + self.painted_fraction} is larger than 1"
             )
         for name in (
+            "empty_weight",
             "error_scale",
             "motion_weight",
             "overflow_weight",
@@ -191,6 +212,10 @@ class TrainConfig:
         return cls(**fields)
 
 
+TOUCH_STEPS = (0, 10, 20)
+"""Steps of a roll-out before which ruined and young automata are touched."""
+TOUCHED_STEPS = 28
+"""Steps of the shortest roll-out with them."""
 VALIDATION_STEPS = (64, 512)
 """Automaton steps after which every checkpoint is measured."""
 
@@ -231,6 +256,45 @@ RECIPES: dict[str, Recipe] = {
             learning_rate_end=5e-6,
             warmup_steps=100,
             decay_steps=6900,
+            rematerialise=True,
+        ),
+    ),
+    # The last of the seven stages that `learned` was trained in; the first of them started where this does.
+    "learned": Recipe(
+        ModelConfig(state_limit=1.0, update_deadband=0.003),
+        TrainConfig(
+            recipe="learned",
+            seed=8,
+            initial_checkpoint="seed-recipe",
+            train_steps=5600,
+            batch_size=4,
+            rollout_steps=28,
+            loss_steps=8,
+            pool_size=160,
+            replace_worst=False,
+            elder_fraction=0.12,
+            elder_error_limit=0.015,
+            mask_ratio_min=0.35,
+            mask_ratio_max=0.65,
+            blank_fraction=0.05,
+            painted_fraction=0.05,
+            wound_probability=0.65,
+            wound_step=10,
+            scramble_probability=0.75,
+            half_plane_probability=0.05,
+            error_scale=0.01,
+            wound_error_scale=0.03,
+            motion_weight=0.2,
+            learning_rate=2.5e-4,
+            learning_rate_end=5e-6,
+            warmup_steps=50,
+            decay_steps=5200,
+            clip_norm=0.3,
+            gradient_limit=5.0,
+            average_decay=0.998,
+            checkpoint_every=1000,
+            validation_images=16,
+            selection_steps=512,
             rematerialise=True,
         ),
     ),

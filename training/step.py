@@ -15,13 +15,14 @@ from jax import Array
 from nca_viewer.automaton.episodes import masked_start
 from nca_viewer.automaton.rollout import Dynamics, Parameters
 from nca_viewer.automaton.system import visible
-from training.config import TrainConfig
-from training.damage import Wounds, draw_wounds
+from training.config import TOUCH_STEPS, TrainConfig
+from training.damage import Touches, Wounds, draw_touches, draw_wounds
 from training.memory import trainable
 from training.sharding import BatchSharding
 
 _GOLDEN_RATIO = 0.6180339887
 _PLASTIC_RATIO = 0.7548776662
+_EMPTY_BRIGHTNESS = 0.1
 
 
 class Images(NamedTuple):
@@ -126,12 +127,35 @@ def _fresh_episodes(
     drawing = photographs + jax.random.randint(drawing_key, (count,), 0, len(images.drawings))
     is_drawing = kind < config.painted_fraction
     is_blank = ~is_drawing & (kind < config.painted_fraction + config.blank_fraction)
+    is_late = jax.random.bernoulli(
+        jax.random.fold_in(drawing_key, 1), config.late_drawing_probability, (count,)
+    )
+    is_blank |= is_drawing & is_late
     index = jnp.where(is_blank, -1, jnp.where(is_drawing, drawing, index))
     ratio = jax.random.uniform(
         ratio_key, (count,), minval=config.mask_ratio_min, maxval=config.mask_ratio_max
     )
     ratio = jnp.where(is_drawing, 0.0, ratio)
     return masked_start(images.clean(index), mask_key, ratio, dynamics.config), index
+
+
+def _drawn_late(
+    images: Images, key: Array, slots: Array, state: Array, index: Array, config: TrainConfig
+) -> tuple[Array, Array]:
+    """Draw on the empty pages among the states whose slots are for drawings: new states and indices.
+
+    Pages that start afresh in this update, and have empty hidden channels, wait for the next.
+    """
+    count = len(images.photographs)
+    shown = state[..., -images.photographs.shape[-1] :]
+    is_empty = (index == -1) & (jnp.max(shown, axis=(1, 2, 3)) < _EMPTY_BRIGHTNESS)
+    is_old = jnp.any(state != 0, axis=(1, 2, 3))
+    is_drawn = is_empty & is_old & (_spread(slots, _GOLDEN_RATIO) < config.painted_fraction)
+    drawing = count + jax.random.randint(key, index.shape, 0, len(images.drawings))
+    index = jnp.where(is_drawn, drawing, index)
+    ink = images.clean(drawing) > 0
+    painted = jnp.concatenate([state[..., : -ink.shape[-1]], jnp.where(ink, 1.0, shown)], axis=-1)
+    return jnp.where(is_drawn[:, None, None, None], painted, state), index
 
 
 def _spread(slots: Array, ratio: float) -> Array:
@@ -194,16 +218,36 @@ def make_train_step(
         return jnp.mean(scale * jnp.log1p(errors / scale) if scale else errors, axis=0)
 
     def loss_function(
-        parameters: Parameters, state: Array, clean: Array, cell_dropout: Array, wounds: Wounds
+        parameters: Parameters,
+        state: Array,
+        clean: Array,
+        cell_dropout: Array,
+        wounds: Wounds,
+        touches: Touches | None,
     ) -> tuple[Array, tuple[tuple[Array, Array, Array], Array]]:
         run = partial(dynamics.rollout_with, rematerialise=config.rematerialise, history=True)
         early = jnp.zeros((0, *state.shape), state.dtype)
         if config.wound_step:
             state, early = run(cell_dropout[: config.wound_step], parameters, state)
         state = wounds.applied_to(state)
-        final, states = run(cell_dropout[config.wound_step :], parameters, state)
+        if touches is None:
+            final, states = run(cell_dropout[config.wound_step :], parameters, state)
+        else:
+            parts, ends = [], [*TOUCH_STEPS[1:], config.rollout_steps]
+            final = state
+            for number, (first, end) in enumerate(zip(TOUCH_STEPS, ends, strict=True)):
+                final = touches.applied_to(final, number)
+                final, part = run(cell_dropout[first:end], parameters, final)
+                parts.append(part)
+            states = jnp.concatenate(parts)
         errors, is_wounded = picture_errors(states, clean), jnp.any(wounds.region, axis=(1, 2))
         losses = jnp.where(is_wounded, toned(errors, wound_error_scale), toned(errors, config.error_scale))
+        if config.empty_weight:
+            shown = visible(states[-config.loss_steps :], model_config)
+            brightest = jnp.max(shown, axis=(2, 3, 4)) ** 2
+            is_empty = jnp.max(clean, axis=(1, 2, 3)) == 0
+            extra = config.empty_weight * toned(brightest, config.error_scale)
+            losses = losses + jnp.where(is_empty, extra, 0.0)
         if config.wound_step:
             before = toned(picture_errors(early, clean), config.error_scale)
             losses = losses + jnp.where(is_wounded, before, 0.0)
@@ -215,16 +259,22 @@ def make_train_step(
         return loss, ((jnp.mean(errors), motion, overflow), final)
 
     def descent(
-        parameters: Parameters, state: Array, clean: Array, cell_dropout: Array, wounds: Wounds
+        parameters: Parameters,
+        state: Array,
+        clean: Array,
+        cell_dropout: Array,
+        wounds: Wounds,
+        *touches: Touches,
     ) -> tuple[tuple[Parameters, tuple[Array, Array, Array]], Array]:
         """The gradient and the metrics, means over the batch, and the states at the end."""
         gradient, (metrics, final) = jax.grad(loss_function, has_aux=True)(
-            parameters, state, clean, cell_dropout, wounds
+            parameters, state, clean, cell_dropout, wounds, *(touches or (None,))
         )
         return (gradient, metrics), final
 
+    has_touches = bool(config.ruin_probability or config.young_probability)
     if sharding is not None:
-        descent = sharding.divided(descent, batch_axes=(None, 0, 0, 1, 0))
+        descent = sharding.divided(descent, batch_axes=(None, 0, 0, 1, 0) + (0,) * has_touches)
 
     def train_step(train_state: TrainState, images: Images) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(config.seed), train_state.restarts)
@@ -248,11 +298,35 @@ def make_train_step(
             state = state.at[: config.fresh_count].set(fresh)
             index = index.at[: config.fresh_count].set(fresh_index)
 
+        touches: tuple[Touches, ...] = ()
+        if has_touches:
+            is_fresh = jnp.arange(config.batch_size) < config.fresh_count
+            is_whole = ~is_spared & ~jnp.any(wounds.region, axis=(1, 2))
+            is_ruined = is_whole & jax.random.bernoulli(
+                jax.random.fold_in(wound_key, 1), config.ruin_probability, is_whole.shape
+            )
+            is_young = is_fresh & jax.random.bernoulli(
+                jax.random.fold_in(wound_key, 2), config.young_probability, is_fresh.shape
+            )
+            index = jnp.where(is_ruined, -1, index)
+            touches = (
+                draw_touches(
+                    images.clean(index),
+                    is_ruined,
+                    is_young,
+                    jax.random.fold_in(wound_key, 3),
+                    config,
+                    model_config,
+                ),
+            )
+            wounds = Wounds(wounds.region & ~is_ruined[:, None, None], wounds.content)
+        if config.late_drawing_probability:
+            state, index = _drawn_late(images, jax.random.fold_in(fresh_key, 1), slots, state, index, config)
         clean = images.clean(index)
         keys = jax.random.split(rollout_key, config.rollout_steps)
         cell_dropout = dynamics.cell_dropout(keys, state.shape[:-1])
         (gradient, (error, motion, overflow)), final = descent(
-            train_state.parameters, state, clean, cell_dropout, wounds
+            train_state.parameters, state, clean, cell_dropout, wounds, *touches
         )
         if is_trained is not None:
             gradient = jax.tree.map(jnp.multiply, gradient, is_trained)

@@ -214,7 +214,7 @@ def test_bad_options_of_fit_are_one_line(
 
 def test_unknown_recipes_commands_and_options_name_the_known(capsys: pytest.CaptureFixture[str]) -> None:
     assert one_error(capsys, "fit", "--run-dir", "r", "--recipe", "best") == (
-        "Invalid value for '--recipe': 'best' is not one of 'exhibit', 'seed-recipe'."
+        "Invalid value for '--recipe': 'best' is not one of 'exhibit', 'learned', 'seed-recipe'."
     )
     assert one_error(capsys, "fit") == "Missing option '--run-dir'."
     assert "No such command 'fti'" in one_error(capsys, "fti")

@@ -14,8 +14,11 @@ from nca_viewer.automaton.system import AttentionNCA
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import ConfigError
 from training import evaluate as evaluation
-from training import metrics
-from training.evaluate import Figure, Report, Runner, Tracked, evaluate, format_table
+from training import gestures, metrics
+from training import runner as runner_module
+from training.evaluate import evaluate
+from training.figures import Figure, Report, format_table
+from training.runner import Runner, Tracked
 
 NUM_IMAGES = 5
 
@@ -43,6 +46,20 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
         "PAINTED_STEPS": 16,
     }.items():
         monkeypatch.setattr(evaluation, name, value)
+    for name, value in {
+        "SWEPT_STEPS": (8, 16),
+        "SETTLED_STEPS": (8, 16),
+        "YOUNG_STEPS": (8, 16),
+        "YOUNG_FINAL_STEP": 24,
+        "HELD_STEPS": 8,
+        "HELD_FINAL_STEPS": 8,
+        "DRAWN_AGES": (0, 8),
+        "DRAWN_STEPS": (10, 16),
+        "DRAWN_FINAL_STEPS": 8,
+        "DRAWN_HEALING_STEPS": 8,
+        "MASK_STEPS": 8,
+    }.items():
+        monkeypatch.setattr(gestures, name, value)
 
 
 def still_model(config: ModelConfig) -> AttentionNCA:
@@ -59,8 +76,17 @@ def calm_model(small_config: ModelConfig) -> AttentionNCA:
     return model
 
 
-def dark_reader(pictures: np.ndarray) -> np.ndarray:
-    return np.where(pictures.mean(axis=(1, 2, 3)) > 0, 7, 0)
+class DarkReader:
+    """Reads a seven wherever there is ink, and is sure of it."""
+
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        return np.where(pictures.mean(axis=(1, 2, 3)) > 0, 7, 0)
+
+    def sure(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self(pictures), np.ones(len(pictures))
+
+
+dark_reader = DarkReader()
 
 
 def test_every_scenario_is_measured_and_counts_are_honest(
@@ -178,10 +204,12 @@ def test_automata_at_rest_are_spared_the_steps_and_nothing_else_changes(
     tracked = runner.advance(start, key, 64)
     dynamics, parameters = Dynamics.of(model)
     state = start.state
-    for chunk in range(64 // evaluation.CHUNK_STEPS):
+    for chunk in range(64 // runner_module.CHUNK_STEPS):
         keys = jax.random.split(jax.random.fold_in(key, chunk), NUM_IMAGES)
         state = jax.vmap(
-            lambda one, key: dynamics.rollout(parameters, one, jax.random.split(key, evaluation.CHUNK_STEPS))
+            lambda one, key: dynamics.rollout(
+                parameters, one, jax.random.split(key, runner_module.CHUNK_STEPS)
+            )
         )(state, keys)
     assert np.asarray(model.is_at_rest(state)).any()
     np.testing.assert_allclose(tracked.state, state, atol=1e-5)

@@ -15,7 +15,7 @@ from nca_viewer.automaton.system import AttentionNCA
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import ConfigError
 from training.config import RECIPES, TrainConfig, recipe
-from training.damage import draw_wounds, half_plane
+from training.damage import draw_touches, draw_wounds, half_plane
 from training.step import Images, initial_state, learning_rate_schedule, make_train_step
 
 MODEL = ModelConfig(
@@ -339,3 +339,61 @@ def test_unknown_names_list_the_known_ones() -> None:
         train = recipe(name).train
         assert train.recipe == name
         assert TrainConfig.from_dict(train.to_dict()) == train
+
+
+def test_ruined_pages_lose_every_cell_and_young_digits_a_disc_later(images: Images) -> None:
+    config = dataclasses.replace(TRAIN, rollout_steps=28, half_plane_probability=0.0)
+    is_ruined = jnp.arange(40) < 30
+    is_young = jnp.arange(40) >= 35
+    clean = images.clean(jnp.arange(40) % 11)
+    touches = draw_touches(clean, is_ruined, is_young, jax.random.key(1), config, MODEL)
+    regions = np.asarray(touches.regions)
+    assert regions[:30].any(axis=1).all()
+    assert not regions[30:35].any()
+    assert not regions[35:, 0].any()
+    assert np.all(regions[35:].any(axis=(2, 3)).sum(axis=1) == 1)
+    # At once: all of it at first. In bands: a part each time.
+    at_once = regions[:30, 0].all(axis=(1, 2))
+    assert 0 < at_once.sum() < 30
+    assert np.all(regions[:30][~at_once].any(axis=(2, 3)))
+    content = np.abs(np.asarray(touches.content[:30])).max(axis=(1, 2, 3))
+    assert np.all(content[at_once] > 0)
+    assert 0 < np.sum(content == 0) < 30
+    state = touches.applied_to(jnp.full((40, *MODEL.state_shape), 9.0), 1)
+    np.testing.assert_array_equal(np.asarray(state != 9.0).any(axis=-1), regions[:, 1])
+
+
+def test_a_ruined_page_is_to_be_empty(automaton, images: Images) -> None:
+    dynamics, _ = automaton
+    config = dataclasses.replace(TRAIN, rollout_steps=28, fresh_count=0, ruin_probability=1.0)
+    before = start(automaton, images, config)
+    assert np.all(np.asarray(before.pool_index) >= 0)
+    after, metrics = make_train_step(dynamics, config)(before, images)
+    index = np.asarray(after.pool_index)
+    assert 1 <= np.sum(index == -1) <= 3
+    error = np.mean(np.asarray(after.pool_state)[index == -1, ..., -1] ** 2)
+    assert float(metrics.loss) == pytest.approx(error, rel=0.5)
+
+
+def test_drawings_appear_on_pages_that_were_empty_at_first(automaton, images: Images) -> None:
+    dynamics, _ = automaton
+    config = dataclasses.replace(
+        TRAIN, batch_size=7, fresh_count=0, painted_fraction=1.0, late_drawing_probability=1.0
+    )
+    before = start(automaton, images, config)
+    assert np.all(np.asarray(before.pool_index) == -1)
+    lived = before.pool_state.at[:4, ..., 0].set(0.25)
+    after, _ = make_train_step(dynamics, config)(before._replace(pool_state=lived), images)
+    index, shown = np.asarray(after.pool_index), np.asarray(after.pool_state)[..., -1]
+    assert np.all(index[4:] == -1)
+    drawn = index[:4] >= len(images.photographs)
+    assert drawn.any()
+    assert np.all(shown[:4][drawn] == 1.0)
+    assert np.all(np.asarray(after.pool_state)[:4, ..., 0] == 0.25)
+
+
+def test_touches_need_long_rollouts_without_another_wound_amid() -> None:
+    with pytest.raises(ConfigError, match="rollout_steps = 8 is too short for ruined or young automata"):
+        TrainConfig(rollout_steps=8, ruin_probability=0.1)
+    with pytest.raises(ConfigError, match="wound_step = 4 must be 0"):
+        TrainConfig(rollout_steps=32, wound_step=4, young_probability=0.1)
