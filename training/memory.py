@@ -25,10 +25,6 @@ until it is sound too. So a wound closes from both ends of every diagonal, some 
 clock is slow at first and then ever faster: cells deep inside are still far from sound when their turn
 comes. Cells deeper inside than the memory reaches are left to what restores pictures.
 
-**Whom not to believe.** A neighbour is believed only if it is about as sound as the cell itself, in
-proportion, so also while all are still far from sound: what was wounded while the picture formed is
-remembered by its neighbours as it was, and comes back once they are sound.
-
 **How a layer of ReLUs selects.** A pair of units, relu(d + g) - relu(-d + g), gives 2 d where the gate g is
 at least |d|, d where it is 0, and 0 where it is at most -|d|. The gates are sums of flags and memories whose
 weights leave a margin for every combination that occurs.
@@ -76,15 +72,6 @@ _RESET_GAIN = 50.0
 """What a disagreement of two flags takes off all of them; they stop at -1, where they agree."""
 _REVIVAL_GAIN = 0.5
 """Part of the way back from below 0 that a flag makes in a mean step: a kept one makes all of it."""
-_CHAIN_CONSTANT, _CHAIN_THEIRS, _CHAIN_OWN, _CHAIN_OTHERS = 0.8, 48.0, -30.0, -9.0
-"""What opens and closes the chains: a memory is taken over while the neighbour is more than four fifths as
-sound as this cell, less 0.017. So a cell that is wounded while a picture forms is not taken for a fresh one:
-its neighbours keep what they knew of it, until they are sound and can give it back. With a smaller constant
-the picture of the first steps is kept too, which does harm; with a larger one, less of that of step 32."""
-_CHAIN_KNOWN = 0.2
-"""What the neighbour's memory of this cell adds: next to nothing, but for the mistrust of a missing one."""
-_MISTRUST = 1000.0
-"""What a missing neighbour takes off the knowledge that is seen in its place."""
 _SILENCE = 15.0
 """What a sound cell takes off every unit that restores pictures. With 6, cells that had been given back what
 they were went on to be restored, and paper became ink."""
@@ -121,7 +108,7 @@ class _Side(NamedTuple):
         chain: Where in the perception the differences to what it offers of `theirs` lie.
         recovery: The same for `ours` without the last, and for the brightness.
         soundness: Where in the perception it is told how much sounder than this cell it is.
-        knowledge: Where in the perception its memory of this cell lies; far below 0 where it is missing.
+        knowledge: Where in the perception its memory of this cell lies.
         missing: Where in the value of the head that looks at the cell itself it is told that there is none.
     """
 
@@ -354,9 +341,9 @@ def _write_perception(layers: _Layers) -> None:
         out[_SELF, _BRIGHTNESS, side.recovery[-1]] = -1.0
         out[side.head, _FLAGS, side.soundness] = 1.0 / FLAG_CHANNELS
         out[_SELF, _FLAGS, side.soundness] = -1.0 / FLAG_CHANNELS
+        # What is seen in place of a neighbour that is missing is not trusted.
+        out[_SELF, side.missing, side.soundness] = -1.0
         out[side.head, side.ours[0], side.knowledge] = 1.0
-        # What is seen in place of a neighbour that is missing is not trusted, but its soundness counts.
-        out[_SELF, side.missing, side.knowledge] = -_MISTRUST
     out[_SELF, _FLAGS, _OWN_SOUNDNESS] = 1.0 / FLAG_CHANNELS
     for number in range(FLAG_CHANNELS - 1):
         out[_SELF, _FLAGS[number], _DISAGREEMENT[number]] = 1.0
@@ -418,14 +405,7 @@ def _write_exchange(layers: _Layers, side: _Side, other: _Side, units: Iterator[
 
     # Open between sound cells, and between fresh ones; closed towards a wounded neighbour.
     for unit in pairs(side.chain, side.theirs):
-        gate(
-            unit,
-            _CHAIN_CONSTANT,
-            theirs=_CHAIN_THEIRS,
-            own=_CHAIN_OWN,
-            others=_CHAIN_OTHERS,
-            known=_CHAIN_KNOWN,
-        )
+        gate(unit, 0.5, theirs=8.0, own=-5.0, others=-1.5)
     # Open where the neighbour is sound, this cell is not, and the neighbour knows it.
     for unit in pairs(side.recovery, (*side.ours[:-1], _VISIBLE)):
         gate(unit, -3154.5, theirs=3150.0, own=-150.0, known=150.0)

@@ -95,7 +95,7 @@ def test_a_picture_that_nothing_happened_to_stays_up_to_its_borders(
     state = masked_start(clean, jax.random.key(0), 0.0, config)
     keys = jax.random.split(jax.random.key(1), 2 * STEPS)
     finished = jax.jit(dynamics.rollout)(with_memory(dynamics, parameters), state, keys)
-    np.testing.assert_allclose(visible(finished, config), clean, atol=0.05)
+    np.testing.assert_allclose(visible(finished, config), clean, atol=0.01)
 
 
 def test_what_is_finished_rests(run, finished: jax.Array) -> None:
@@ -121,18 +121,6 @@ def test_wounds_heal_again_and_again(run, finished: jax.Array, clean: np.ndarray
         state = run(edits.erase(state, disc(4, ROW + wound % 3 - 1, COLUMN - wound % 2)), 10 + wound)
     wounded = mean_squared_error(picture(edits.erase(finished, disc(4))), clean).mean()
     assert mean_squared_error(picture(state), clean).mean() < 0.15 * wounded
-
-
-def test_what_is_taken_from_a_picture_that_still_forms_comes_back(run, clean: np.ndarray) -> None:
-    formed = run(masked_start(jnp.asarray(clean), jax.random.key(0), 0.0, CONFIG), 1, 48)
-    wounded = edits.erase(formed, disc(3))
-    states = (formed, wounded, run(wounded, 5, 2 * STEPS))
-    assert healed_fraction(*(mean_squared_error(picture(state), clean) for state in states)) > 0.8
-
-
-def test_every_cell_becomes_sound_up_to_the_corners(finished: jax.Array) -> None:
-    flags = np.asarray(finished)[..., 2 * REACH_CELLS : 2 * REACH_CELLS + 3]
-    np.testing.assert_array_equal(flags, 1.0)
 
 
 def test_what_is_painted_later_is_remembered_too(run, finished: jax.Array) -> None:
