@@ -51,17 +51,17 @@ def test_an_exhibit_from_its_start_to_the_operator_s_quit(display, open_exhibit,
     viewer = open_exhibit(display, "--ckpt", small_checkpoint, "--operator-exit", "menu", "--no-pixel-shift")
     viewer.wait_for_window()
     assert (viewer.screen()[[0, -1]][:, [0, -1]] > 0).all()
-    wait_for_tool(viewer, Tool.PAINT, boxes["draw"])
+    wait_for_tool(viewer, Tool.ERASE, boxes["erase"])
     assert "operator-exit is menu" in (tmp_path / "log" / "nca-viewer.log").read_text()
 
-    viewer.xdotool("mousemove", *places["erase"], "click", "1")
-    wait_for_tool(viewer, Tool.ERASE, boxes["erase"])
+    viewer.xdotool("mousemove", *places["draw"], "click", "1")
+    wait_for_tool(viewer, Tool.PAINT, boxes["draw"])
 
     for name in ("ctrl+q", "alt+F4", "F11", "Escape", "ctrl+o", "Tab"):
         viewer.key(name)
     time.sleep(0.5)
     assert viewer.process.poll() is None
-    wait_for_tool(viewer, Tool.ERASE, boxes["erase"])
+    wait_for_tool(viewer, Tool.PAINT, boxes["draw"])
 
     for name in ("ctrl", "shift", "q"):
         viewer.xdotool("keydown", name)
