@@ -16,7 +16,7 @@ from nca_viewer.whole_files import free_path, output_file
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_USUAL_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pdf")
+_USUAL_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pdf", ".png", ".ppm", ".tif", ".tiff", ".webp")
 GIF_SUFFIXES = (".gif",)
 MAX_GIF_SIDE_PIXELS = 65_535
 MAX_GIF_DELAY_HUNDREDTHS = 65_535

@@ -62,7 +62,7 @@ names = sorted(
 )
 assert len(names) > 90
 first = ["nca_viewer.backend", "nca_viewer.cli", "nca_viewer.launch", "nca_viewer.loading", "training.cli"]
-first += ["nca_viewer.kiosk.operation.doctor", "training.hosts", "training.output", "training.apart"]
+first += ["nca_viewer.kiosk.operation.doctor", "training.processes", "training.output"]
 for name in first:
     importlib.import_module(name)
     assert "cax" not in sys.modules, f"{name} imports cax"
