@@ -120,8 +120,8 @@ def place_ink(ink: Levels, height: int, width: int) -> Levels:
     scale = min(box[0] / ink.shape[0], box[1] / ink.shape[1])
     if scale != 1:
         cells = _scaled(ink, scale, box)
-    if 0 < cells.max() < 0.95:
-        cells = cells / cells.max()
+    if 0 < (highest := np.max(cells)) < 0.95:
+        cells = cells / highest
     mass = cells.sum()
     centre = (
         cells.sum(axis=1) @ np.arange(len(cells)) / mass,
@@ -166,12 +166,12 @@ def _flat_paper(values: Levels) -> float | None:
     """The level of paper that is the same everywhere, as in what was drawn on a computer."""
     bins = np.rint(values * 255).clip(0, 255).astype(np.int64)
     shares = np.convolve(np.bincount(bins.ravel(), minlength=256) / values.size, np.ones(3), "same")
-    level = int(shares.argmax())
+    level = int(np.argmax(shares))
     beside = sum(shares[other] for other in (level - 3, level + 3) if 0 <= other < 256)
     if shares[level] < 0.4 or beside > 0.1:
         return None  # No level stands out, or it has noise.
     border = np.concatenate([bins[0], bins[-1], bins[:, 0], bins[:, -1]])
-    at_border = int(np.bincount(border, minlength=256).argmax())
+    at_border = int(np.argmax(np.bincount(border, minlength=256)))
     cover = float(np.mean(np.abs(border - at_border) <= 1))
     # A large dark shape on light paper; a dark border of light paper may be the scanner's.
     if (at_border > level + 10 and cover > 0.8) or (shares[at_border] >= 0.3 and cover > 0.5):
@@ -207,7 +207,7 @@ def _rim(residual: Levels) -> NDArray[np.bool_]:
     for side in (residual > 0.35 * largest, residual < -0.35 * largest):
         patches = _patches(side)
         for edge in (patches[0], patches[-1], patches[:, 0], patches[:, -1]):
-            number = int(np.bincount(edge, weights=edge > 0).argmax())
+            number = int(np.argmax(np.bincount(edge, weights=edge > 0)))
             covers.append((float(np.mean(edge == number)) if number else 0.0, patches == number))
     is_askew = sum(cover >= _SIDE_COVER for cover, _ in covers) >= 3
     for cover, patch in covers:
@@ -263,7 +263,7 @@ def _without_specks(ink: Levels) -> NDArray[np.bool_]:
     patches = _patches(blocks.max(axis=(1, 3)) > 0)
     masses = np.bincount(patches.ravel(), weights=blocks.sum(axis=(1, 3)).ravel())
     masses[0] = 0
-    kept = (masses >= _SPECK_PART * masses.max())[patches] & (patches > 0)
+    kept = (masses >= _SPECK_PART * np.max(masses))[patches] & (patches > 0)
     return kept.repeat(factor, 0).repeat(factor, 1)[: ink.shape[0], : ink.shape[1]]
 
 

@@ -372,13 +372,18 @@ def _webp_without_metadata(content: bytes) -> bytes:
 # ---- deciding ----
 
 
+def _highest(picture: Picture) -> float:
+    values: NDArray[np.float64] = np.asarray(picture.values, np.float64)
+    return float(np.max(values))
+
+
 def _white(pictures: Sequence[Picture], usual: Sequence[float]) -> float:
-    highest = max((float(np.max(picture.values)) for picture in pictures), default=0.0)
+    highest = max((_highest(picture) for picture in pictures), default=0.0)
     return next((limit for limit in usual if highest <= limit), highest)
 
 
 def _white_of_sixteen_bits(pictures: Sequence[Picture]) -> float:
-    highest = max((float(np.max(picture.values)) for picture in pictures), default=0.0)
+    highest = max((_highest(picture) for picture in pictures), default=0.0)
     fewer_bits = (2.0**bits - 1 for bits in (10, 12, 14))
     return next((white for white in fewer_bits if white / 2 < highest <= white), _SIXTEEN_BITS)
 

@@ -106,7 +106,7 @@ def fit_start_image(picture: Picture, config: ModelConfig, *, as_is: bool = Fals
             notes.append(f"{'dark ink inverted, ' if is_dark else ''}cropped and centred")
     else:
         image = _fitted_whole(levels(picture, decision), config)
-    if image.min() == image.max():
+    if np.min(image) == np.max(image):
         notes.append("blank, nothing stands out from its paper")
     if picture.is_animated:
         notes.append("first frame only")

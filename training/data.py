@@ -782,8 +782,9 @@ def _require_one_size(folder: Path, pictures: Sequence[tuple[Path, Picture]]) ->
 def _require_content(folder: Path, split: str, images: NDArray[np.uint8]) -> None:
     """Check that there is something to learn, and tell of images that are blank."""
     darkest, lightest = images.min(axis=(1, 2, 3)), images.max(axis=(1, 2, 3))
-    if int(lightest.max()) - int(darkest.min()) <= _LEAST_CONTRAST:
-        value = "black" if lightest.max() <= _LEAST_CONTRAST else f"one grey, {lightest.max()} of 255"
+    highest = int(np.max(lightest))
+    if highest - int(np.min(darkest)) <= _LEAST_CONTRAST:
+        value = "black" if highest <= _LEAST_CONTRAST else f"one grey, {highest} of 255"
         raise DatasetError(
             f"the {split} images of {folder} are nothing but {value}; there is nothing to learn, give others"
         )

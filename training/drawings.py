@@ -63,7 +63,7 @@ def figure_strokes(
     joined = np.concatenate(parts)
     low, high = joined.min(axis=0), joined.max(axis=0)
     cell = min(config.height, config.width) / 28
-    scale = _BOX_CELLS * cell * generator.uniform(0.75, 1.0) / (high - low).max()
+    scale = _BOX_CELLS * cell * generator.uniform(0.75, 1.0) / np.max(high - low)
     middle = (np.array([config.height, config.width]) - 1) / 2 + cell * generator.uniform(-2.0, 2.0, 2)
     return [(part - (low + high) / 2) * scale + middle for part in parts]
 

@@ -151,7 +151,7 @@ def drawing(
     counts = [max(1, int(num_steps * length / sum(lengths))) for length in lengths]
     regions = []
     for stroke, count in zip(strokes, counts, strict=True):
-        along = np.r_[0.0, np.linalg.norm(np.diff(stroke, axis=0), axis=1).cumsum()]
+        along = np.r_[0.0, np.cumsum(np.linalg.norm(np.diff(stroke, axis=0), axis=1))]
         at = np.linspace(0.0, along[-1], count)
         points = np.stack([np.interp(at, along, stroke[:, axis]) for axis in (0, 1)], axis=-1)
         regions.append(_touched(list(points), radius_cells, config))

@@ -296,7 +296,7 @@ class PygameWindow:
         """
         try:
             shown, drawn = pygame.display.get_surface(), self.surface
-            if drawn is not shown:
+            if shown is not None and drawn is not shown:
                 shown.blit(drawn, (0, 0))
             pygame.display.flip()
         except pygame.error as error:
