@@ -1,7 +1,8 @@
 """How the programs end when they are told to: by Ctrl+C, SIGTERM or a hang-up.
 
-Such a signal raises KeyboardInterrupt in the main thread. That alone is not enough: a library may swallow the
-exception in a callback, and while something is being compiled nothing is raised at all. So a second thread
+Such a signal raises KeyboardInterrupt in the main thread, but not while modules are imported: nothing is to be
+saved there, compiled ones would crash, and the program ends at once. An exception alone is not enough: a library
+may swallow it in a callback, and while something is being compiled nothing is raised at all. So a second thread
 hears of every signal as well; where the program has not ended by itself `PATIENCE_SECONDS` later, the thread
 ends it. What ends so has the exit code 128 + the signal's number, as shells have it, even if the work was
 just done: interrupted is never success.
@@ -17,8 +18,8 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any, NoReturn
 
 from nca_viewer.environment import prepare
@@ -86,6 +87,7 @@ class Ending:
     def __init__(self) -> None:
         """Not told yet."""
         self._told: int | None = None
+        self._may_end_now = threading.Event()
         self._deferral: _Deferral | None = None
         self._alarm: socket.socket | None = None
         self.begin("")
@@ -109,6 +111,7 @@ class Ending:
         self._program = program
         self._saying = threading.Lock()
         self.is_abrupt = False
+        self._may_end_now.clear()
         self.last_words: Callable[[], str] = _interrupted
         if self._alarm is None:
             self._told = None
@@ -167,8 +170,12 @@ class Ending:
 
     # ---- In the main thread, between two instructions ----
 
-    def _interrupt(self, number: int, frame: object) -> NoReturn:
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self._told = self._told or number
+        if _is_importing(frame):
+            # Compiled modules do not bear an exception while they are imported: they crash.
+            self._may_end_now.set()
+            return
         raise KeyboardInterrupt
 
     def _put_off(self, number: int, frame: object) -> None:
@@ -189,7 +196,7 @@ class Ending:
                 self._told = self._told or number
             if self._is_waited_for(1):
                 continue
-            time.sleep(PATIENCE_SECONDS)
+            self._may_end_now.wait(PATIENCE_SECONDS)
             if not self._is_waited_for(0):
                 self._end_now()
 
@@ -206,6 +213,15 @@ class Ending:
         saying.start()
         saying.join(_WORDS_SECONDS)
         os._exit(self.exit_code)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported in a frame, or in one that has called it."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _interrupted() -> str:

@@ -165,3 +165,24 @@ def test_an_abrupt_end_leaves_out_what_libraries_do_at_the_end():
     """
     assert told(body) == (3, "said\n", "")
     assert told(body.replace("is_abrupt = True", "is_abrupt = False"))[1] == "said\nwaited for the others\n"
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_a_module_that_is_being_imported_is_not_broken_into(name: str, tmp_path: Path):
+    (tmp_path / "slow_to_import.py").write_text(
+        "import os, time\n"
+        "os.write(1, b'ready\\n')\n"
+        "try:\n"
+        "    while True:\n"
+        "        time.sleep(0.01)\n"
+        "except BaseException as error:\n"
+        "    os.write(1, repr(error).encode())\n"
+    )
+    body = """
+    def command():
+        sys.path.insert(0, os.getcwd())
+        import slow_to_import
+    """
+    code, output, errors = told(body, name, directory=tmp_path)
+    assert (code, output) == (128 + getattr(signal, name), "")
+    assert errors == "program: interrupted\n"
