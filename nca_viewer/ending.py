@@ -1,11 +1,11 @@
 """How the programs end when they are told to: by Ctrl+C, SIGTERM or a hang-up.
 
-Such a signal raises KeyboardInterrupt in the main thread, but not while modules are imported: nothing is to be
-saved there, compiled ones would crash, and the program ends at once. An exception alone is not enough: a library
-may swallow it in a callback, and while something is being compiled nothing is raised at all. So a second thread
-hears of every signal as well; where the program has not ended by itself `PATIENCE_SECONDS` later, the thread
-ends it. What ends so has the exit code 128 + the signal's number, as shells have it, even if the work was
-just done: interrupted is never success.
+Such a signal raises KeyboardInterrupt in the main thread, but not while modules are imported: nothing is to
+be saved there, compiled ones would crash, and the program ends at once. An exception alone is not enough: a
+library may swallow it in a callback, and while something is being compiled nothing is raised at all. So a
+second thread hears of every signal as well; where the program has not ended by itself `PATIENCE_SECONDS`
+later, the thread ends it. What ends so has the exit code 128 + the signal's number, as shells have it, even
+if the work was just done: interrupted is never success.
 
 Work that must be brought to a good end first is put into `Ending.deferred`.
 """
