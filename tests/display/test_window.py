@@ -117,9 +117,12 @@ def test_an_exhibit_s_cursor_is_empty_but_visible(monkeypatch):
     monkeypatch.setattr(pygame.mouse, "set_cursor", lambda *cursor: cursors.append(cursor))
     monkeypatch.setattr(pygame.mouse, "set_visible", lambda visible: pytest.fail("this displaces touches"))
     window = PygameWindow("a test", (200, 100), is_exhibit=True)
+    window.events()  # Some SDLs report the focus at once.
+    before = len(cursors)
+    assert before >= 1
     pygame.event.post(Event(pygame.WINDOWENTER))
     window.events()
-    assert len(cursors) == 2
+    assert len(cursors) == before + 1
     assert all(set(cursor[2]) == set(cursor[3]) == {0} for cursor in cursors)
     window.close()
 

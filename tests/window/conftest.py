@@ -45,6 +45,7 @@ def virtual_display(folder):
     server = subprocess.Popen(
         [
             "Xvfb",
+            "-noreset",  # Where the last window has closed, it would be away for a moment.
             "-displayfd",
             str(writing),
             "-screen",
