@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nca_viewer.display.frame import Brush
-from nca_viewer.display.geometry import Geometry
+from nca_viewer.display.geometry import MARGIN_PIXELS, Geometry
 from nca_viewer.display.hud import Hud, Message
 from nca_viewer.interaction.actions import Action
 from nca_viewer.interaction.controls import Controls
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 Size = tuple[int, int]
 """(width, height) in pixels, or (height, width) in cells."""
-
-_MARGIN_PIXELS = 4
 
 
 class Face(Protocol):
@@ -116,7 +114,7 @@ class DesktopFace:
         """
         self._input = source
         self._hud = hud
-        self._margin_pixels = _MARGIN_PIXELS if has_margin else 0
+        self._margin_pixels = MARGIN_PIXELS if has_margin else 0
         self._is_still = is_still
         self._message: Message | None = None
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from nca_viewer.interaction.actions import Cell
 
-_MARGIN_PIXELS = 4
+MARGIN_PIXELS = 4
+"""Kept free around the grid where there is room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Geometry:
         grid_size: tuple[int, int],
         *,
         bar_visible: bool,
-        margin_pixels: int = _MARGIN_PIXELS,
+        margin_pixels: int = MARGIN_PIXELS,
     ) -> Geometry:
         """Make the cells as large as they fit.
 
