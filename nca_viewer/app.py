@@ -16,7 +16,6 @@ from nca_viewer.display.frame import Frame
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.hud import Message, Status
 from nca_viewer.display.transitions import Transitions
-from nca_viewer.display.views import view_number
 from nca_viewer.display.window import WakingWindow
 from nca_viewer.errors import DEBUG_VARIABLE, BackendError, RestartNeededError, UserError
 from nca_viewer.frame_pipeline import FramePipeline
@@ -37,7 +36,7 @@ from nca_viewer.interaction.actions import (
     ToggleHelp,
     Tool,
 )
-from nca_viewer.interaction.controls import SPEEDS, Controls, update
+from nca_viewer.interaction.controls import SLOW_MOTION, SPEEDS, Controls, update
 from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.pen_stroke import PenStroke
 from nca_viewer.interaction.strokes import stroke_region
@@ -46,6 +45,7 @@ from nca_viewer.pacing import VISIBLE_TEMPO, Beat, RateMeter
 from nca_viewer.ruin import Page, follow_page
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.viewer_config import ViewerConfig
+from nca_viewer.views import VIEW_NAMES
 from nca_viewer.whole_files import free_path
 
 if TYPE_CHECKING:
@@ -238,6 +238,7 @@ class App:
                 steps_per_frame=self._steps_per_frame(simulation.step) if self._is_running else 0.0,
                 elapsed_seconds=self._elapsed_seconds,
                 frame_seconds=self._beat.frame_seconds,
+                is_explained=self.face.wants_explanation(self.controls),
             )
             seen = pipeline.collect()
         except BackendError as problem:
@@ -295,7 +296,7 @@ class App:
 
     def _steps_per_frame(self, step: int) -> float:
         """How fast time passes for the automaton, so many steps from its start, while it passes."""
-        speed = float(self.controls.speed)
+        speed = float(self.controls.speed * (SLOW_MOTION if self.controls.slow_motion else 1))
         if not self.controls.has_tempo:
             return speed
         hand_step = 0 if self._page is None else min(self._page.hand_step, step)
@@ -329,7 +330,7 @@ class App:
             case Screenshot():
                 self._wants_screenshot = True
             case _:
-                self.face.act(action)
+                self.face.act(action, session, self.window.now_seconds())
 
     def _finish_stroke(self, simulation: Simulation) -> None:
         self._pen.finish(self._edit(simulation))
@@ -355,7 +356,7 @@ class App:
             return  # What blew up is not shown; the picture before it stays.
         self.snapshot = snapshot
         if self._on_snapshot is not None:
-            self._on_snapshot(snapshot, view_number(self.controls.view).image(snapshot))
+            self._on_snapshot(snapshot, snapshot.image)
 
     def _geometry(self, simulation: Simulation) -> Geometry:
         config = simulation.config
@@ -365,22 +366,26 @@ class App:
 
     def _draw(self, session: Session, snapshot: Snapshot, now_seconds: float) -> None:
         controls, touched = self.controls, self._pen.touched
-        view = view_number(controls.view)
         self._healing = follow_healing(
             self._healing, snapshot, is_touched=touched is not None, now_seconds=now_seconds
         )
         self._page = follow_page(self._page, snapshot, is_touched=touched is not None)
+        tool = self._input.brush_tool(controls.tool)
+        self.face.see(snapshot, self._healing, touched=touched, tool=tool, now_seconds=now_seconds)
         geometry = self._geometry(session.simulation)
-        image = self._transitions.show(
-            view.image(snapshot),
-            episode=snapshot.episode,
-            step=snapshot.step,
-            view=controls.view,
-            now_seconds=now_seconds,
-            geometry=geometry,
-            touched=touched,
-            fraction=self._pipeline.fraction if self.window.has_real_time else 1.0,
-        )
+        image = self.face.image(snapshot, controls)
+        is_aligned = image.shape == snapshot.image.shape
+        if is_aligned:
+            image = self._transitions.show(
+                image,
+                episode=snapshot.episode,
+                step=snapshot.step,
+                view=controls.view,
+                now_seconds=now_seconds,
+                geometry=geometry,
+                touched=touched,
+                fraction=self._pipeline.fraction if self.window.has_real_time else 1.0,
+            )
         status = Status(
             paused=controls.paused,
             step=snapshot.step,
@@ -389,9 +394,9 @@ class App:
             speed=controls.speed,
             has_tempo=controls.has_tempo,
             is_limited=self._pipeline.is_limited and not controls.paused,
-            tool=self._input.brush_tool(controls.tool),
+            tool=tool,
             brush_radius_cells=controls.brush_radius_cells,
-            view=view.name,
+            view=VIEW_NAMES[controls.view],
             healing=self._healing,
             message=self.face.message(now_seconds),
             is_ruined=self._page.is_ruined,
@@ -401,10 +406,9 @@ class App:
             self.window.surface,
             image,
             geometry,
-            status,
-            brushes=self.face.brushes(geometry, controls),
-            grid_visible=controls.grid_visible,
-            help_footer=help_footer if controls.help_visible else None,
+            self.face.fill(status),
+            brushes=self.face.brushes(geometry, controls) if is_aligned else (),
+            grid_visible=controls.grid_visible and is_aligned,
         )
         self.face.draw_over(
             self.window.surface,
@@ -412,7 +416,10 @@ class App:
             controls,
             self._lines(session, status),
             is_ruined=status.is_ruined,
+            now_seconds=now_seconds,
         )
+        if controls.help_visible:
+            self._frame.hud.draw_help(self.window.surface, geometry, help_footer)
 
     def _lines(self, session: Session, status: Status) -> list[tuple[str, bool]]:
         """What there is to tell of the program, and which of it is a fault."""
@@ -431,7 +438,7 @@ class App:
         try:
             capture.require_folder(self._folder)
             path = free_path(self._folder, stem, ".png")
-            image = view_number(self.controls.view).image(self.snapshot)
+            image = self.face.image(self.snapshot, self.controls)
             capture.write_png(path, capture.enlarge(image, self._geometry(simulation).cell_pixels))
         except UserError as error:
             self.face.complain(str(error), self.window.now_seconds())

@@ -110,6 +110,7 @@ class FramePipeline:
         steps_per_frame: float,
         elapsed_seconds: float,
         frame_seconds: float,
+        is_explained: bool = False,
     ) -> None:
         """Ask for this frame's snapshot, and have the next frame's steps begun; once until it is collected.
 
@@ -119,13 +120,14 @@ class FramePipeline:
             steps_per_frame: The speed; 0 while the automaton does not run.
             elapsed_seconds: Time since the frame before.
             frame_seconds: How long a frame should take.
+            is_explained: Whether the snapshot should come with its explanation.
 
         Raises:
             BackendError: the device failed.
         """
         if self._request is not None:
             return
-        pending = simulation.request_snapshot()
+        pending = simulation.request_snapshot(explained=is_explained)
         under_way, dispatched = self._steps_under_way, self._dispatched_seconds
         self.step_rate.count(began_seconds, under_way + max(0, simulation.step - self._step_before))
         self._steps_under_way, self.fraction = 0, 1.0

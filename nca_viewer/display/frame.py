@@ -9,7 +9,8 @@ import numpy as np
 import pygame
 
 from nca_viewer.display.geometry import Geometry
-from nca_viewer.display.hud import BACKGROUND, FRAME, TOOL_COLOURS, Hud, Status
+from nca_viewer.display.hud import Hud, Status
+from nca_viewer.display.palette import BACKGROUND, FRAME, TOOL_COLOURS
 from nca_viewer.interaction.actions import Cell, Tool
 from nca_viewer.interaction.strokes import disc_region
 
@@ -43,20 +44,19 @@ class Frame:
         *,
         brushes: Sequence[Brush] = (),
         grid_visible: bool = False,
-        help_footer: str | None = None,
     ) -> None:
         """Draw all of it.
 
         Args:
             surface: The window's.
-            image: uint8[H, W, 3], one pixel per cell.
+            image: uint8[H, W, 3], one pixel per cell; of another size it is fitted in where the grid would be.
             geometry: Where the grid is.
             status: For the status bar.
             brushes: Their outlines are drawn: exactly the cells they would touch.
             grid_visible: Draws lines between the cells, where there is room for them.
-            help_footer: Draws the help, with this last line.
         """
         surface.fill(BACKGROUND)
+        geometry_of_bar, geometry = geometry, geometry.of_image(image.shape[0], image.shape[1])
         left, top, width, height = geometry.grid_rectangle
         surface.fill(FRAME, (left - 1, top - 1, width + 2, height + 2))
         self._draw_cells(surface, image, geometry)
@@ -67,9 +67,7 @@ class Frame:
                 surface.fill(_GRID_LINE, (left + column * geometry.cell_pixels, top, 1, height))
         for brush in brushes:
             _draw_brush(surface, geometry, brush)
-        self.hud.draw_bar(surface, geometry, status)
-        if help_footer is not None:
-            self.hud.draw_help(surface, geometry, help_footer)
+        self.hud.draw_bar(surface, geometry_of_bar, status)
 
     def _draw_cells(self, surface: pygame.Surface, image: np.ndarray, geometry: Geometry) -> None:
         size = (image.shape[1], image.shape[0])

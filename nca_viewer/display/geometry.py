@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +12,27 @@ from nca_viewer.interaction.actions import Cell
 MARGIN_PIXELS = 4
 """Kept free around the grid where there is room."""
 
+Rectangle = tuple[int, int, int, int]
+"""(left, top, width, height) in pixels."""
+
+_SMALLEST_WINDOW_WITH_BUTTONS_PIXELS = 300
+_ROW_TEXT_HEIGHTS = 52
+"""A row of all buttons is so many times as wide as the status bar's letters are high."""
+
+_PANEL_PART = 0.38
+_SMALLEST_PANEL_TEXT_HEIGHTS = 20
+
+
+def _panel_width(window_width: int, text_height: int) -> int:
+    """A good third of the window, but wide enough for its words, and never more than half."""
+    wanted = max(round(_PANEL_PART * window_width), _SMALLEST_PANEL_TEXT_HEIGHTS * text_height)
+    return min(wanted, window_width // 2)
+
+
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """A grid of square cells, centred above a status bar.
+    """A grid of square cells, centred above a status bar and beside a panel.
 
     Every cell has the same whole number of pixels, so that its edges are hard and its size even. A window
     too small for the grid shows one pixel per cell, cut off.
@@ -29,6 +47,9 @@ class Geometry:
         top: Window row of the grid's first pixel.
         bar_height: Of the status bar at the bottom, in pixels; 0 without one.
         text_height: Of the status bar's letters, in pixels.
+        button_rows: Rows of buttons in the status bar; 0 where the window is too small for them.
+        caption_height: Of the strip above the status bar that tells of a view, in pixels; 0 without one.
+        panel_width: Of the panel at the right, in pixels; 0 while it is closed.
     """
 
     window_width: int
@@ -40,6 +61,9 @@ class Geometry:
     top: int
     bar_height: int
     text_height: int
+    button_rows: int = 0
+    caption_height: int = 0
+    panel_width: int = 0
 
     @classmethod
     def fit(
@@ -49,6 +73,8 @@ class Geometry:
         *,
         bar_visible: bool,
         margin_pixels: int = MARGIN_PIXELS,
+        caption_visible: bool = False,
+        panel_visible: bool = False,
     ) -> Geometry:
         """Make the cells as large as they fit.
 
@@ -57,31 +83,72 @@ class Geometry:
             grid_size: (height, width) in cells.
             bar_visible: Whether to leave room for the status bar.
             margin_pixels: Kept free around the grid where there is room.
+            caption_visible: Whether to leave room for a view's caption and legend.
+            panel_visible: Whether to leave room for the panel.
         """
         window_width, window_height = window_size
         grid_height, grid_width = grid_size
         text_height = min(max(min(window_width // 52, window_height // 34), 12), 34)
-        bar_height = text_height * 3 + text_height // 2 if bar_visible else 0
-        room_width = window_width - 2 * margin_pixels
-        room_height = window_height - bar_height - 2 * margin_pixels
+        button_rows = bar_height = 0
+        if bar_visible:
+            has_buttons = window_height >= _SMALLEST_WINDOW_WITH_BUTTONS_PIXELS
+            button_rows = math.ceil(_ROW_TEXT_HEIGHTS * text_height / window_width) if has_buttons else 0
+            bar_height = text_height * 3 + text_height // 2 + button_rows * 2 * text_height
+        caption_height = text_height * 3 if caption_visible else 0
+        panel_width = _panel_width(window_width, text_height) if panel_visible else 0
+        room_width = window_width - panel_width - 2 * margin_pixels
+        room_height = window_height - bar_height - caption_height - 2 * margin_pixels
         cell_pixels = max(1, min(room_width // grid_width, room_height // grid_height))
+        free_height = window_height - bar_height - caption_height - cell_pixels * grid_height
         return cls(
             window_width=window_width,
             window_height=window_height,
             grid_height=grid_height,
             grid_width=grid_width,
             cell_pixels=cell_pixels,
-            left=(window_width - cell_pixels * grid_width) // 2,
-            top=max(0, (window_height - bar_height - cell_pixels * grid_height) // 2),
+            left=(window_width - panel_width - cell_pixels * grid_width) // 2,
+            top=max(0, free_height // 2),
             bar_height=bar_height,
             text_height=text_height,
+            button_rows=button_rows,
+            caption_height=caption_height,
+            panel_width=panel_width,
+        )
+
+    def of_image(self, height: int, width: int) -> Geometry:
+        """The same window with an image of so many cells in place of the grid."""
+        if (height, width) == (self.grid_height, self.grid_width):
+            return self
+        return Geometry.fit(
+            (self.window_width, self.window_height),
+            (height, width),
+            bar_visible=self.bar_height > 0,
+            caption_visible=self.caption_height > 0,
+            panel_visible=self.panel_width > 0,
         )
 
     @property
-    def grid_rectangle(self) -> tuple[int, int, int, int]:
+    def grid_rectangle(self) -> Rectangle:
         """(left, top, width, height) of the grid in pixels."""
         side = self.cell_pixels
         return (self.left, self.top, self.grid_width * side, self.grid_height * side)
+
+    @property
+    def bar_rectangle(self) -> Rectangle:
+        """Of the status bar; of no height without one."""
+        return (0, self.window_height - self.bar_height, self.window_width, self.bar_height)
+
+    @property
+    def caption_rectangle(self) -> Rectangle:
+        """Of the strip that tells of a view, above the status bar."""
+        top = self.window_height - self.bar_height - self.caption_height
+        return (0, top, self.window_width - self.panel_width, self.caption_height)
+
+    @property
+    def panel_rectangle(self) -> Rectangle:
+        """Of the panel, at the right above the status bar; of no width while it is closed."""
+        left = self.window_width - self.panel_width
+        return (left, 0, self.panel_width, self.window_height - self.bar_height)
 
     def cell_at(self, pixel: tuple[int, int]) -> Cell:
         """The cell under a window pixel (x, y); beside the grid, the cell that would be there."""
@@ -97,7 +164,7 @@ class Geometry:
         """Whether a cell lies in the grid."""
         return 0 <= cell[0] < self.grid_height and 0 <= cell[1] < self.grid_width
 
-    def cell_rectangle(self, cell: Cell) -> tuple[int, int, int, int]:
+    def cell_rectangle(self, cell: Cell) -> Rectangle:
         """(left, top, width, height) of a cell in pixels."""
         side = self.cell_pixels
         return (self.left + cell[1] * side, self.top + cell[0] * side, side, side)

@@ -11,24 +11,11 @@ import pygame
 
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.letters import Letters
+from nca_viewer.display.palette import BACKGROUND, ERROR, FRAME, MUTED, PANEL, TEXT, TOOL_COLOURS, WARNING, Colour
 from nca_viewer.healing import Healing
 from nca_viewer.interaction.actions import NewDigit, Tool
 from nca_viewer.interaction.bindings import help_lines, key_label
-
-Colour = tuple[int, int, int]
-
-BACKGROUND: Colour = (15, 17, 23)
-PANEL: Colour = (24, 27, 36)
-FRAME: Colour = (52, 58, 74)
-TEXT: Colour = (235, 237, 243)
-MUTED: Colour = (146, 154, 172)
-WARNING: Colour = (255, 196, 84)
-ERROR: Colour = (255, 112, 112)
-TOOL_COLOURS: dict[Tool, Colour] = {
-    Tool.PAINT: (255, 196, 84),
-    Tool.ERASE: (96, 200, 255),
-    Tool.CORRUPT: (222, 134, 255),
-}
+from nca_viewer.interaction.controls import speed_text
 
 HINTS = (
     "Left button paints  ·  right erases  ·  Ctrl+left corrupts  ·  wheel: brush  ·  H: help",
@@ -90,6 +77,8 @@ class Status:
         message: What to tell in place of the hint.
         has_tempo: Whether `speed` is a multiple of the default tempo.
         is_ruined: Whether the page cannot come back.
+        is_at_rest: Whether the image has not changed for a while.
+        tells: What else is going on and must not be overlooked, such as experiments and a recording.
     """
 
     paused: bool
@@ -105,6 +94,8 @@ class Status:
     message: Message | None = None
     has_tempo: bool = False
     is_ruined: bool = False
+    is_at_rest: bool = False
+    tells: tuple[str, ...] = ()
 
 
 class Hud:
@@ -123,11 +114,11 @@ class Hud:
         return self._fonts[height]
 
     def draw_bar(self, surface: pygame.Surface, geometry: Geometry, status: Status) -> None:
-        """The two lines under the grid."""
+        """The words under the grid: what happens now, the tool, and then numbers; below them hints."""
         if geometry.bar_height == 0:
             return
         height = geometry.text_height
-        top = geometry.window_height - geometry.bar_height
+        _, top, _, _ = geometry.bar_rectangle
         surface.fill(PANEL, (0, top, geometry.window_width, geometry.bar_height))
         surface.fill(FRAME, (0, top, geometry.window_width, 1))
         padding = height
@@ -135,8 +126,13 @@ class Hud:
         first = top + height // 2 + 1
         second = first + height + height // 2
 
-        state, colour = ("paused", WARNING) if status.paused else ("running", TEXT)
+        state = happening(status)
+        colour = ERROR if status.is_ruined else WARNING if status.paused else TEXT
         left = self._pill(surface, state, colour, left, first, height, leftwards=False)
+        for text in status.tells:
+            if left + self._font(height).size(text.upper())[0] + 2 * height > right:
+                break
+            left = self._pill(surface, text, ERROR, left - height // 2, first, height, leftwards=False)
         # Beside the state there is room for the tool first, then for the radius, then for the figures.
         radius = f"radius {status.brush_radius_cells}"
         font = self._font(height)
@@ -144,14 +140,14 @@ class Hud:
             right = self._pill(surface, status.tool.value, TOOL_COLOURS[status.tool], right, first, height)
             if left + font.size(radius)[0] <= right:
                 right = self._word(surface, radius, TEXT, right, first, height, leftwards=True)
-        speed = speed_text(status) + (" (limited)" if status.is_limited else "")
+        speed = speed_text(status.speed, has_tempo=status.has_tempo) + (" (limited)" if status.is_limited else "")
         words = [
             (f"step {status.step:,}", TEXT),
             (speed, WARNING if status.is_limited else TEXT),
             (f"{status.steps_per_second:.0f} steps/s", MUTED),
             (f"{status.frames_per_second:.0f} frames/s", MUTED),
         ]
-        if status.view != "picture":
+        if status.view != "image":
             words.insert(2, (status.view, WARNING))
         for word, colour in words:
             if left + font.size(word)[0] > right:
@@ -285,13 +281,23 @@ class Hud:
             surface.blit(image, ((width - image.get_width()) // 2, height - 2 * size))
 
 
-def speed_text(status: Status) -> str:
-    """The speed in words: against the default tempo, or in steps per frame."""
-    if status.has_tempo:
-        if status.speed == 1:
-            return "normal speed"
-        return f"{status.speed} {'of' if status.speed < 1 else 'times'} normal speed"
-    return f"{status.speed} {'step' if status.speed <= 1 else 'steps'}/frame"
+_HEALED = 0.95
+"""From this part on a wound counts as closed; the rest is beyond what the eye sees."""
+
+
+def happening(status: Status) -> str:
+    """What happens now, in a word or two."""
+    if status.is_ruined:
+        return "lost"
+    healing, what = status.healing, "running"
+    restored = None if healing is None else healing.restored
+    if restored is not None and restored < _HEALED and healing is not None:
+        what = f"damaged, healed {restored:.0%}" if healing.is_wound else f"forming, {restored:.0%}"
+    elif status.is_at_rest:
+        what = "at rest"
+    elif healing is not None and healing.is_wound:
+        what = "healed"
+    return f"paused: {what}" if status.paused and what != "running" else "paused" if status.paused else what
 
 
 def _healing_text(healing: Healing | None) -> str:

@@ -130,6 +130,110 @@ class Quit:
 
 
 @dataclass(frozen=True, slots=True)
+class Undo:
+    """Go back to before the last stroke."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redo:
+    """Go forward again to where the last `Undo` came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepBack:
+    """Pause, and go back some steps; forward again where `steps` is negative."""
+
+    steps: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SeekStep:
+    """Pause, and go to a step that is still remembered."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class BeforeDamage:
+    """Pause, and go back to just before the last damage."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToggleSlowMotion:
+    """Run an eighth as fast, or as before."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowView:
+    """Show a view by its name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowTile:
+    """Enlarge one tile of a view that has several; None shows all."""
+
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NextTile:
+    """Enlarge the next tile of a view that has several; after the last one, show all."""
+
+    direction: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TogglePanel:
+    """Open or close the panel beside the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowPage:
+    """Open a page of the panel."""
+
+    page: str
+
+
+@dataclass(frozen=True, slots=True)
+class NextPage:
+    """Open the panel, or its next page."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinCell:
+    """Keep the inspector on a cell; None is the one that is pointed at, and lets go a pinned one."""
+
+    cell: Cell | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MoveCursor:
+    """Move the keyboard's brush."""
+
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True, slots=True)
+class UseCursor:
+    """Use the selected tool where the keyboard's brush is."""
+
+
+@dataclass(frozen=True, slots=True)
+class FocusButton:
+    """Choose the next of the window's buttons by keyboard."""
+
+    direction: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PressFocused:
+    """Press the button that was chosen by keyboard."""
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchLanguage:
     """In an exhibit: speak the next of the operator's languages."""
 
@@ -168,6 +272,23 @@ Action = (
     | Screenshot
     | Dismiss
     | Quit
+    | Undo
+    | Redo
+    | StepBack
+    | SeekStep
+    | BeforeDamage
+    | ToggleSlowMotion
+    | ShowView
+    | ShowTile
+    | NextTile
+    | TogglePanel
+    | ShowPage
+    | NextPage
+    | PinCell
+    | MoveCursor
+    | UseCursor
+    | FocusButton
+    | PressFocused
     | SwitchLanguage
     | Operate
 )

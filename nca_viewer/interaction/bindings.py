@@ -11,23 +11,37 @@ from nca_viewer.config_file import nearest_names
 from nca_viewer.errors import ConfigError
 from nca_viewer.interaction.actions import (
     Action,
+    BeforeDamage,
     ChangeRadius,
     ChangeSpeed,
     Clear,
     Dismiss,
+    FocusButton,
+    MoveCursor,
     NewDigit,
+    NextPage,
+    NextTile,
     NextView,
+    PinCell,
+    PressFocused,
     Quit,
+    Redo,
     Reset,
     Screenshot,
     SelectTool,
+    ShowView,
+    StepBack,
     StepOnce,
     ToggleFullscreen,
     ToggleGrid,
     ToggleHelp,
     ToggleHud,
+    TogglePanel,
     TogglePause,
+    ToggleSlowMotion,
     Tool,
+    Undo,
+    UseCursor,
 )
 from nca_viewer.interaction.gamepad import KeyMapping
 
@@ -83,7 +97,22 @@ _KEYPAD = (
 _TIME = "Time"
 _PICTURE = "Picture"
 _BRUSH = "Brush"
+_VIEWS = "Views"
+_PANEL = "Panel"
 _WINDOW = "Window"
+
+_VIEW_KEYS = {
+    "image": "I",
+    "difference": "F",
+    "channels": "M",
+    "components": "O",
+    "activity": "Y",
+    "damage": "U",
+    "attention": "A",
+    "entropy": "T",
+    "opinion": "Q",
+}
+"""The key of each view, by its name in `views.VIEWS`."""
 
 BINDINGS: tuple[Binding, ...] = (
     Binding(
@@ -105,6 +134,19 @@ BINDINGS: tuple[Binding, ...] = (
     ),
     Binding(ChangeSpeed(-1), (_typed("-"),), "slower, faster", _TIME, repeats=True),
     Binding(ChangeSpeed(1), (_typed("="), _typed("+", "")), "slower, faster", _TIME, repeats=True),
+    Binding(
+        StepBack(),
+        (Chord("Left", pygame.K_LEFT), _typed(",")),
+        "one step back",
+        _TIME,
+        repeats=True,
+    ),
+    Binding(StepBack(10), (Chord("PageUp", pygame.K_PAGEUP),), "ten steps back, forward", _TIME, repeats=True),
+    Binding(
+        StepBack(-10), (Chord("PageDown", pygame.K_PAGEDOWN),), "ten steps back, forward", _TIME, repeats=True
+    ),
+    Binding(BeforeDamage(), (Chord("J", pygame.K_j),), "jump to before the last damage", _TIME),
+    Binding(ToggleSlowMotion(), (Chord("L", pygame.K_l),), "slow motion", _TIME),
     Binding(Reset(), (Chord("R", pygame.K_r),), "back to the same start", _PICTURE),
     Binding(
         NewDigit(),
@@ -127,8 +169,65 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(SelectTool(Tool.CORRUPT), (Chord("C", pygame.K_c),), "paint, erase, corrupt", _BRUSH),
     Binding(ChangeRadius(-1), (_typed("["),), "smaller, larger brush", _BRUSH, repeats=True),
     Binding(ChangeRadius(1), (_typed("]"),), "smaller, larger brush", _BRUSH, repeats=True),
-    Binding(NextView(1), (Chord("V", pygame.K_v),), "next view, previous view", _WINDOW),
-    Binding(NextView(-1), (Chord("Shift+V", pygame.K_v, shift=True),), "next view, previous view", _WINDOW),
+    Binding(
+        Undo(), (Chord("Ctrl+Z", pygame.K_z, control=True),), "undo a stroke, redo it", _BRUSH, repeats=True
+    ),
+    Binding(
+        Redo(),
+        (
+            Chord("Ctrl+Y", pygame.K_y, control=True),
+            Chord("", pygame.K_z, control=True, shift=True),
+        ),
+        "undo a stroke, redo it",
+        _BRUSH,
+        repeats=True,
+    ),
+    *(
+        Binding(
+            MoveCursor(rows, columns),
+            (Chord("Shift+arrows" if label else "", key, shift=True),),
+            "move a brush of the keyboard",
+            _BRUSH,
+            repeats=True,
+        )
+        for label, key, rows, columns in (
+            (True, pygame.K_UP, -1, 0),
+            (False, pygame.K_DOWN, 1, 0),
+            (False, pygame.K_LEFT, 0, -1),
+            (False, pygame.K_RIGHT, 0, 1),
+        )
+    ),
+    Binding(
+        UseCursor(),
+        (Chord("X", pygame.K_x), Chord("", pygame.K_x, shift=True)),
+        "use the tool there",
+        _BRUSH,
+        repeats=True,
+    ),
+    Binding(NextView(1), (Chord("V", pygame.K_v),), "next view, previous view", _VIEWS),
+    Binding(NextView(-1), (Chord("Shift+V", pygame.K_v, shift=True),), "next view, previous view", _VIEWS),
+    *(
+        Binding(ShowView(name), (Chord(label, ord(label.lower())),), name, _VIEWS)
+        for name, label in _VIEW_KEYS.items()
+    ),
+    Binding(NextTile(1), (Chord("Z", pygame.K_z),), "enlarge one tile, the one before", _VIEWS),
+    Binding(
+        NextTile(-1), (Chord("Shift+Z", pygame.K_z, shift=True),), "enlarge one tile, the one before", _VIEWS
+    ),
+    Binding(TogglePanel(), (Chord("P", pygame.K_p),), "inspector, charts, experiments", _PANEL),
+    Binding(NextPage(), (Chord("Shift+P", pygame.K_p, shift=True),), "its next page", _PANEL),
+    Binding(PinCell(), (Chord("K", pygame.K_k),), "keep the inspector on this cell, let it go", _PANEL),
+    Binding(
+        FocusButton(1), (Chord("F4", pygame.K_F4),), "choose a button, the one before", _WINDOW, repeats=True
+    ),
+    Binding(
+        FocusButton(-1),
+        (Chord("Shift+F4", pygame.K_F4, shift=True),),
+        "choose a button, the one before",
+        _WINDOW,
+        repeats=True,
+    ),
+    Binding(PressFocused(), (Chord("F3", pygame.K_F3),), "press it", _WINDOW, repeats=True),
     Binding(ToggleGrid(), (Chord("G", pygame.K_g),), "lines between the cells", _WINDOW),
     Binding(ToggleHud(), (Chord("Tab", pygame.K_TAB),), "status bar", _WINDOW),
     Binding(ToggleHelp(), (Chord("H", pygame.K_h), Chord("F1", pygame.K_F1)), "this help", _WINDOW),
@@ -142,6 +241,7 @@ GESTURES: tuple[tuple[str, str], ...] = (
     ("Left button, finger", "use the selected tool"),
     ("Right button, Shift+left", "erase"),
     ("Ctrl+left", "corrupt"),
+    ("Middle button", "keep the inspector on a cell"),
     ("Wheel", "brush size"),
 )
 """What the pointer does, as (gesture, meaning)."""
@@ -203,8 +303,8 @@ def find_binding(key: int, text: str, *, shift: bool, control: bool) -> Binding 
 
 
 def key_label(action: Action) -> str:
-    """The first key that does something, as the help calls it."""
-    return next(binding.chords[0].label for binding in BINDINGS if binding.action == action)
+    """The first key that does something, as the help calls it; empty where no key does."""
+    return next((binding.chords[0].label for binding in BINDINGS if binding.action == action), "")
 
 
 def help_lines() -> list[tuple[str, str, str]]:

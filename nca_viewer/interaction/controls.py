@@ -10,19 +10,32 @@ from nca_viewer.interaction.actions import (
     ChangeRadius,
     ChangeSpeed,
     Dismiss,
+    NextPage,
+    NextTile,
     NextView,
+    PinCell,
     Quit,
     RunOn,
+    SeekStep,
     SelectTool,
+    ShowPage,
+    ShowTile,
+    ShowView,
+    StepBack,
     StepOnce,
     Stroke,
     ToggleFullscreen,
     ToggleGrid,
     ToggleHelp,
     ToggleHud,
+    TogglePanel,
     TogglePause,
+    ToggleSlowMotion,
     Tool,
+    BeforeDamage,
+    Cell,
 )
+from nca_viewer.views import VIEW_NAMES
 
 SPEEDS: tuple[Fraction, ...] = tuple(Fraction(2) ** exponent for exponent in range(-3, 7))
 """Steps per frame, from one step in eight frames to 64 steps in each."""
@@ -32,6 +45,12 @@ TEMPO_SPEEDS: tuple[Fraction, ...] = tuple(Fraction(2) ** exponent for exponent 
 while a digit forms or heals."""
 
 MAX_BRUSH_RADIUS_CELLS = 14
+
+SLOW_MOTION = Fraction(1, 8)
+"""How much slower everything is in slow motion."""
+
+PAGES = ("inspector", "charts", "experiments")
+"""Of the panel, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +63,12 @@ class Controls:
         has_tempo: Which of the two; `pacing.VISIBLE_TEMPO` is that tempo.
         tool: What the left button and the fingers do.
         brush_radius_cells: 0 is one cell.
-        view: Number of the view, counted modulo how many there are.
+        view: Number of the view, an index of `VIEW_NAMES`.
+        tile: Which tile of a view with several is enlarged; None shows all.
+        slow_motion: Whether everything is slower by `SLOW_MOTION`.
+        panel_visible: The panel beside the picture.
+        page: Which page of it, one of `PAGES`.
+        pinned_cell: The cell that the inspector is kept on; None follows the pointer.
         grid_visible: Lines between the cells.
         hud_visible: The status bar.
         help_visible: The list of keys.
@@ -58,6 +82,11 @@ class Controls:
     tool: Tool = Tool.PAINT
     brush_radius_cells: int = 1
     view: int = 0
+    tile: int | None = None
+    slow_motion: bool = False
+    panel_visible: bool = False
+    page: str = PAGES[0]
+    pinned_cell: Cell | None = None
     grid_visible: bool = False
     hud_visible: bool = True
     help_visible: bool = False
@@ -72,8 +101,10 @@ def update(controls: Controls, action: Action) -> Controls:
             return replace(controls, paused=not controls.paused)
         case RunOn():
             return replace(controls, paused=False)
-        case StepOnce():
+        case StepOnce() | StepBack() | SeekStep() | BeforeDamage():
             return replace(controls, paused=True)
+        case ToggleSlowMotion():
+            return replace(controls, slow_motion=not controls.slow_motion)
         case ChangeSpeed(rungs):
             ladder = TEMPO_SPEEDS if controls.has_tempo else SPEEDS
             rung = min(max(ladder.index(controls.speed) + rungs, 0), len(ladder) - 1)
@@ -84,7 +115,23 @@ def update(controls: Controls, action: Action) -> Controls:
             radius = min(max(controls.brush_radius_cells + cells, 0), MAX_BRUSH_RADIUS_CELLS)
             return replace(controls, brush_radius_cells=radius)
         case NextView(direction):
-            return replace(controls, view=controls.view + direction)
+            return replace(controls, view=(controls.view + direction) % len(VIEW_NAMES), tile=None)
+        case ShowView(name):
+            return replace(controls, view=VIEW_NAMES.index(name), tile=None)
+        case ShowTile(number):
+            return replace(controls, tile=number)
+        case NextTile(direction):
+            return replace(controls, tile=_next_tile(controls.tile, direction))
+        case TogglePanel():
+            return replace(controls, panel_visible=not controls.panel_visible)
+        case ShowPage(page):
+            return replace(controls, panel_visible=True, page=page)
+        case NextPage():
+            step = 1 if controls.panel_visible else 0
+            page = PAGES[(PAGES.index(controls.page) + step) % len(PAGES)]
+            return replace(controls, panel_visible=True, page=page)
+        case PinCell(cell):
+            return replace(controls, pinned_cell=cell)
         case ToggleGrid():
             return replace(controls, grid_visible=not controls.grid_visible)
         case ToggleHud():
@@ -103,3 +150,26 @@ def update(controls: Controls, action: Action) -> Controls:
         case Quit():
             return replace(controls, quitting=True)
     return controls
+
+
+def _next_tile(tile: int | None, direction: int) -> int | None:
+    """The tile after or before one, counted on beyond the last; None is before the first."""
+    number = (-1 if tile is None else tile) + direction
+    return None if number < 0 else number
+
+
+def speed_text(speed: Fraction, *, has_tempo: bool, is_short: bool = False) -> str:
+    """The speed in words: against the default tempo, or in steps per frame.
+
+    Args:
+        speed: See `Controls`.
+        has_tempo: See `Controls`.
+        is_short: Whether a few letters have to do.
+    """
+    if is_short:
+        return f"speed {speed}" if has_tempo else f"{speed}/frame"
+    if has_tempo:
+        if speed == 1:
+            return "normal speed"
+        return f"{speed} {'of' if speed < 1 else 'times'} normal speed"
+    return f"{speed} {'step' if speed <= 1 else 'steps'}/frame"

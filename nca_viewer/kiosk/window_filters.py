@@ -9,7 +9,7 @@ import pygame
 from pygame.event import Event
 
 from nca_viewer.display.flash_limiter import FlashLimiter
-from nca_viewer.display.hud import BACKGROUND
+from nca_viewer.display.palette import BACKGROUND
 from nca_viewer.display.window import Window
 from nca_viewer.kiosk.night import Light, NightSchedule
 from nca_viewer.kiosk.pixel_shift import REACH_PIXELS, pixel_shift

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from nca_viewer.config import ModelConfig
-from nca_viewer.display.hud import TOOL_COLOURS
+from nca_viewer.display.palette import TOOL_COLOURS
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.kiosk.operation.status import read_status
 

@@ -10,18 +10,8 @@ from nca_viewer.assets import ORIGINS
 from nca_viewer.display import hud
 from nca_viewer.display.frame import Brush, Frame
 from nca_viewer.display.geometry import Geometry
-from nca_viewer.display.hud import (
-    BACKGROUND,
-    HINTS,
-    RUIN_HINTS,
-    TOOL_COLOURS,
-    WARNING,
-    Hud,
-    Message,
-    Status,
-    elided,
-    speed_text,
-)
+from nca_viewer.display.hud import HINTS, RUIN_HINTS, Hud, Message, Status, elided, speed_text
+from nca_viewer.display.palette import BACKGROUND, TOOL_COLOURS, WARNING
 from nca_viewer.display.letters import Letters
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.healing import Healing

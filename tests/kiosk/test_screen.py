@@ -8,7 +8,7 @@ import pygame
 import pytest
 
 from nca_viewer.assets import ORIGINS
-from nca_viewer.display.hud import ERROR, TEXT, TOOL_COLOURS
+from nca_viewer.display.palette import ERROR, TEXT, TOOL_COLOURS
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.interaction.actions import NewDigit, Tool
 from nca_viewer.kiosk.attract import Ghost

@@ -9,7 +9,7 @@ import numpy as np
 import pygame
 import pytest
 
-from nca_viewer.display.hud import BACKGROUND
+from nca_viewer.display.palette import BACKGROUND
 from nca_viewer.kiosk import standby_screen
 from nca_viewer.kiosk.standby_screen import _Words, draw
 from nca_viewer.kiosk.texts import LANGUAGES

@@ -7,7 +7,7 @@ import pytest
 from pygame.event import Event
 
 from nca_viewer.display.flash_limiter import FlashLimiter
-from nca_viewer.display.hud import BACKGROUND
+from nca_viewer.display.palette import BACKGROUND
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.kiosk.night import NightHours, NightSchedule
 from nca_viewer.kiosk.pixel_shift import REACH_PIXELS

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nca_viewer.display.hud import BACKGROUND
+from nca_viewer.display.palette import BACKGROUND
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCREEN = (1000, 700)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from nca_viewer.display.hud import TOOL_COLOURS
+from nca_viewer.display.palette import TOOL_COLOURS
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.kiosk.layout import KioskLayout
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nca_viewer.display.geometry import Geometry
-from nca_viewer.display.hud import ERROR, TOOL_COLOURS
+from nca_viewer.display.palette import ERROR, TOOL_COLOURS
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.interaction.strokes import disc_region, stroke_region
 

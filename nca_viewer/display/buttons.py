@@ -1,0 +1,250 @@
+"""The buttons of a person's own window: one table, where each of them is, and how they look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import pygame
+
+from nca_viewer.display.geometry import Geometry, Rectangle
+from nca_viewer.display.letters import Letters
+from nca_viewer.display.palette import BACKGROUND, FRAME, MUTED, PANEL, TEXT, TOOL_COLOURS, WARNING, Colour
+from nca_viewer.interaction.actions import (
+    Action,
+    ChangeRadius,
+    ChangeSpeed,
+    Clear,
+    NewDigit,
+    NextView,
+    Redo,
+    Reset,
+    SelectTool,
+    StepBack,
+    StepOnce,
+    ToggleHelp,
+    TogglePanel,
+    TogglePause,
+    Tool,
+    Undo,
+)
+from nca_viewer.interaction.bindings import key_label
+from nca_viewer.interaction.controls import Controls, speed_text
+
+_BUTTON: Colour = (44, 49, 63)
+_HOVERED: Colour = (66, 73, 92)
+
+
+@dataclass(frozen=True, slots=True)
+class ButtonKind:
+    """A row of the table of buttons.
+
+    Attributes:
+        label: What is written on it.
+        action: What it does; None is a label between two buttons.
+        hint: What it does, in words; the key is added to it.
+        is_on: Whether it shows what is the case, so that it is lit.
+        colour: Of a lit one.
+        begins_group: Whether there is a gap before it.
+    """
+
+    label: Callable[[Controls], str]
+    action: Action | None
+    hint: str = ""
+    is_on: Callable[[Controls], bool] = lambda controls: False
+    colour: Colour = TEXT
+    begins_group: bool = False
+
+
+def _always(text: str) -> Callable[[Controls], str]:
+    return lambda controls: text
+
+
+def _tool_button(tool: Tool, *, begins_group: bool = False) -> ButtonKind:
+    return ButtonKind(
+        _always(tool.value),
+        SelectTool(tool),
+        f"the left button and fingers {tool.value}",
+        lambda controls: controls.tool is tool,
+        TOOL_COLOURS[tool],
+        begins_group,
+    )
+
+
+BUTTONS: tuple[ButtonKind, ...] = (
+    ButtonKind(
+        lambda controls: "run" if controls.paused else "pause",
+        TogglePause(),
+        "pause, run on",
+        lambda controls: controls.paused,
+        WARNING,
+    ),
+    ButtonKind(_always("<"), StepBack(), "one step back"),
+    ButtonKind(_always(">"), StepOnce(), "one step"),
+    ButtonKind(_always("-"), ChangeSpeed(-1), "slower", begins_group=True),
+    ButtonKind(lambda controls: speed_text(controls.speed, has_tempo=controls.has_tempo, is_short=True), None),
+    ButtonKind(_always("+"), ChangeSpeed(1), "faster"),
+    _tool_button(Tool.PAINT, begins_group=True),
+    _tool_button(Tool.ERASE),
+    _tool_button(Tool.CORRUPT),
+    ButtonKind(_always("-"), ChangeRadius(-1), "smaller brush", begins_group=True),
+    ButtonKind(lambda controls: f"brush {controls.brush_radius_cells}", None),
+    ButtonKind(_always("+"), ChangeRadius(1), "larger brush"),
+    ButtonKind(_always("undo"), Undo(), "back to before the last stroke", begins_group=True),
+    ButtonKind(_always("redo"), Redo(), "the stroke that was undone, again"),
+    ButtonKind(_always("digit"), NewDigit(), "a new digit, partly forgotten", begins_group=True),
+    ButtonKind(_always("reset"), Reset(), "back to the same start"),
+    ButtonKind(_always("blank"), Clear(), "blank page"),
+    ButtonKind(_always("view"), NextView(1), "next view", lambda controls: controls.view != 0, begins_group=True),
+    ButtonKind(_always("panel"), TogglePanel(), "inspector, charts, experiments", lambda c: c.panel_visible),
+    ButtonKind(_always("help"), ToggleHelp(), "all keys", lambda controls: controls.help_visible),
+)
+"""Of the status bar, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button in the window.
+
+    Attributes:
+        rectangle: (left, top, width, height) in pixels.
+        label: What is written on it.
+        action: What it does; None is a label.
+        hint: What it does, in words, with its key.
+        is_on: Whether it is lit.
+        colour: Of a lit one.
+        text_height: Of its letters, as the font calls it.
+    """
+
+    rectangle: Rectangle
+    label: str
+    action: Action | None
+    hint: str = ""
+    is_on: bool = False
+    colour: Colour = TEXT
+    text_height: int = 16
+
+    def contains(self, pixel: tuple[int, int]) -> bool:
+        """Whether a window pixel (x, y) lies in it."""
+        return pygame.Rect(self.rectangle).collidepoint(pixel)
+
+
+def hint_with_key(hint: str, action: Action | None) -> str:
+    """What a button does, in words, with the key that does the same, where there is one."""
+    key = key_label(action) if action is not None else ""
+    return f"{hint}  ({key})" if key and hint else hint
+
+
+class ButtonRow:
+    """Lays the table out in the status bar; keeps what it measured."""
+
+    def __init__(self, kinds: Sequence[ButtonKind] = BUTTONS) -> None:
+        """Open no font yet."""
+        self._kinds = kinds
+        self._fonts: dict[int, Letters] = {}
+        self._placed: dict[tuple[Geometry, Controls], tuple[Button, ...]] = {}
+
+    def placed(self, geometry: Geometry, controls: Controls) -> tuple[Button, ...]:
+        """The buttons of this window, as large as they fit; none where it has no rows for them."""
+        key = (geometry, controls)
+        if key not in self._placed:
+            if len(self._placed) >= 16:
+                self._placed.clear()
+            self._placed[key] = self._fitted(geometry, controls)
+        return self._placed[key]
+
+    def _fitted(self, geometry: Geometry, controls: Controls) -> tuple[Button, ...]:
+        if not geometry.button_rows:
+            return ()
+        height = geometry.text_height
+        for text_height in range(round(1.3 * height), 7, -1):
+            buttons = self._flowed(geometry, controls, text_height)
+            if buttons is not None:
+                return buttons
+        return ()
+
+    def _flowed(self, geometry: Geometry, controls: Controls, text_height: int) -> tuple[Button, ...] | None:
+        """The buttons with letters of a size; None where they need more rows than there are."""
+        font = self._fonts.setdefault(text_height, Letters(text_height))
+        row_height = 2 * geometry.text_height
+        left_end, right_end = geometry.text_height, geometry.window_width - geometry.text_height
+        gap, group_gap, padding = max(2, text_height // 6), text_height // 2, max(4, text_height // 2)
+        top = geometry.window_height - geometry.button_rows * row_height
+        buttons: list[Button] = []
+        x, row = left_end, 0
+        for group in self._groups():
+            labels = [kind.label(controls) for kind in group]
+            widths = [
+                font.size(label)[0] + (2 * padding if kind.action is not None else 2 * gap)
+                for kind, label in zip(group, labels, strict=True)
+            ]
+            wanted = sum(widths) + gap * (len(group) - 1)
+            if x > left_end and x + wanted > right_end:
+                x, row = left_end, row + 1
+            if row >= geometry.button_rows or x + wanted > right_end:
+                return None
+            for kind, label, width in zip(group, labels, widths, strict=True):
+                rectangle = (x, top + row * row_height + row_height // 10, width, row_height * 8 // 10)
+                buttons.append(
+                    Button(
+                        rectangle,
+                        label,
+                        kind.action,
+                        hint_with_key(kind.hint, kind.action),
+                        kind.is_on(controls),
+                        kind.colour,
+                        text_height,
+                    )
+                )
+                x += width + gap
+            x += group_gap
+        return tuple(buttons)
+
+    def _groups(self) -> list[list[ButtonKind]]:
+        groups: list[list[ButtonKind]] = []
+        for kind in self._kinds:
+            if kind.begins_group or not groups:
+                groups.append([])
+            groups[-1].append(kind)
+        return groups
+
+    def draw(
+        self, surface: pygame.Surface, buttons: Sequence[Button], pointer: tuple[int, int] | None
+    ) -> None:
+        """Draw them; the one under the pointer is lighter."""
+        for button in buttons:
+            draw_button(surface, button, self._fonts.setdefault(button.text_height, Letters(button.text_height)),
+                        is_hovered=pointer is not None and button.contains(pointer))
+
+
+def draw_button(surface: pygame.Surface, button: Button, font: Letters, *, is_hovered: bool) -> None:
+    """One button, or a label between buttons."""
+    rectangle = pygame.Rect(button.rectangle)
+    colour = TEXT
+    if button.action is None:
+        colour = MUTED
+    else:
+        fill = button.colour if button.is_on else _HOVERED if is_hovered else _BUTTON
+        radius = min(rectangle.height // 3, 8)
+        pygame.draw.rect(surface, fill, rectangle, border_radius=radius)
+        if is_hovered and button.is_on:
+            pygame.draw.rect(surface, TEXT, rectangle, width=1, border_radius=radius)
+        colour = PANEL if button.is_on else TEXT
+    image = font.render(button.label, True, colour)
+    surface.blit(image, image.get_rect(center=rectangle.center))
+
+
+def draw_tooltip(surface: pygame.Surface, font: Letters, text: str, beside: Rectangle) -> None:
+    """Words above a rectangle, kept within the window."""
+    image = font.render(text, True, TEXT)
+    box = image.get_rect().inflate(12, 8)
+    box.midbottom = (beside[0] + beside[2] // 2, beside[1] - 4)
+    box.clamp_ip(surface.get_rect())
+    pygame.draw.rect(surface, BACKGROUND, box, border_radius=5)
+    pygame.draw.rect(surface, FRAME, box, width=1, border_radius=5)
+    surface.blit(image, image.get_rect(center=box.center))
+
+
+def without_targets(button: Button) -> Button:
+    """A button that is only seen."""
+    return replace(button, action=None)

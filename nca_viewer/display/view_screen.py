@@ -1,0 +1,116 @@
+"""What is written about a view: its caption and legend below it, and the names of its tiles over it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pygame
+
+from nca_viewer.display.geometry import Geometry, Rectangle
+from nca_viewer.display.hud import elided
+from nca_viewer.display.letters import Letters
+from nca_viewer.display.palette import BACKGROUND, FRAME, MUTED, PANEL, TEXT
+from nca_viewer.interaction.actions import ShowTile
+from nca_viewer.interaction.input import Target
+from nca_viewer.views import ColourBar, ColourRow, ViewImage
+
+
+def tile_rectangles(view: ViewImage, geometry: Geometry) -> list[Rectangle]:
+    """Where each tile is in the window."""
+    placed = geometry.of_image(*view.image.shape[:2])
+    side = placed.cell_pixels
+    return [
+        (placed.left + tile.left * side, placed.top + tile.top * side, tile.width * side, tile.height * side)
+        for tile in view.tiles
+    ]
+
+
+def tile_targets(view: ViewImage, geometry: Geometry) -> list[Target]:
+    """What a press on a view with several tiles does: it enlarges one, and never paints."""
+    rectangles = tile_rectangles(view, geometry)
+    return [
+        Target(rectangle, ShowTile(tile.number))
+        for rectangle, tile in zip(rectangles, view.tiles, strict=True)
+    ]
+
+
+class ViewScreen:
+    """Draws captions, legends and labels; keeps its fonts and the strips that it drew."""
+
+    def __init__(self) -> None:
+        """Open no font yet."""
+        self._fonts: dict[int, Letters] = {}
+
+    def _font(self, height: int) -> Letters:
+        return self._fonts.setdefault(height, Letters(height))
+
+    def draw(self, surface: pygame.Surface, geometry: Geometry, name: str, view: ViewImage) -> None:
+        """Draw all that belongs to a view but its image."""
+        self._draw_labels(surface, geometry, view)
+        if geometry.caption_height:
+            self._draw_caption(surface, geometry, name, view)
+
+    def _draw_labels(self, surface: pygame.Surface, geometry: Geometry, view: ViewImage) -> None:
+        for tile, rectangle in zip(view.tiles, tile_rectangles(view, geometry), strict=True):
+            left, top, width, height = rectangle
+            size = max(9, min(round(geometry.text_height * 1.1), height // 6))
+            font = self._font(size)
+            image = font.render(elided(tile.label, font, width - 4), True, TEXT)
+            shade = pygame.Surface((image.get_width() + 4, image.get_height() + 2), pygame.SRCALPHA, 32)
+            shade.fill((*BACKGROUND, 170))
+            surface.blit(shade, (left, top))
+            surface.blit(image, (left + 2, top + 1))
+
+    def _draw_caption(self, surface: pygame.Surface, geometry: Geometry, name: str, view: ViewImage) -> None:
+        left, top, width, height = geometry.caption_rectangle
+        surface.fill(PANEL, (left, top, width, height))
+        surface.fill(FRAME, (left, top, width, 1))
+        padding = geometry.text_height
+        font = self._font(round(1.25 * geometry.text_height))
+        title = font.render(f"{name}:", True, TEXT)
+        y = top + height // 10
+        surface.blit(title, (left + padding, y))
+        x = left + padding + title.get_width() + padding // 2
+        caption = elided(view.caption, font, left + width - padding - x)
+        surface.blit(font.render(caption, True, MUTED), (x, y))
+        self._draw_legend(surface, geometry, view, y + font.get_height() + height // 10)
+
+    def _draw_legend(self, surface: pygame.Surface, geometry: Geometry, view: ViewImage, top: int) -> None:
+        left, _, width, _ = geometry.caption_rectangle
+        font = self._font(round(1.1 * geometry.text_height))
+        padding, line = geometry.text_height, font.get_height()
+        x, right = left + padding, left + width - padding
+        for entry in view.legend:
+            if isinstance(entry, ColourRow):
+                wanted = line + 4 + font.size(entry.label)[0] + padding
+                if x + wanted > right:
+                    return
+                surface.fill(entry.colour, (x, top + 2, line - 4, line - 4))
+                surface.blit(font.render(entry.label, True, TEXT), (x + line, top))
+                x += wanted
+            else:
+                x = self._draw_bar(surface, font, entry, x, top, right)
+
+    def _draw_bar(
+        self, surface: pygame.Surface, font: Letters, bar: ColourBar, x: int, top: int, right: int
+    ) -> int:
+        """A colour bar with its numbers; returns where the next entry may begin."""
+        line = font.get_height()
+        texts = [(position, font.render(text, True, TEXT)) for position, text in bar.ticks]
+        length = max(8 * line, sum(image.get_width() + line // 2 for _, image in texts))
+        label = font.render(bar.label, True, MUTED)
+        first = max((image.get_width() // 2 for _, image in texts[:1]), default=0)
+        if x + label.get_width() + length + line + first > right:
+            length = right - x - label.get_width() - line - first
+            if length < 4 * line:
+                return right
+        surface.blit(label, (x, top))
+        start = x + label.get_width() + line // 2 + first
+        columns = np.linspace(0, len(bar.colours) - 1, length).round().astype(int)
+        strip = np.repeat(bar.colours[columns][:, None], max(3, line // 3), axis=1)
+        pygame.surfarray.blit_array(surface.subsurface((start, top + 1, length, strip.shape[1])), strip)
+        for position, image in texts:
+            at = start + round(position * (length - 1))
+            box = image.get_rect(midtop=(at, top + strip.shape[1] + 1))
+            box.right = min(box.right, right)
+            surface.blit(image, box)
+        return start + length + 2 * line

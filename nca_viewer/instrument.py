@@ -1,0 +1,116 @@
+"""What a person's own window remembers of an automaton, to show why it heals: followed from frame to frame."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nca_viewer.healing import Healing
+from nca_viewer.opinion import Opinion, OpinionReader
+from nca_viewer.snapshot import Snapshot
+from nca_viewer.views import NEVER, PrincipalAxes, Scene, follow_axes
+
+REST_SECONDS = 1.0
+"""An image that has not changed for this long is at rest."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Trace:
+    """What has been seen of an episode.
+
+    Attributes:
+        snapshot: The last one.
+        damage_step: int32[H, W], step of the last damage of each cell; `NEVER` where there was none.
+        changed_seconds: When the image last changed.
+    """
+
+    snapshot: Snapshot
+    damage_step: np.ndarray
+    changed_seconds: float
+
+
+def follow(
+    trace: Trace | None, snapshot: Snapshot, *, touched: np.ndarray | None, now_seconds: float
+) -> Trace:
+    """Look at the next snapshot.
+
+    Args:
+        trace: Until now; None at first.
+        snapshot: Of this frame.
+        touched: bool[H, W], where hands were in this frame; None where they were nowhere.
+        now_seconds: The time, never going back.
+    """
+    grid = snapshot.image.shape[:2]
+    if trace is None or trace.damage_step.shape != grid or snapshot.episode != trace.snapshot.episode:
+        trace = Trace(snapshot, np.full(grid, NEVER, np.int32), now_seconds)
+    damage_step = trace.damage_step
+    if snapshot.step < trace.snapshot.step:  # Gone back: what came later has not happened.
+        damage_step = np.where(damage_step > snapshot.step, NEVER, damage_step).astype(np.int32)
+    if touched is not None:
+        damage_step = np.where(touched, snapshot.step, damage_step).astype(np.int32)
+    is_changed = snapshot.image is not trace.snapshot.image and bool(
+        (snapshot.image != trace.snapshot.image).any()
+    )
+    return Trace(snapshot, damage_step, now_seconds if is_changed else trace.changed_seconds)
+
+
+class Instrument:
+    """Follows what is shown; makes of it what the views, the inspector and the charts need.
+
+    Attributes:
+        channel_names: What each channel of the automaton holds; empty where that is not known.
+    """
+
+    def __init__(self, channel_names: Sequence[str] = ()) -> None:
+        """Nothing has been seen yet."""
+        self.channel_names = tuple(channel_names)
+        self._trace: Trace | None = None
+        self._axes: PrincipalAxes | None = None
+        self._reader = OpinionReader()
+        self._opinion: Opinion | None = None
+        self._opinions: deque[Opinion] = deque(maxlen=600)
+        self._now_seconds = 0.0
+
+    def see(
+        self,
+        snapshot: Snapshot,
+        healing: Healing | None,
+        *,
+        touched: np.ndarray | None,
+        now_seconds: float,
+        wants_axes: bool,
+        wants_opinion: bool,
+    ) -> None:
+        """Look at the next snapshot; principal axes and the opinion only where a view shows them."""
+        is_new = self._trace is None or self._trace.snapshot is not snapshot
+        self._trace = follow(self._trace, snapshot, touched=touched, now_seconds=now_seconds)
+        self._now_seconds = now_seconds
+        if is_new and wants_axes:
+            self._axes = follow_axes(self._axes, snapshot)
+        if wants_opinion:
+            self._opinion = self._reader.read(snapshot)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the image has not changed for a while."""
+        return self._trace is not None and self._now_seconds - self._trace.changed_seconds > REST_SECONDS
+
+    def scene(self, tile: int | None) -> Scene | None:
+        """All that a view may show, with one tile enlarged or none; None before the first snapshot."""
+        if self._trace is None:
+            return None
+        snapshot = self._trace.snapshot
+        return Scene(
+            snapshot=snapshot,
+            explanation=snapshot.explanation,
+            clean=snapshot.clean,
+            damage_step=self._trace.damage_step,
+            axes=self._axes,
+            opinion=self._opinion,
+            channel=tile,
+            head=tile,
+            channel_names=self.channel_names,
+        )
