@@ -1,0 +1,52 @@
+"""Several grids side by side in one image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nca_viewer.views.scene import Colour, Tile
+
+GAP: Colour = (24, 24, 24)
+GAP_CELLS = 1
+_MAX_CELLS = 2**18
+
+
+def most_tiles(height: int, width: int) -> int:
+    """How many grids are shown side by side at most, so that drawing them keeps up with the frames."""
+    return max(1, _MAX_CELLS // (height * width))
+
+
+def mosaic(grids: NDArray[np.uint8], labels: Sequence[str]) -> tuple[NDArray[np.uint8], tuple[Tile, ...]]:
+    """An image of all grids, as near to a square as they fit, and where each lies.
+
+    Args:
+        grids: uint8[n, H, W, 3], n at least 1.
+        labels: One per grid.
+
+    Returns:
+        uint8[h, w, 3] with gaps of one cell, and the tiles, row by row.
+    """
+    number, height, width, _ = grids.shape
+    columns = min(number, max(1, math.ceil(math.sqrt(number * height / width))))
+    rows = math.ceil(number / columns)
+    padded = np.empty((rows * columns, height + GAP_CELLS, width + GAP_CELLS, 3), np.uint8)
+    padded[:] = GAP
+    padded[:number, :height, :width] = grids
+    cells = padded.reshape(rows, columns, height + GAP_CELLS, width + GAP_CELLS, 3)
+    image = cells.swapaxes(1, 2).reshape(rows * (height + GAP_CELLS), columns * (width + GAP_CELLS), 3)
+    tiles = tuple(
+        Tile(
+            index,
+            label,
+            index // columns * (height + GAP_CELLS),
+            index % columns * (width + GAP_CELLS),
+            height,
+            width,
+        )
+        for index, label in enumerate(labels)
+    )
+    return np.ascontiguousarray(image[:-GAP_CELLS, :-GAP_CELLS]), tiles
