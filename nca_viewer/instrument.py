@@ -1,20 +1,22 @@
-"""What a person's own window remembers of an automaton, to show why it heals: followed from frame to frame."""
+"""What a person's own window remembers of an automaton, to show why it heals."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from nca_viewer.healing import Healing
-from nca_viewer.opinion import Opinion, OpinionReader
+from nca_viewer.interaction.actions import Tool
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.views import NEVER, PrincipalAxes, Scene, follow_axes
 
 REST_SECONDS = 1.0
 """An image that has not changed for this long is at rest."""
+
+REST_LEVELS = 12
+"""A pixel that changes by fewer of its 256 levels is still: the eye does not see it."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -24,12 +26,14 @@ class Trace:
     Attributes:
         snapshot: The last one.
         damage_step: int32[H, W], step of the last damage of each cell; `NEVER` where there was none.
-        changed_seconds: When the image last changed.
+        still: uint8[H, W, 3], the image that the later ones are like.
+        still_seconds: Since when.
     """
 
     snapshot: Snapshot
     damage_step: np.ndarray
-    changed_seconds: float
+    still: np.ndarray
+    still_seconds: float
 
 
 def follow(
@@ -45,16 +49,18 @@ def follow(
     """
     grid = snapshot.image.shape[:2]
     if trace is None or trace.damage_step.shape != grid or snapshot.episode != trace.snapshot.episode:
-        trace = Trace(snapshot, np.full(grid, NEVER, np.int32), now_seconds)
+        trace = Trace(snapshot, np.full(grid, NEVER, np.int32), snapshot.image, now_seconds)
     damage_step = trace.damage_step
     if snapshot.step < trace.snapshot.step:  # Gone back: what came later has not happened.
         damage_step = np.where(damage_step > snapshot.step, NEVER, damage_step).astype(np.int32)
     if touched is not None:
         damage_step = np.where(touched, snapshot.step, damage_step).astype(np.int32)
-    is_changed = snapshot.image is not trace.snapshot.image and bool(
-        (snapshot.image != trace.snapshot.image).any()
-    )
-    return Trace(snapshot, damage_step, now_seconds if is_changed else trace.changed_seconds)
+    still, still_seconds = trace.still, trace.still_seconds
+    if snapshot.image is not still:
+        difference = np.abs(snapshot.image.astype(np.int16) - still)
+        if difference.max() >= REST_LEVELS:
+            still, still_seconds = snapshot.image, now_seconds
+    return Trace(snapshot, damage_step, still, still_seconds)
 
 
 class Instrument:
@@ -69,9 +75,7 @@ class Instrument:
         self.channel_names = tuple(channel_names)
         self._trace: Trace | None = None
         self._axes: PrincipalAxes | None = None
-        self._reader = OpinionReader()
-        self._opinion: Opinion | None = None
-        self._opinions: deque[Opinion] = deque(maxlen=600)
+        self._scenes: dict[int | None, Scene] = {}
         self._now_seconds = 0.0
 
     def see(
@@ -80,37 +84,41 @@ class Instrument:
         healing: Healing | None,
         *,
         touched: np.ndarray | None,
+        tool: Tool,
         now_seconds: float,
-        wants_axes: bool,
-        wants_opinion: bool,
     ) -> None:
-        """Look at the next snapshot; principal axes and the opinion only where a view shows them."""
+        """Look at the next snapshot; see `display.face.Face.see`."""
         is_new = self._trace is None or self._trace.snapshot is not snapshot
         self._trace = follow(self._trace, snapshot, touched=touched, now_seconds=now_seconds)
         self._now_seconds = now_seconds
-        if is_new and wants_axes:
+        if is_new or touched is not None:
             self._axes = follow_axes(self._axes, snapshot)
-        if wants_opinion:
-            self._opinion = self._reader.read(snapshot)
+            self._scenes.clear()
 
     @property
     def is_at_rest(self) -> bool:
         """Whether the image has not changed for a while."""
-        return self._trace is not None and self._now_seconds - self._trace.changed_seconds > REST_SECONDS
+        return self._trace is not None and self._now_seconds - self._trace.still_seconds > REST_SECONDS
+
+    @property
+    def tells(self) -> tuple[str, ...]:
+        """What goes on beside the automaton and must not be overlooked."""
+        return ()
 
     def scene(self, tile: int | None) -> Scene | None:
         """All that a view may show, with one tile enlarged or none; None before the first snapshot."""
         if self._trace is None:
             return None
-        snapshot = self._trace.snapshot
-        return Scene(
-            snapshot=snapshot,
-            explanation=snapshot.explanation,
-            clean=snapshot.clean,
-            damage_step=self._trace.damage_step,
-            axes=self._axes,
-            opinion=self._opinion,
-            channel=tile,
-            head=tile,
-            channel_names=self.channel_names,
-        )
+        if tile not in self._scenes:
+            snapshot = self._trace.snapshot
+            self._scenes[tile] = Scene(
+                snapshot=snapshot,
+                explanation=snapshot.explanation,
+                clean=snapshot.clean,
+                damage_step=self._trace.damage_step,
+                axes=self._axes,
+                channel=tile,
+                head=tile,
+                channel_names=self.channel_names,
+            )
+        return self._scenes[tile]

@@ -210,7 +210,8 @@ def open_app(
         ConfigError: the attract loop's script is not understood.
     """
     from nca_viewer.app import App
-    from nca_viewer.display.face import DesktopFace, Face
+    from nca_viewer.display.desktop import DesktopFace
+    from nca_viewer.display.face import Face
     from nca_viewer.display.frame import Frame
     from nca_viewer.display.transitions import Transitions
     from nca_viewer.interaction.actions import Tool

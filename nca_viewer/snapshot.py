@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,7 @@ class Snapshot:
     episode: int
     is_healthy: bool
     clean: np.ndarray | None = None
+    explanation: Any = None
 
     def __post_init__(self) -> None:
         """Seal the arrays."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pygame
 
 from nca_viewer.display.geometry import Geometry, Rectangle
-from nca_viewer.display.letters import Letters
+from nca_viewer.display.letters import Letters, letters_of
 from nca_viewer.display.palette import BACKGROUND, FRAME, MUTED, PANEL, TEXT, TOOL_COLOURS, WARNING, Colour
 from nca_viewer.interaction.actions import (
     Action,
@@ -82,7 +82,9 @@ BUTTONS: tuple[ButtonKind, ...] = (
     ButtonKind(_always("<"), StepBack(), "one step back"),
     ButtonKind(_always(">"), StepOnce(), "one step"),
     ButtonKind(_always("-"), ChangeSpeed(-1), "slower", begins_group=True),
-    ButtonKind(lambda controls: speed_text(controls.speed, has_tempo=controls.has_tempo, is_short=True), None),
+    ButtonKind(
+        lambda controls: speed_text(controls.speed, has_tempo=controls.has_tempo, is_short=True), None
+    ),
     ButtonKind(_always("+"), ChangeSpeed(1), "faster"),
     _tool_button(Tool.PAINT, begins_group=True),
     _tool_button(Tool.ERASE),
@@ -95,7 +97,9 @@ BUTTONS: tuple[ButtonKind, ...] = (
     ButtonKind(_always("digit"), NewDigit(), "a new digit, partly forgotten", begins_group=True),
     ButtonKind(_always("reset"), Reset(), "back to the same start"),
     ButtonKind(_always("blank"), Clear(), "blank page"),
-    ButtonKind(_always("view"), NextView(1), "next view", lambda controls: controls.view != 0, begins_group=True),
+    ButtonKind(
+        _always("view"), NextView(1), "next view", lambda controls: controls.view != 0, begins_group=True
+    ),
     ButtonKind(_always("panel"), TogglePanel(), "inspector, charts, experiments", lambda c: c.panel_visible),
     ButtonKind(_always("help"), ToggleHelp(), "all keys", lambda controls: controls.help_visible),
 )
@@ -141,7 +145,6 @@ class ButtonRow:
     def __init__(self, kinds: Sequence[ButtonKind] = BUTTONS) -> None:
         """Open no font yet."""
         self._kinds = kinds
-        self._fonts: dict[int, Letters] = {}
         self._placed: dict[tuple[Geometry, Controls], tuple[Button, ...]] = {}
 
     def placed(self, geometry: Geometry, controls: Controls) -> tuple[Button, ...]:
@@ -165,7 +168,7 @@ class ButtonRow:
 
     def _flowed(self, geometry: Geometry, controls: Controls, text_height: int) -> tuple[Button, ...] | None:
         """The buttons with letters of a size; None where they need more rows than there are."""
-        font = self._fonts.setdefault(text_height, Letters(text_height))
+        font = letters_of(text_height)
         row_height = 2 * geometry.text_height
         left_end, right_end = geometry.text_height, geometry.window_width - geometry.text_height
         gap, group_gap, padding = max(2, text_height // 6), text_height // 2, max(4, text_height // 2)
@@ -213,8 +216,8 @@ class ButtonRow:
     ) -> None:
         """Draw them; the one under the pointer is lighter."""
         for button in buttons:
-            draw_button(surface, button, self._fonts.setdefault(button.text_height, Letters(button.text_height)),
-                        is_hovered=pointer is not None and button.contains(pointer))
+            is_hovered = pointer is not None and button.contains(pointer)
+            draw_button(surface, button, letters_of(button.text_height), is_hovered=is_hovered)
 
 
 def draw_button(surface: pygame.Surface, button: Button, font: Letters, *, is_hovered: bool) -> None:
@@ -245,6 +248,7 @@ def draw_tooltip(surface: pygame.Surface, font: Letters, text: str, beside: Rect
     surface.blit(image, image.get_rect(center=box.center))
 
 
-def without_targets(button: Button) -> Button:
-    """A button that is only seen."""
-    return replace(button, action=None)
+def draw_focus(surface: pygame.Surface, rectangle: Rectangle) -> None:
+    """A frame round what was chosen; a dark line round a bright one is seen on ink and on paper."""
+    pygame.draw.rect(surface, (0, 0, 0), pygame.Rect(rectangle).inflate(4, 4), width=1)
+    pygame.draw.rect(surface, WARNING, pygame.Rect(rectangle).inflate(2, 2), width=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +11,10 @@ import numpy as np
 from nca_viewer.display.buttons import Button, ButtonRow, draw_focus, draw_tooltip
 from nca_viewer.display.face import Size
 from nca_viewer.display.frame import Brush
-from nca_viewer.display.geometry import MARGIN_PIXELS, Geometry
+from nca_viewer.display.geometry import MARGIN_PIXELS, Geometry, Rectangle
 from nca_viewer.display.hud import Hud, Message, Status
-from nca_viewer.display.letters import Letters
+from nca_viewer.display.letters import Letters, letters_of
+from nca_viewer.display.pages import ChartsPage, ExperimentsPage, InspectorPage
 from nca_viewer.display.panel import Panel, PanelScene
 from nca_viewer.display.view_screen import ViewScreen, tile_targets
 from nca_viewer.healing import Healing
@@ -50,6 +51,15 @@ CURSOR_SECONDS = 10.0
 """The keyboard's brush is seen for this long after its last use."""
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _SeenView:
+    """The image of a view, and what it was made of."""
+
+    key: tuple[object, ...]
+    scene: Scene
+    image: ViewImage
+
+
 class DesktopFace:
     """A person's own window: a status bar with buttons, views, a panel, a help screen, and messages."""
 
@@ -74,12 +84,15 @@ class DesktopFace:
         self._instrument = Instrument()
         self._buttons = ButtonRow()
         self._view_screen = ViewScreen()
-        self._panel = Panel()
-        self._view: tuple[object, ViewImage] | None = None
+        self._panel = Panel(
+            {"inspector": InspectorPage(), "charts": ChartsPage(), "experiments": ExperimentsPage()}
+        )
+        self._view: _SeenView | None = None
         self._cursor: Cell | None = None
         self._cursor_seconds = float("-inf")
         self._focus: int | None = None
-        self._hovered: tuple[Button, float] | None = None
+        self._hovered: tuple[Rectangle, float] | None = None
+        self._now_seconds = 0.0
 
     # ------------------------------------------------------------------------------ what hands do
 
@@ -191,7 +204,7 @@ class DesktopFace:
 
     def meet(self, session: Session) -> None:
         """Follow another automaton from now on."""
-        self._instrument = Instrument(session.channel_names)
+        self._instrument = Instrument()
         self._view = None
 
     def reloaded(self) -> Session | None:
@@ -227,6 +240,13 @@ class DesktopFace:
         now_seconds: float,
     ) -> None:
         """Follow it with the instrument."""
+        self._instrument.see(
+            snapshot,
+            healing,
+            touched=touched,
+            tool=tool,
+            now_seconds=now_seconds,
+        )
 
     def image(self, snapshot: Snapshot, controls: Controls) -> np.ndarray:
         """The chosen view's."""
@@ -238,7 +258,105 @@ class DesktopFace:
         scene = self._instrument.scene(controls.tile)
         if scene is None or controls.view == 0:
             return None
-        key = (scene.snapshot, scene.explanation, scene.opinion, controls.view, controls.tile)
-        if self._view is None or self._view[0] != key:
-            self._view = (key, view_number(controls.view).draw(scene))
-        return self._view[1]
+        key = (id(scene), controls.view, controls.tile)
+        if self._view is None or self._view.key != key:
+            self._view = _SeenView(key, scene, view_number(controls.view).draw(scene))
+        return self._view.image
+
+    def fill(self, status: Status) -> Status:
+        """Whether the image rests, and what else goes on."""
+        return replace(status, is_at_rest=self._instrument.is_at_rest, tells=self._instrument.tells)
+
+    def brushes(self, geometry: Geometry, controls: Controls) -> tuple[Brush, ...]:
+        """The mouse's and the keyboard's, unless the help is open."""
+        if controls.help_visible:
+            return ()
+        brushes = []
+        pointer = self._input.mouse_position
+        if pointer is not None and not self._is_over_words(pointer, geometry, controls):
+            tool = self._input.brush_tool(controls.tool)
+            brushes.append(Brush(geometry.cell_at(pointer), controls.brush_radius_cells, tool))
+        if self._cursor is not None and self._now_seconds - self._cursor_seconds < CURSOR_SECONDS:
+            brushes.append(Brush(self._cursor, controls.brush_radius_cells, controls.tool))
+        return tuple(brushes)
+
+    def _is_over_words(self, pixel: tuple[int, int], geometry: Geometry, controls: Controls) -> bool:
+        return any(target.contains(pixel) for target in self._targets(geometry, controls))
+
+    def draw_waiting(
+        self, surface: pygame.Surface, controls: Controls, stage: str, now_seconds: float
+    ) -> None:
+        """The stage of loading, and the help where it is open."""
+        seconds = 0.0 if self._is_still else now_seconds
+        self._hud.draw_waiting(surface, stage, seconds, self.message(now_seconds))
+        if controls.help_visible:
+            self._hud.draw_help(surface, Geometry.fit(surface.get_size(), (1, 1), bar_visible=False), "")
+
+    def draw_over(
+        self,
+        surface: pygame.Surface,
+        geometry: Geometry,
+        controls: Controls,
+        lines: Sequence[tuple[str, bool]],
+        *,
+        is_ruined: bool,
+        now_seconds: float,
+    ) -> None:
+        """What a view tells, the panel, the buttons, and the hint of the one under the pointer."""
+        self._now_seconds = now_seconds
+        scene = self._instrument.scene(controls.tile)
+        view, pointer = self._view_image(controls), self._input.mouse_position
+        if view is not None:
+            self._view_screen.draw(surface, geometry, view_number(controls.view).name, view)
+        if scene is not None and controls.panel_visible:
+            pinned = controls.pinned_cell
+            if pinned is not None and not geometry.contains(pinned):
+                pinned = None
+            cell = self._pointed_cell(geometry) if pinned is None else pinned
+            shown = PanelScene(scene, controls, cell, now_seconds, pointer)
+            self._panel.draw(surface, geometry, shown)
+            if cell is not None and (view is None or not view.tiles):
+                draw_focus(surface, geometry.cell_rectangle(cell))
+        buttons = self._all_buttons(geometry, controls)
+        self._buttons.draw(surface, buttons, pointer)
+        pressable = [button for button in buttons if button.action is not None]
+        if self._focus is not None and pressable:
+            focused = pressable[self._focus % len(pressable)]
+            draw_focus(surface, focused.rectangle)
+            draw_tooltip(surface, self._letters(geometry), focused.hint, focused.rectangle)
+        self._draw_tooltip(surface, geometry, pressable, now_seconds)
+
+    def _draw_tooltip(
+        self, surface: pygame.Surface, geometry: Geometry, buttons: Sequence[Button], now_seconds: float
+    ) -> None:
+        pointer = self._input.mouse_position
+        over = None
+        if pointer is not None:
+            over = next((button for button in buttons if button.contains(pointer)), None)
+        if over is None or not over.hint:
+            self._hovered = None
+            return
+        if self._hovered is None or self._hovered[0] != over.rectangle:
+            self._hovered = (over.rectangle, now_seconds)
+        if now_seconds - self._hovered[1] >= TOOLTIP_SECONDS:
+            draw_tooltip(surface, self._letters(geometry), over.hint, over.rectangle)
+
+    @staticmethod
+    def _letters(geometry: Geometry) -> Letters:
+        return letters_of(round(1.2 * geometry.text_height))
+
+    # ------------------------------------------------------------------------------ messages
+
+    def inform(self, text: str, now_seconds: float, *, is_long: bool = False) -> None:
+        """In the status bar, for a few seconds."""
+        self._message = (Message.note if is_long else Message.info)(text, now_seconds)
+
+    def complain(self, text: str, now_seconds: float) -> None:
+        """In the status bar, for longer."""
+        self._message = Message.error(text, now_seconds)
+
+    def message(self, now_seconds: float) -> Message | None:
+        """The last one, until its time is over."""
+        if self._message is not None and self._message.until_seconds <= now_seconds:
+            self._message = None
+        return self._message

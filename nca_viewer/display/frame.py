@@ -49,7 +49,8 @@ class Frame:
 
         Args:
             surface: The window's.
-            image: uint8[H, W, 3], one pixel per cell; of another size it is fitted in where the grid would be.
+            image: uint8[H, W, 3], one pixel per cell; where it is of another size than the grid, it is
+                fitted in.
             geometry: Where the grid is.
             status: For the status bar.
             brushes: Their outlines are drawn: exactly the cells they would touch.

@@ -29,7 +29,6 @@ def _panel_width(window_width: int, text_height: int) -> int:
     return min(wanted, window_width // 2)
 
 
-
 @dataclass(frozen=True, slots=True)
 class Geometry:
     """A grid of square cells, centred above a status bar and beside a panel.
@@ -142,13 +141,13 @@ class Geometry:
     def caption_rectangle(self) -> Rectangle:
         """Of the strip that tells of a view, above the status bar."""
         top = self.window_height - self.bar_height - self.caption_height
-        return (0, top, self.window_width - self.panel_width, self.caption_height)
+        return (0, top, self.window_width, self.caption_height)
 
     @property
     def panel_rectangle(self) -> Rectangle:
-        """Of the panel, at the right above the status bar; of no width while it is closed."""
+        """Of the panel, at the right above the words; of no width while it is closed."""
         left = self.window_width - self.panel_width
-        return (left, 0, self.panel_width, self.window_height - self.bar_height)
+        return (left, 0, self.panel_width, self.window_height - self.bar_height - self.caption_height)
 
     def cell_at(self, pixel: tuple[int, int]) -> Cell:
         """The cell under a window pixel (x, y); beside the grid, the cell that would be there."""

@@ -11,7 +11,17 @@ import pygame
 
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.letters import Letters
-from nca_viewer.display.palette import BACKGROUND, ERROR, FRAME, MUTED, PANEL, TEXT, TOOL_COLOURS, WARNING, Colour
+from nca_viewer.display.palette import (
+    BACKGROUND,
+    ERROR,
+    FRAME,
+    MUTED,
+    PANEL,
+    TEXT,
+    TOOL_COLOURS,
+    WARNING,
+    Colour,
+)
 from nca_viewer.healing import Healing
 from nca_viewer.interaction.actions import NewDigit, Tool
 from nca_viewer.interaction.bindings import help_lines, key_label
@@ -140,7 +150,9 @@ class Hud:
             right = self._pill(surface, status.tool.value, TOOL_COLOURS[status.tool], right, first, height)
             if left + font.size(radius)[0] <= right:
                 right = self._word(surface, radius, TEXT, right, first, height, leftwards=True)
-        speed = speed_text(status.speed, has_tempo=status.has_tempo) + (" (limited)" if status.is_limited else "")
+        speed = speed_text(status.speed, has_tempo=status.has_tempo) + (
+            " (limited)" if status.is_limited else ""
+        )
         words = [
             (f"step {status.step:,}", TEXT),
             (speed, WARNING if status.is_limited else TEXT),
@@ -289,15 +301,19 @@ def happening(status: Status) -> str:
     """What happens now, in a word or two."""
     if status.is_ruined:
         return "lost"
-    healing, what = status.healing, "running"
+    healing = status.healing
     restored = None if healing is None else healing.restored
-    if restored is not None and restored < _HEALED and healing is not None:
-        what = f"damaged, healed {restored:.0%}" if healing.is_wound else f"forming, {restored:.0%}"
-    elif status.is_at_rest:
-        what = "at rest"
+    what, part = "running", ""
+    if healing is not None and restored is not None and restored < _HEALED:
+        what = "damaged" if healing.is_wound else "forming"
+        part = f", {restored:.0%} {'healed' if healing.is_wound else 'restored'}"
     elif healing is not None and healing.is_wound:
         what = "healed"
-    return f"paused: {what}" if status.paused and what != "running" else "paused" if status.paused else what
+    if status.is_at_rest:
+        what = "at rest"
+    if status.paused:
+        what = "paused"
+    return what + part
 
 
 def _healing_text(healing: Healing | None) -> str:

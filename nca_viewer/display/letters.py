@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import pygame
@@ -28,3 +29,9 @@ class Letters(pygame.font.Font):
     def size(self, text: str) -> tuple[int, int]:  # type: ignore[override]
         """As `pygame.font.Font.size`, of any text, in one line."""
         return super().size(presentable(text))
+
+
+@lru_cache(maxsize=64)
+def letters_of(height: int) -> Letters:
+    """The letters of a size, opened once."""
+    return Letters(height)

@@ -7,7 +7,7 @@ import pygame
 
 from nca_viewer.display.geometry import Geometry, Rectangle
 from nca_viewer.display.hud import elided
-from nca_viewer.display.letters import Letters
+from nca_viewer.display.letters import Letters, letters_of
 from nca_viewer.display.palette import BACKGROUND, FRAME, MUTED, PANEL, TEXT
 from nca_viewer.interaction.actions import ShowTile
 from nca_viewer.interaction.input import Target
@@ -34,14 +34,7 @@ def tile_targets(view: ViewImage, geometry: Geometry) -> list[Target]:
 
 
 class ViewScreen:
-    """Draws captions, legends and labels; keeps its fonts and the strips that it drew."""
-
-    def __init__(self) -> None:
-        """Open no font yet."""
-        self._fonts: dict[int, Letters] = {}
-
-    def _font(self, height: int) -> Letters:
-        return self._fonts.setdefault(height, Letters(height))
+    """Draws captions, legends and labels."""
 
     def draw(self, surface: pygame.Surface, geometry: Geometry, name: str, view: ViewImage) -> None:
         """Draw all that belongs to a view but its image."""
@@ -53,7 +46,7 @@ class ViewScreen:
         for tile, rectangle in zip(view.tiles, tile_rectangles(view, geometry), strict=True):
             left, top, width, height = rectangle
             size = max(9, min(round(geometry.text_height * 1.1), height // 6))
-            font = self._font(size)
+            font = letters_of(size)
             image = font.render(elided(tile.label, font, width - 4), True, TEXT)
             shade = pygame.Surface((image.get_width() + 4, image.get_height() + 2), pygame.SRCALPHA, 32)
             shade.fill((*BACKGROUND, 170))
@@ -65,7 +58,7 @@ class ViewScreen:
         surface.fill(PANEL, (left, top, width, height))
         surface.fill(FRAME, (left, top, width, 1))
         padding = geometry.text_height
-        font = self._font(round(1.25 * geometry.text_height))
+        font = letters_of(round(1.25 * geometry.text_height))
         title = font.render(f"{name}:", True, TEXT)
         y = top + height // 10
         surface.blit(title, (left + padding, y))
@@ -76,7 +69,7 @@ class ViewScreen:
 
     def _draw_legend(self, surface: pygame.Surface, geometry: Geometry, view: ViewImage, top: int) -> None:
         left, _, width, _ = geometry.caption_rectangle
-        font = self._font(round(1.1 * geometry.text_height))
+        font = letters_of(round(1.1 * geometry.text_height))
         padding, line = geometry.text_height, font.get_height()
         x, right = left + padding, left + width - padding
         for entry in view.legend:

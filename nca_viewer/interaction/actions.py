@@ -222,6 +222,41 @@ class UseCursor:
 
 
 @dataclass(frozen=True, slots=True)
+class ToggleHead:
+    """Mute an attention head, or let it speak again."""
+
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToggleNeighbour:
+    """Let no cell look at its neighbour of this number of `MOORE_OFFSETS`, or look at it again."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToggleChannel:
+    """Hold a channel where it is ("freeze") or at zero ("zero"), or let it go."""
+
+    channel: int
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeExperiment:
+    """Move one of an experiment's amounts along its ladder: "rate", "noise" or "step size"."""
+
+    amount: str
+    rungs: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndExperiments:
+    """Let the automaton be as it was trained."""
+
+
+@dataclass(frozen=True, slots=True)
 class FocusButton:
     """Choose the next of the window's buttons by keyboard."""
 
@@ -231,6 +266,16 @@ class FocusButton:
 @dataclass(frozen=True, slots=True)
 class PressFocused:
     """Press the button that was chosen by keyboard."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToggleStory:
+    """Show one step of the inspected cell, slowly, or stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """What a press on something that is neither page nor button asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,8 +332,15 @@ Action = (
     | PinCell
     | MoveCursor
     | UseCursor
+    | ToggleHead
+    | ToggleNeighbour
+    | ToggleChannel
+    | ChangeExperiment
+    | EndExperiments
     | FocusButton
     | PressFocused
+    | ToggleStory
+    | Nothing
     | SwitchLanguage
     | Operate
 )

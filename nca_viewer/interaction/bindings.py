@@ -44,6 +44,7 @@ from nca_viewer.interaction.actions import (
     UseCursor,
 )
 from nca_viewer.interaction.gamepad import KeyMapping
+from nca_viewer.views import VIEWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +102,6 @@ _VIEWS = "Views"
 _PANEL = "Panel"
 _WINDOW = "Window"
 
-_VIEW_KEYS = {
-    "image": "I",
-    "difference": "F",
-    "channels": "M",
-    "components": "O",
-    "activity": "Y",
-    "damage": "U",
-    "attention": "A",
-    "entropy": "T",
-    "opinion": "Q",
-}
-"""The key of each view, by its name in `views.VIEWS`."""
-
 BINDINGS: tuple[Binding, ...] = (
     Binding(
         TogglePause(),
@@ -141,7 +129,9 @@ BINDINGS: tuple[Binding, ...] = (
         _TIME,
         repeats=True,
     ),
-    Binding(StepBack(10), (Chord("PageUp", pygame.K_PAGEUP),), "ten steps back, forward", _TIME, repeats=True),
+    Binding(
+        StepBack(10), (Chord("PageUp", pygame.K_PAGEUP),), "ten steps back, forward", _TIME, repeats=True
+    ),
     Binding(
         StepBack(-10), (Chord("PageDown", pygame.K_PAGEDOWN),), "ten steps back, forward", _TIME, repeats=True
     ),
@@ -207,8 +197,8 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(NextView(1), (Chord("V", pygame.K_v),), "next view, previous view", _VIEWS),
     Binding(NextView(-1), (Chord("Shift+V", pygame.K_v, shift=True),), "next view, previous view", _VIEWS),
     *(
-        Binding(ShowView(name), (Chord(label, ord(label.lower())),), name, _VIEWS)
-        for name, label in _VIEW_KEYS.items()
+        Binding(ShowView(view.name), (Chord(view.key.upper(), ord(view.key)),), view.caption, _VIEWS)
+        for view in VIEWS
     ),
     Binding(NextTile(1), (Chord("Z", pygame.K_z),), "enlarge one tile, the one before", _VIEWS),
     Binding(

@@ -7,11 +7,12 @@ from fractions import Fraction
 
 from nca_viewer.interaction.actions import (
     Action,
+    BeforeDamage,
+    Cell,
     ChangeRadius,
     ChangeSpeed,
     Dismiss,
     NextPage,
-    NextTile,
     NextView,
     PinCell,
     Quit,
@@ -32,8 +33,6 @@ from nca_viewer.interaction.actions import (
     TogglePause,
     ToggleSlowMotion,
     Tool,
-    BeforeDamage,
-    Cell,
 )
 from nca_viewer.views import VIEW_NAMES
 
@@ -120,8 +119,6 @@ def update(controls: Controls, action: Action) -> Controls:
             return replace(controls, view=VIEW_NAMES.index(name), tile=None)
         case ShowTile(number):
             return replace(controls, tile=number)
-        case NextTile(direction):
-            return replace(controls, tile=_next_tile(controls.tile, direction))
         case TogglePanel():
             return replace(controls, panel_visible=not controls.panel_visible)
         case ShowPage(page):
@@ -150,12 +147,6 @@ def update(controls: Controls, action: Action) -> Controls:
         case Quit():
             return replace(controls, quitting=True)
     return controls
-
-
-def _next_tile(tile: int | None, direction: int) -> int | None:
-    """The tile after or before one, counted on beyond the last; None is before the first."""
-    number = (-1 if tile is None else tile) + direction
-    return None if number < 0 else number
 
 
 def speed_text(speed: Fraction, *, has_tempo: bool, is_short: bool = False) -> str:

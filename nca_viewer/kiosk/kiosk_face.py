@@ -19,11 +19,16 @@ from nca_viewer.kiosk.screen import KioskScreen, KioskView
 from nca_viewer.kiosk.visit import HOLD_SECONDS, OperatorExit, OperatorHold, Phase, Rules
 
 if TYPE_CHECKING:
+    import numpy as np
     import pygame
     from pygame.event import Event as PygameEvent
 
+    from nca_viewer.display.hud import Status
+    from nca_viewer.healing import Healing
+    from nca_viewer.interaction.actions import Tool
     from nca_viewer.kiosk.config import KioskConfig
     from nca_viewer.loading import Loading, Session
+    from nca_viewer.snapshot import Snapshot
 
 _LOADING_GRID = (28, 28)
 """Where the cells will be is not known before the checkpoint is; the buttons hardly depend on it."""
@@ -144,7 +149,7 @@ class KioskFace:
             source.release()
         return actions
 
-    def act(self, action: Action) -> None:
+    def act(self, action: Action, session: Session, now_seconds: float) -> None:
         """Load the checkpoint again, where the operator asks for it."""
         if action == Operate(OperatorChoice.RELOAD):
             self.begin_reload()
@@ -183,6 +188,29 @@ class KioskFace:
         """Where the cells are between the words and the buttons."""
         return self.layout(window_size, grid_size).geometry
 
+    def wants_explanation(self, controls: Controls) -> bool:
+        """Never: visitors see the image."""
+        return False
+
+    def see(
+        self,
+        snapshot: Snapshot,
+        healing: Healing | None,
+        *,
+        touched: np.ndarray | None,
+        tool: Tool,
+        now_seconds: float,
+    ) -> None:
+        """Nothing: see `Face`."""
+
+    def image(self, snapshot: Snapshot, controls: Controls) -> np.ndarray:
+        """What the cells show."""
+        return snapshot.image
+
+    def fill(self, status: Status) -> Status:
+        """As it is: visitors see no status bar."""
+        return status
+
     def brushes(self, geometry: Geometry, controls: Controls) -> tuple[Brush, ...]:
         """The brushes to draw: visitors', or the ghost hand's."""
         facts = self.facts
@@ -208,6 +236,7 @@ class KioskFace:
         lines: Sequence[tuple[str, bool]],
         *,
         is_ruined: bool,
+        now_seconds: float,
     ) -> None:
         """Draw everything but the cells; the lines are for the operator's page, before its note."""
         layout = self.layout(surface.get_size(), (geometry.grid_height, geometry.grid_width))

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pygame
 
 from nca_viewer.display.hud import elided, wrapped
-from nca_viewer.display.palette import BACKGROUND, ERROR, FRAME, MUTED, PANEL, TEXT, TOOL_COLOURS, Colour
 from nca_viewer.display.letters import Letters
+from nca_viewer.display.palette import BACKGROUND, ERROR, FRAME, MUTED, PANEL, TEXT, TOOL_COLOURS, Colour
 from nca_viewer.interaction.actions import Action, NewDigit, SelectTool, Tool
 from nca_viewer.kiosk.attract import Ghost
 from nca_viewer.kiosk.controller import KioskFacts

@@ -15,8 +15,8 @@ from datetime import datetime, time
 
 import pygame
 
-from nca_viewer.display.palette import BACKGROUND, MUTED, PANEL, TEXT
 from nca_viewer.display.letters import Letters
+from nca_viewer.display.palette import BACKGROUND, MUTED, PANEL, TEXT
 from nca_viewer.display.window import PygameWindow
 from nca_viewer.errors import UserError
 from nca_viewer.kiosk.night import Light, NightHours, NightSchedule

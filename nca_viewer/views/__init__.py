@@ -20,6 +20,7 @@ from nca_viewer.views.scene import NEVER, ColourBar, ColourRow, Explanation, Sce
 __all__ = [
     "NEVER",
     "VIEWS",
+    "VIEW_NAMES",
     "ColourBar",
     "ColourRow",
     "Explanation",
@@ -40,7 +41,7 @@ class View:
 
     Attributes:
         name: As the window, recordings and the command line call it.
-        key: The letter that suggests itself for it.
+        key: The letter that shows it.
         caption: What it shows, for the help.
         draw: From a scene to an image.
         needs_explanation: Whether it shows the next step taken apart; without one it says so.
@@ -58,13 +59,15 @@ class View:
 VIEWS: tuple[View, ...] = (
     View("image", "i", "what the cells show", draw_image),
     View("difference", "f", "ink missing, ink too much", draw_difference),
-    View("channels", "l", "all that each cell knows", draw_channels, enlarges="channel"),
-    View("components", "p", "cells that know alike, alike in colour", draw_components),
-    View("activity", "m", "which cells update, and how much", draw_activity, needs_explanation=True),
-    View("damage", "w", "steps since each cell was damaged", draw_damage),
+    View("channels", "m", "all that each cell knows", draw_channels, enlarges="channel"),
+    View("components", "o", "cells that know alike, alike in colour", draw_components),
+    View("activity", "y", "which cells update, and how much", draw_activity, needs_explanation=True),
+    View("damage", "u", "steps since each cell was damaged", draw_damage),
     View("attention", "a", "where each cell looks", draw_attention, needs_explanation=True, enlarges="head"),
-    View("entropy", "o", "how many cells it looks at", draw_entropy, needs_explanation=True, enlarges="head"),
+    View("entropy", "t", "how many cells it looks at", draw_entropy, needs_explanation=True, enlarges="head"),
 )
+
+VIEW_NAMES: tuple[str, ...] = tuple(view.name for view in VIEWS)
 
 
 def view_number(number: int) -> View:
