@@ -110,7 +110,8 @@ def test_jax_stays_where_numbers_are_computed():
 
 
 def test_pygame_stays_at_the_edge():
-    homes = ("interaction.input", "interaction.bindings", "display", "kiosk", "pygame_check")
+    devices = ("input", "bindings", "keyboard", "mouse", "sticks", "touch")
+    homes = (*(f"interaction.{device}" for device in devices), "display", "kiosk", "pygame_check")
     outside = arrows("nca_viewer", "training", outside_of=tuple(f"nca_viewer.{home}" for home in homes))
     assert not forbidden(outside, "pygame")
 
