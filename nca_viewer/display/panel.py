@@ -1,0 +1,108 @@
+"""The panel beside the picture: its pages, their buttons, and what they draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pygame
+
+from nca_viewer.display.buttons import Button, hint_with_key
+from nca_viewer.display.geometry import Geometry, Rectangle
+from nca_viewer.display.palette import FRAME, PANEL
+from nca_viewer.interaction.actions import Action, Cell, ShowPage, TogglePanel
+from nca_viewer.interaction.controls import PAGES, Controls
+from nca_viewer.interaction.input import Input
+from nca_viewer.views import Scene
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PanelScene:
+    """All that the panel may show.
+
+    Attributes:
+        scene: What the views show, too.
+        controls: What is set by hand.
+        cell: The inspected one; None while none is pointed at.
+        now_seconds: The time, never going back.
+        pointer: Where the mouse is in the window; None while it is elsewhere.
+    """
+
+    scene: Scene
+    controls: Controls
+    cell: Cell | None
+    now_seconds: float
+    pointer: tuple[int, int] | None
+
+
+class Page(Protocol):
+    """One page of the panel."""
+
+    def buttons(self, rectangle: Rectangle, text_height: int, controls: Controls) -> Sequence[Button]:
+        """Its buttons, in this part of the window."""
+
+    def dragged(self, source: Input) -> list[Action]:
+        """What a press on it does that depends on where it is."""
+
+    def draw(self, surface: pygame.Surface, rectangle: Rectangle, shown: PanelScene) -> None:
+        """Draw it, but for its buttons."""
+
+
+class Panel:
+    """Draws the open page below a row of tabs."""
+
+    def __init__(self, pages: dict[str, Page]) -> None:
+        """Take the pages, one for each name in `PAGES`."""
+        self._pages = pages
+
+    def buttons(self, geometry: Geometry, controls: Controls) -> list[Button]:
+        """The tabs, and the open page's; none while the panel is closed."""
+        if not geometry.panel_width:
+            return []
+        left, top, width, _ = geometry.panel_rectangle
+        height = round(1.9 * geometry.text_height)
+        text_height = round(1.15 * geometry.text_height)
+        gap, close_width = max(2, geometry.text_height // 4), height
+        tab_width = (width - close_width - (len(PAGES) + 2) * gap) // len(PAGES)
+        tabs = [
+            Button(
+                (left + gap + number * (tab_width + gap), top + gap, tab_width, height),
+                page,
+                ShowPage(page),
+                hint_with_key(page, ShowPage(page)),
+                is_on=controls.page == page,
+                text_height=text_height,
+            )
+            for number, page in enumerate(PAGES)
+        ]
+        close = Button(
+            (left + width - gap - close_width, top + gap, close_width, height),
+            "x",
+            TogglePanel(),
+            hint_with_key("close the panel", TogglePanel()),
+            text_height=text_height,
+        )
+        page = self._pages[controls.page]
+        return [*tabs, close, *page.buttons(self._rectangle(geometry), geometry.text_height, controls)]
+
+    def dragged(self, source: Input, controls: Controls) -> list[Action]:
+        """What presses on the open page do that depends on where they are."""
+        return self._pages[controls.page].dragged(source) if controls.panel_visible else []
+
+    def draw(self, surface: pygame.Surface, geometry: Geometry, shown: PanelScene) -> None:
+        """Draw the open page, but for the buttons."""
+        if not geometry.panel_width:
+            return
+        rectangle = geometry.panel_rectangle
+        surface.fill(PANEL, rectangle)
+        surface.fill(FRAME, (rectangle[0], rectangle[1], 1, rectangle[3]))
+        self._pages[shown.controls.page].draw(surface, self._rectangle(geometry), shown)
+
+    @staticmethod
+    def _rectangle(geometry: Geometry) -> Rectangle:
+        """What the tabs leave for the page."""
+        left, top, width, height = geometry.panel_rectangle
+        tabs = round(1.9 * geometry.text_height) + 2 * max(2, geometry.text_height // 4)
+        margin = geometry.text_height // 2
+        return (left + margin, top + tabs + margin, width - 2 * margin, height - tabs - 2 * margin)
