@@ -1,0 +1,159 @@
+"""What the charts show: error and healed part over the last steps, with what was done in them; and its CSV."""
+
+from __future__ import annotations
+
+import bisect
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nca_viewer.healing import Healing
+from nca_viewer.timeline import Mark
+from nca_viewer.whole_files import output_file
+
+WINDOW_STEPS = 600
+"""How far back a chart goes."""
+
+CSV_HEADER = (
+    "time [steps]",
+    "episode",
+    "step in episode [steps]",
+    "error [root mean square, 0 to 1]",
+    "healed [part of the damage, 0 to 1]",
+    "event",
+    "cells touched [cells]",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The automaton at one tick.
+
+    Attributes:
+        tick: As in the timeline: it never goes back, where a step's number does.
+        step: Steps since the start of the episode.
+        episode: Number of the episode.
+        healing: As the status bar tells it; None where there is no clean picture to compare with.
+    """
+
+    tick: int
+    step: int
+    episode: int
+    healing: Healing | None
+
+    @property
+    def error(self) -> float | None:
+        """Root mean square difference from the clean picture, 0 to 1."""
+        return None if self.healing is None else self.healing.error
+
+    @property
+    def healed(self) -> float | None:
+        """Part of the damage that is healed, 0 to 1."""
+        return None if self.healing is None else self.healing.restored
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Series:
+    """The samples of the last `WINDOW_STEPS` ticks before the newest, and the strokes and starts among them.
+
+    Attributes:
+        samples: At most one per tick, in order.
+        marks: In order.
+    """
+
+    samples: tuple[Sample, ...] = ()
+    marks: tuple[Mark, ...] = ()
+
+    @property
+    def newest_tick(self) -> int:
+        """Where a chart ends on the right."""
+        return self.samples[-1].tick if self.samples else 0
+
+    @property
+    def oldest_tick(self) -> int:
+        """Where it begins on the left, whether or not there is a sample."""
+        return self.newest_tick - WINDOW_STEPS
+
+    def nearest(self, tick: float) -> Sample | None:
+        """The sample nearest to a tick; None where there is none at all."""
+        number = bisect.bisect_left(self.samples, tick, key=lambda sample: sample.tick)
+        near = self.samples[max(0, number - 1) : number + 1]
+        return min(near, key=lambda sample: abs(sample.tick - tick), default=None)
+
+    def nearest_mark(self, tick: float, within: float) -> Mark | None:
+        """The mark nearest to a tick, no further off than so many."""
+        near = [mark for mark in self.marks if abs(mark.tick - tick) <= within]
+        return min(near, key=lambda mark: abs(mark.tick - tick), default=None)
+
+
+def follow_series(
+    series: Series, sample: Sample | None, marks: Sequence[Mark], *, newest_tick: int
+) -> Series:
+    """Look at the next frame.
+
+    Args:
+        series: Until now; `Series()` at first.
+        sample: Of this frame; None where there is none. One of a tick that is there already replaces it.
+        marks: Of the timeline.
+        newest_tick: Of the timeline: what lies beyond it belongs to a branch that was dropped.
+    """
+    samples = series.samples
+    if samples and samples[-1].tick > newest_tick:
+        samples = samples[: bisect.bisect_right(samples, newest_tick, key=lambda other: other.tick)]
+    if sample is not None and sample.tick <= newest_tick:
+        samples = _with_sample(samples, sample)
+    if samples:
+        oldest = samples[-1].tick - WINDOW_STEPS
+        if samples[0].tick < oldest:
+            samples = samples[bisect.bisect_left(samples, oldest, key=lambda other: other.tick) :]
+        first = bisect.bisect_left(marks, oldest, key=lambda mark: mark.tick)
+        marks = marks[first : bisect.bisect_right(marks, samples[-1].tick, key=lambda mark: mark.tick)]
+    else:
+        marks = ()
+    if samples is series.samples and len(marks) == len(series.marks):
+        if all(mark is other for mark, other in zip(marks, series.marks, strict=True)):
+            return series
+    return Series(samples, tuple(marks))
+
+
+def _with_sample(samples: tuple[Sample, ...], sample: Sample) -> tuple[Sample, ...]:
+    if not samples or samples[-1].tick < sample.tick:
+        return (*samples, sample)
+    number = bisect.bisect_left(samples, sample.tick, key=lambda other: other.tick)
+    end = number + (samples[number].tick == sample.tick)
+    return samples if samples[number:end] == (sample,) else (*samples[:number], sample, *samples[end:])
+
+
+def event_name(mark: Mark) -> str:
+    """What a mark is, in a word or two."""
+    return "new start" if mark.tool is None else mark.tool.value
+
+
+def csv_rows(series: Series) -> Iterable[tuple[object, ...]]:
+    """What a chart draws, in the order of time: a row for every sample, and one for every mark."""
+
+    def number(value: float | None) -> object:
+        return "" if value is None else value
+
+    rows: list[tuple[int, int, tuple[object, ...]]] = [
+        (s.tick, 0, (s.tick, s.episode, s.step, number(s.error), number(s.healed), "", ""))
+        for s in series.samples
+    ]
+    rows += [
+        (m.tick, 1, (m.tick, m.episode, m.step, "", "", event_name(m), "" if m.tool is None else m.cells))
+        for m in series.marks
+    ]
+    return [row for _, _, row in sorted(rows, key=lambda row: row[:2])]
+
+
+def write_csv(path: Path, series: Series) -> None:
+    """Write what a chart draws; whole or not at all.
+
+    Raises:
+        OutputError: it could not be written.
+    """
+    with output_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(CSV_HEADER)
+        writer.writerows(csv_rows(series))

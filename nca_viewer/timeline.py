@@ -1,0 +1,556 @@
+"""The past of an automaton: undo and redo, steps back, and any kept moment as a new present.
+
+A line is what happened, in order: steps, edits and starts. Some of its states are kept; whichever lies between
+two of them is computed again from the earlier one, bit for bit, because everything random follows from (seed,
+episode, step). Lines are immutable and the functions on them pure; `Timeline` is the stateful shell.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from nca_viewer.interaction.actions import Tool
+
+if TYPE_CHECKING:
+    from nca_viewer.simulation import Moment, Simulation
+
+MAX_BYTES = 64 * 2**20
+"""What the past may hold, unless told otherwise."""
+
+KEEP_EVERY = 16
+"""Steps and edits from one kept state to the next, while there is memory."""
+
+LONGEST_REPLAY = 128
+"""Steps and edits that thinning leaves between two kept states at most: about 0.1 s to compute again."""
+
+DAMAGING_TOOLS = frozenset({Tool.ERASE, Tool.CORRUPT})
+"""What destroys cells; paint adds to them."""
+
+_OBJECT_BYTES = 400
+"""Of the objects round an edit's cells, or a mark's."""
+
+
+class Position(NamedTuple):
+    """A state's place on a line; the order is that in which things happened.
+
+    Attributes:
+        tick: Steps and starts before it. Unlike a step's number, it never goes back.
+        events: Edits and starts before it.
+    """
+
+    tick: int
+    events: int
+
+    @property
+    def work(self) -> int:
+        """Everything before it: what computing it again would take."""
+        return self.tick + self.events
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Kept:
+    """A state that is held.
+
+    Attributes:
+        position: Where on the line.
+        moment: The state and all that its future follows from.
+        is_start: Whether it follows from nothing before it, so that it cannot be computed again.
+    """
+
+    position: Position
+    moment: Moment
+    is_start: bool = False
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Event:
+    """An edit of one frame, or a start.
+
+    Attributes:
+        tick: When.
+        tool: What acted; None is a start.
+        cells: uint8[ceil(H * W / 8)], the touched cells as bits; none for a start.
+        ink: What the tool set.
+    """
+
+    tick: int
+    tool: Tool | None
+    cells: np.ndarray
+    ink: float
+
+    def is_same(self, other: Event) -> bool:
+        """Whether doing it right after the other changes nothing: a tool's second touch within a step."""
+        return (
+            self.tool is not None
+            and (self.tick, self.tool, self.ink) == (other.tick, other.tool, other.ink)
+            and np.array_equal(self.cells, other.cells)
+        )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Mark:
+    """A stroke or a start: what undo goes back over, and what a chart marks.
+
+    Attributes:
+        before: Where undo leads.
+        tick: When it began.
+        step: The same, in steps since the start of its episode.
+        episode: Number of that episode.
+        tool: Of a stroke; where it changed, the one that damages. None is a start.
+        touched: uint8[ceil(H * W / 8)], all cells of the stroke as bits.
+    """
+
+    before: Position
+    tick: int
+    step: int
+    episode: int
+    tool: Tool | None
+    touched: np.ndarray
+
+    @property
+    def cells(self) -> int:
+        """How many cells the stroke touched; 0 for a start."""
+        return int(np.bitwise_count(self.touched).sum())
+
+    @property
+    def is_damage(self) -> bool:
+        """Whether it destroyed cells."""
+        return self.tool in DAMAGING_TOOLS
+
+    def joined(self, event: Event) -> Mark:
+        """The stroke with one more of its edits."""
+        tool = event.tool if event.tool in DAMAGING_TOOLS or not self.is_damage else self.tool
+        return replace(self, tool=tool, touched=self.touched | event.cells)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Line:
+    """What happened, in order.
+
+    Attributes:
+        kept: The states that are held, at least one; the first is the oldest state that can be reached.
+        events: Edits and starts since that one.
+        marks: Strokes and starts since that one.
+        end: Of the newest state.
+    """
+
+    kept: tuple[Kept, ...]
+    events: tuple[Event, ...]
+    marks: tuple[Mark, ...]
+    end: Position
+
+    @property
+    def first(self) -> Position:
+        """Of the oldest state."""
+        return self.kept[0].position
+
+    def at(self, tick: int) -> Position:
+        """The position at a tick of the line after all that was done in it."""
+        count = bisect.bisect_right(self.events, tick, key=lambda event: event.tick)
+        return Position(tick, self.first.events + count)
+
+    def base(self, position: Position) -> Kept:
+        """The newest kept state from which a position can be computed."""
+        return self.kept[bisect.bisect_right(self.kept, position, key=lambda kept: kept.position) - 1]
+
+    def between(self, start: Position, end: Position) -> tuple[Event, ...]:
+        """The events from one position to another."""
+        return self.events[start.events - self.first.events : end.events - self.first.events]
+
+    def start_before(self, position: Position) -> Kept:
+        """The kept state from which the steps of an episode are counted at a position."""
+        return next((k for k in reversed(self.kept) if k.is_start and k.position <= position), self.kept[0])
+
+    def start_after(self, position: Position) -> Kept | None:
+        """The next start, if there is one."""
+        return next((kept for kept in self.kept if kept.is_start and kept.position > position), None)
+
+
+def cut(line: Line, position: Position) -> Line:
+    """The line up to a position: what came after is dropped."""
+    if position == line.end:
+        return line
+    events = line.between(line.first, position)
+    marks = [mark for mark in line.marks if mark.before.events < position.events]
+    if marks and marks[-1].tool is not None:  # Of its stroke, only the beginning may be left.
+        first, *others = events[marks[-1].before.events - line.first.events :]
+        marks[-1] = replace(marks[-1], tool=first.tool, touched=first.cells)
+        for event in others:
+            marks[-1] = marks[-1].joined(event)
+    kept = tuple(kept for kept in line.kept if kept.position <= position)
+    return Line(kept, events, tuple(marks), position)
+
+
+def forget(line: Line, position: Position) -> Line | None:
+    """The line from its first kept state at or after a position on; None where none is left."""
+    kept = tuple(kept for kept in line.kept if kept.position >= position)
+    if not kept:
+        return None
+    first = kept[0].position
+    marks = tuple(mark for mark in line.marks if mark.before >= first)
+    return Line(kept, line.between(first, line.end), marks, line.end)
+
+
+def held(lines: Iterable[Line]) -> dict[int, Kept]:
+    """Every state that some lines hold, once."""
+    return {id(kept): kept for line in lines for kept in line.kept}
+
+
+def held_bytes(lines: Iterable[Line]) -> int:
+    """What some lines hold together, where the events of the longest are the others', and more."""
+    lines = list(lines)
+    arrays: dict[int, int] = {}
+    for kept in held(lines).values():
+        for array in (kept.moment.state, kept.moment.image, kept.moment.clean):
+            if array is not None:
+                arrays[id(array)] = array.nbytes
+    events = max((line.events for line in lines), key=len, default=())
+    marks = max((line.marks for line in lines), key=len, default=())
+    cells_bytes = events[0].cells.nbytes if events else 0
+    return sum(arrays.values()) + (len(events) + len(marks)) * (_OBJECT_BYTES + cells_bytes)
+
+
+def least_useful(lines: Iterable[Line], here: Position) -> Kept | None:
+    """The kept state that can best be missed: the one whose neighbours are nearest, for its age.
+
+    So the recent past stays dense, and the distances grow with the age.
+
+    Returns:
+        None where every one is a start, or would leave more than `LONGEST_REPLAY` between its neighbours.
+    """
+    gaps: dict[int, tuple[int, Kept]] = {}
+    for line in lines:
+        works = [kept.position.work for kept in line.kept] + [line.end.work]
+        for number, kept in enumerate(line.kept):
+            is_needed = kept.is_start or number == 0
+            gap = LONGEST_REPLAY + 1 if is_needed else works[number + 1] - works[number - 1]
+            gaps[id(kept)] = (max(gap, gaps.get(id(kept), (0, kept))[0]), kept)
+    possible = [(gap, kept) for gap, kept in gaps.values() if gap <= LONGEST_REPLAY]
+    if not possible:
+        return None
+    work = here.work
+    return min(
+        possible, key=lambda pair: (pair[0] / (KEEP_EVERY + abs(work - pair[1].position.work)), pair[0])
+    )[1]
+
+
+def without(line: Line, kept: Kept) -> Line:
+    """The line without a kept state."""
+    return replace(line, kept=tuple(other for other in line.kept if other is not kept))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What can be reached.
+
+    Attributes:
+        oldest_tick: Of the oldest state.
+        newest_tick: Of the newest.
+        oldest_step: The same, in steps since the start of its episode.
+        newest_step: The same of the newest.
+        held_bytes: What is held in memory.
+        max_bytes: What may be.
+    """
+
+    oldest_tick: int
+    newest_tick: int
+    oldest_step: int
+    newest_step: int
+    held_bytes: int
+    max_bytes: int
+
+
+class Timeline:
+    """Hears of all that a simulation does, and brings back any of it.
+
+    - Undo goes back to the moment before the last stroke or start: the steps since then are undone, too. Redo
+      returns to where undo was asked for, also where the automaton ran on in between; the next stroke or start
+      gives up what could be redone.
+    - `back`, `forward` and `seek` go along the line and drop nothing.
+    - Where time goes on from a state of the past, a new branch begins: what came after leaves the line.
+    - A state is kept at the beginning of every stroke and every `KEEP_EVERY` steps. Out of memory, the one
+      whose neighbours are nearest for its age goes, until `LONGEST_REPLAY` lie between any two; then the
+      oldest goes. At least one state stays, however little memory is allowed.
+    - No state is brought back in which the automaton blew up (NaN, or beyond the explosion limit): the nearest
+      healthy one is.
+
+    All that moves may raise BackendError, where the device fails; the present is then what it was.
+    """
+
+    def __init__(self, simulation: Simulation, *, max_bytes: int = MAX_BYTES) -> None:
+        """Begin with the present, and listen from now on."""
+        self._simulation = simulation
+        self._max_bytes = max_bytes
+        self._shape = (simulation.config.height, simulation.config.width)
+        self._no_cells = np.packbits(np.zeros(self._shape, bool))
+        self._present = simulation.moment()
+        self._here = Position(0, 0)
+        self._line = Line((Kept(self._here, self._present, True),), (), (), self._here)
+        self._undone: list[tuple[Line, Position]] = []
+        self._is_in_stroke = False
+        self._is_moving = False
+        simulation.listener = self
+
+    # ------------------------------------------------------------------------------ what is asked
+
+    @property
+    def tick(self) -> int:
+        """Steps and starts from the beginning of the line to the present."""
+        return self._here.tick
+
+    @property
+    def is_in_past(self) -> bool:
+        """Whether there is something to go forward to."""
+        return self._here < self._line.end
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a stroke or a start to undo."""
+        return self._last_mark() is not None
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether something was undone, with no stroke or start since."""
+        return bool(self._undone)
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """Every stroke and start that can be reached, oldest first; those ahead of the present, too."""
+        return self._line.marks
+
+    @property
+    def span(self) -> Span:
+        """What can be reached, and how much memory it takes."""
+        oldest, newest = self._line.first.tick, self._line.end.tick
+        return Span(
+            oldest,
+            newest,
+            self.step_at(oldest)[1],
+            self.step_at(newest)[1],
+            held_bytes(self._lines()),
+            self._max_bytes,
+        )
+
+    def step_at(self, tick: int) -> tuple[int, int]:
+        """Number of the episode at a tick of the line, and steps since its start."""
+        start = self._line.start_before(self._line.at(tick))
+        return start.moment.episode, start.moment.step + tick - start.position.tick
+
+    def tick_of(self, episode: int, step: int) -> int | None:
+        """The tick of a snapshot; None where it is not of this line.
+
+        An episode that was reset has some steps more than once: then the one nearest the present is meant.
+        """
+        starts = [kept for kept in self._line.kept if kept.is_start or kept is self._line.kept[0]]
+        ends = [kept.position.tick - 1 for kept in starts[1:]] + [self._line.end.tick]
+        ticks = [
+            tick
+            for kept, end in zip(starts, ends, strict=True)
+            if kept.moment.episode == episode
+            and kept.position.tick <= (tick := kept.position.tick + step - kept.moment.step) <= end
+        ]
+        return min(ticks, key=lambda tick: abs(tick - self._here.tick), default=None)
+
+    # ------------------------------------------------------------------------------ what moves
+
+    def undo(self) -> Mark | None:
+        """Go back to the moment before the last stroke or start; None where there is none to go back over."""
+        mark = self._last_mark()
+        asked_at = (self._line, self._here)
+        if mark is None or not self._go(self._line, mark.before):
+            return None
+        self._undone.append(asked_at)
+        return mark
+
+    def redo(self) -> Mark | None:
+        """Return to where the last undo was asked for; None where nothing was undone, or it is lost."""
+        if not self._undone:
+            return None
+        line, position = self._undone[-1]
+        if self._go(line, position):
+            self._undone.pop()
+            return self._last_mark()
+        self._undone.clear()
+        return None
+
+    def back(self, steps: int) -> None:
+        """Go back so many steps, or to the oldest state."""
+        if self._here.tick > self._line.first.tick and steps > 0:
+            self.seek(self._here.tick - steps)
+
+    def forward(self, steps: int) -> None:
+        """Go forward so many steps, or to the newest state."""
+        if steps > 0:
+            self.seek(self._here.tick + steps)
+
+    def seek(self, tick: int) -> None:
+        """Go to a tick, after all that was done in it; to an end of the line where it lies beyond."""
+        tick = min(max(tick, self._line.first.tick), self._line.end.tick)
+        self._go(self._line, self._line.at(tick))
+
+    def to_before_last_damage(self) -> Mark | None:
+        """Go to the moment before the last stroke that destroyed cells; None where there is none."""
+        mark = self._last_mark(lambda mark: mark.is_damage)
+        return mark if mark is not None and self._go(self._line, mark.before) else None
+
+    def end_stroke(self) -> None:
+        """The hand is off the cells: the next edit begins another stroke."""
+        self._is_in_stroke = False
+
+    # ------------------------------------------------------------------------------ what is heard
+
+    def advanced(self, steps: int) -> None:
+        """The simulation took some steps."""
+        if self._is_moving:
+            return
+        before, moment = self._present, self._simulation.moment()
+        if (moment.episode, moment.step) != (before.episode, before.step + steps):
+            self.started()  # A start failed half-way: nothing before it leads here.
+            return
+        line = cut(self._line, self._here)
+        here = Position(self._here.tick + steps, self._here.events)
+        line = replace(line, end=here)
+        is_kept = here.work - line.kept[-1].position.work >= KEEP_EVERY
+        if is_kept:
+            line = replace(line, kept=(*line.kept, Kept(here, moment)))
+        self._line, self._here, self._present = line, here, moment
+        if is_kept:
+            self._make_room()
+
+    def edited(self, tool: Tool, region: np.ndarray, ink: float) -> None:
+        """A tool acted on some cells."""
+        if self._is_moving:
+            return
+        before, self._present = self._present, self._simulation.moment()
+        event = Event(self._here.tick, tool, np.packbits(np.asarray(region, bool)), float(ink))
+        line = cut(self._line, self._here)
+        if not event.cells.any() or (line.events and event.is_same(line.events[-1])):
+            return  # It changed nothing.
+        self._undone.clear()
+        if self._is_in_stroke and line.marks:
+            marks = (*line.marks[:-1], line.marks[-1].joined(event))
+            is_kept = self._here.work - line.kept[-1].position.work >= KEEP_EVERY
+        else:
+            mark = Mark(self._here, self._here.tick, before.step, before.episode, tool, event.cells)
+            marks = (*line.marks, mark)
+            is_kept = True
+        if is_kept:
+            line = _keeping(line, Kept(self._here, before))
+        self._here = Position(self._here.tick, self._here.events + 1)
+        self._line = Line(line.kept, (*line.events, event), marks, self._here)
+        self._is_in_stroke = True
+        self._make_room()
+
+    def started(self) -> None:
+        """Another state took the place of the present."""
+        if self._is_moving:
+            return
+        before, self._present = self._present, self._simulation.moment()
+        line = _keeping(cut(self._line, self._here), Kept(self._here, before))
+        here = Position(self._here.tick + 1, self._here.events + 1)
+        mark = Mark(self._here, here.tick, self._present.step, self._present.episode, None, self._no_cells)
+        self._line = Line(
+            (*line.kept, Kept(here, self._present, True)),
+            (*line.events, Event(here.tick, None, self._no_cells, 0.0)),
+            (*line.marks, mark),
+            here,
+        )
+        self._here = here
+        self._undone.clear()
+        self._is_in_stroke = False
+        self._make_room()
+
+    # ------------------------------------------------------------------------------ inside
+
+    def _last_mark(self, is_meant: Callable[[Mark], bool] = lambda mark: True) -> Mark | None:
+        """The last of some marks that lie behind the present."""
+        marks = reversed(self._line.marks)
+        return next((m for m in marks if m.before.events < self._here.events and is_meant(m)), None)
+
+    def _lines(self) -> list[Line]:
+        """The present line, and those to which redo returns, each once.
+
+        No edit was made since the oldest of those: its events are the others', and more.
+        """
+        return list({id(line): line for line in (self._line, *(line for line, _ in self._undone))}.values())
+
+    def _go(self, line: Line, position: Position) -> bool:
+        """Make a position of a line the present, or the healthy one nearest to it.
+
+        Returns:
+            Whether there was one; else the present is what it was.
+        """
+        if line is self._line and position == self._here:
+            return True
+        present, is_forwards = self._present, position > self._here
+        goal: Position | None = position
+        self._is_moving = True
+        try:
+            while goal is not None:
+                self._replay(line, goal)
+                if self._simulation.request_snapshot().result().is_healthy:
+                    self._line, self._here, self._present = line, goal, self._simulation.moment()
+                    self._is_in_stroke = False
+                    return True
+                start = line.start_after(goal)
+                if start is not None and is_forwards:
+                    goal = start.position
+                    continue
+                is_forwards = False
+                earlier = [kept for kept in line.kept if kept.position < goal]
+                goal = earlier[-1].position if earlier else None
+                if goal is not None and start is None:  # Nothing healthy comes after.
+                    line = cut(line, goal)
+            self._simulation.restore(present)
+            return False
+        except BaseException:
+            self._simulation.restore(present)
+            raise
+        finally:
+            self._is_moving = False
+
+    def _replay(self, line: Line, position: Position) -> None:
+        """Compute a position again from the nearest kept state before it."""
+        base = line.base(position)
+        self._simulation.restore(base.moment)
+        tick = base.position.tick
+        for event in line.between(base.position, position):
+            assert event.tool is not None, "the state after a start is always kept"
+            self._simulation.advance(event.tick - tick)
+            tick = event.tick
+            region = np.unpackbits(event.cells, count=self._shape[0] * self._shape[1])
+            self._simulation.apply(event.tool, region.reshape(self._shape).astype(bool), event.ink)
+        self._simulation.advance(position.tick - tick)
+
+    def _make_room(self) -> None:
+        """Hold no more than may be held."""
+        while held_bytes(self._lines()) > self._max_bytes:
+            missed = least_useful(self._lines(), self._here)
+            if missed is not None:
+                self._change(lambda line, missed=missed: without(line, missed))
+            elif len(self._line.kept) > 1:
+                oldest = self._line.kept[1].position
+                self._change(lambda line, oldest=oldest: forget(line, oldest))
+            elif self._undone:
+                del self._undone[0]
+            else:
+                return
+
+    def _change(self, change: Callable[[Line], Line | None]) -> None:
+        """Change every line that is held; what redo can no longer return to is lost."""
+        changed = {id(line): change(line) for line in self._lines()}
+        self._line = changed[id(self._line)] or self._line
+        undone = [(changed[id(line)], position) for line, position in self._undone]
+        self._undone = [
+            (line, position) for line, position in undone if line is not None and line.first <= position
+        ]
+
+
+def _keeping(line: Line, kept: Kept) -> Line:
+    """The line with the state at its end kept, unless it is already."""
+    return line if line.kept[-1].position == kept.position else replace(line, kept=(*line.kept, kept))
