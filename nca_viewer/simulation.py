@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -51,40 +50,6 @@ def _key(key_data: Array) -> Array:
 class _Observation(NamedTuple):
     image: Array
     is_healthy: Array
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Moment:
-    """Everything that the future of an automaton follows from, but for its parameters and its seed.
-
-    Attributes:
-        state: float32[H, W, channel_size], on the device; immutable, so that holding it copies nothing.
-        step: Steps since the start of the episode.
-        episode: Number of the episode.
-        image: float32[H, W, visible_channel_size], what the episode began from.
-        clean: uint8[H, W, 3], as in a snapshot.
-        mask_ratio: Part of the image that was masked.
-    """
-
-    state: Array
-    step: int
-    episode: int
-    image: np.ndarray
-    clean: np.ndarray | None
-    mask_ratio: float
-
-
-class SimulationListener(Protocol):
-    """Hears of every change of the automaton, after it was dispatched."""
-
-    def advanced(self, steps: int) -> None:
-        """So many steps were taken, at least one."""
-
-    def edited(self, tool: Tool, region: np.ndarray, ink: float) -> None:
-        """A tool acted on some cells, as in `Simulation.apply`."""
-
-    def started(self) -> None:
-        """Another state took the place of the one before: a start, or a moment that was restored."""
 
 
 class PendingSnapshot:
@@ -155,7 +120,6 @@ class Simulation:
         seed: Of everything random.
         step: Steps since the start of the episode.
         episode: Number of the episode, from 0.
-        listener: Hears of every change; None at first.
     """
 
     def __init__(self, model: AttentionNCA, *, seed: int) -> None:
@@ -169,7 +133,6 @@ class Simulation:
         self.seed = seed
         self.step = 0
         self.episode = 0
-        self.listener: SimulationListener | None = None
         dynamics, self._parameters = Dynamics.of(model)
         config = self.config
 
@@ -249,8 +212,6 @@ class Simulation:
         self.step = 0
         with _device_errors(self.step):
             self._state = self._start(self._image, np.float32(self._mask_ratio), self._key_data(_Stream.MASK))
-        if self.listener is not None:
-            self.listener.started()
 
     def restart(self) -> None:
         """Start a new episode from the same image: another mask, another future."""
@@ -268,8 +229,6 @@ class Simulation:
                     self._parameters, self._state, *self._dropout_key(), np.int32(steps)
                 )
             self.step += steps
-            if self.listener is not None:
-                self.listener.advanced(steps)
 
     def apply(self, tool: Tool, region: np.ndarray, ink: float = 1.0) -> None:
         """Let a tool act on some cells.
@@ -283,26 +242,13 @@ class Simulation:
             self._state = self._edit(
                 self._state, region, np.int32(_TOOLS.index(tool)), np.float32(ink), *self._noise_key()
             )
-        if self.listener is not None:
-            self.listener.edited(tool, region, ink)
-
-    def moment(self) -> Moment:
-        """All of the present, to come back to."""
-        return Moment(self._state, self.step, self.episode, self._image, self._clean, self._mask_ratio)
-
-    def restore(self, moment: Moment) -> None:
-        """Make a moment of this simulation the present; the same future follows, bit for bit."""
-        self._state, self.step, self.episode = moment.state, moment.step, moment.episode
-        self._image, self._clean, self._mask_ratio = moment.image, moment.clean, moment.mask_ratio
-        if self.listener is not None:
-            self.listener.started()
 
     @property
     def is_busy(self) -> bool:
         """Whether the device is still computing what was asked for last."""
         return not self._state.is_ready()  # type: ignore[attr-defined]
 
-    def request_snapshot(self, *, explained: bool = False) -> PendingSnapshot:
+    def request_snapshot(self) -> PendingSnapshot:
         """Ask for the current moment; the device has work with it only where it is a new one."""
         pending = self._pending
         if pending is None or not pending.is_of(self._state, self.step, self.episode):

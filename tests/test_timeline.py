@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from nca_viewer.errors import BackendError
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.simulation import Moment, Simulation
-from nca_viewer.timeline import LONGEST_REPLAY, Timeline
+from nca_viewer.timeline import Timeline
 
 GRID = (3, 5)
 STATE_BYTES = 32
@@ -219,7 +219,9 @@ def play(make, operations, max_bytes=None):
         if max_bytes is None:
             assert span.oldest_tick == 0
             assert timeline.can_redo == bool(oracle.undone)
-            assert timeline.can_undo == (oracle._before_last("paint", "erase", "corrupt", "start") is not None)
+            assert timeline.can_undo == (
+                oracle._before_last("paint", "erase", "corrupt", "start") is not None
+            )
             assert len(timeline.marks) == sum(bool(seen.opens) for seen in oracle.line)
         else:
             assert span.held_bytes <= max_bytes

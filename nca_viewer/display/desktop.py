@@ -34,7 +34,8 @@ from nca_viewer.interaction.actions import (
     UseCursor,
 )
 from nca_viewer.interaction.controls import Controls
-from nca_viewer.interaction.input import Input, Target
+from nca_viewer.interaction.input import Input
+from nca_viewer.interaction.pointers import Target
 from nca_viewer.views import Scene, ViewImage, view_number
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from nca_viewer.display.hud import elided
 from nca_viewer.display.letters import Letters, letters_of
 from nca_viewer.display.palette import BACKGROUND, FRAME, MUTED, PANEL, TEXT
 from nca_viewer.interaction.actions import ShowTile
-from nca_viewer.interaction.input import Target
+from nca_viewer.interaction.pointers import Target
 from nca_viewer.views import ColourBar, ColourRow, ViewImage
 
 
