@@ -19,6 +19,7 @@ import jax
 from nca_viewer.environment import device_remedy
 from nca_viewer.errors import BackendError
 from nca_viewer.places import cache_folder
+from nca_viewer.version import PROGRAM, version
 
 
 def use_device(name: str) -> None:
@@ -53,6 +54,27 @@ def compile_cache_folder() -> Path | None:
     cache = cache_folder()
     if cache is None:
         return None
+    name = f"jaxlib-{importlib.metadata.version('jaxlib')}-{_processor_digest()}"
+    return cache / "compiled" / name
+
+
+def environment() -> dict[str, str]:
+    """What computes the automaton, for records of runs: the same makes the same states, bit for bit.
+
+    Starts JAX.
+    """
+    versions = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "numpy")}
+    return {
+        PROGRAM: version(),
+        "python": platform.python_version(),
+        **versions,
+        "backend": jax.default_backend(),
+        "processor": _processor_digest(),
+    }
+
+
+def _processor_digest() -> str:
+    """Tells processors apart for which functions are compiled in different ways."""
     processor = platform.machine() + platform.processor()
     try:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
@@ -60,9 +82,7 @@ def compile_cache_folder() -> Path | None:
         processor += described.get("model name", "") + described.get("flags", "")
     except OSError:
         pass
-    digest = hashlib.sha256(processor.encode()).hexdigest()[:12]
-    name = f"jaxlib-{importlib.metadata.version('jaxlib')}-{digest}"
-    return cache / "compiled" / name
+    return hashlib.sha256(processor.encode()).hexdigest()[:12]
 
 
 def use_compile_cache() -> None:

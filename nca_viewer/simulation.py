@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -24,12 +24,8 @@ from nca_viewer.automaton.system import AttentionNCA, render
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import BackendError
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.moment import EXPLOSION_LIMIT, Moment, Start
 from nca_viewer.snapshot import Snapshot
-
-EXPLOSION_LIMIT = 1e6
-"""A channel beyond this can no longer become a picture; the episode is lost."""
-
-MAX_SEED = 2**32 - 1
 
 _TOOLS = (Tool.PAINT, Tool.ERASE, Tool.CORRUPT)
 
@@ -104,9 +100,17 @@ def _device_errors(step: int) -> Iterator[None]:
         raise BackendError(f"the device failed in step {step}: {reason}") from error
 
 
-def _rendered(image: np.ndarray) -> np.ndarray:
-    """As `automaton.system.render`, of a picture on the host: uint8[H, W, 3]."""
-    return np.rint(255 * np.broadcast_to(np.clip(image, 0, 1), (*image.shape[:2], 3))).astype(np.uint8)
+class SimulationListener(Protocol):
+    """Hears of every change of the automaton, after it was dispatched; must not raise."""
+
+    def advanced(self, steps: int) -> None:
+        """So many steps were taken, at least one."""
+
+    def edited(self, tool: Tool, region: np.ndarray, ink: float) -> None:
+        """A tool acted on some cells, as in `Simulation.apply`."""
+
+    def started(self, start: Start) -> None:
+        """Another state took the place of the one before."""
 
 
 class Simulation:
@@ -120,6 +124,8 @@ class Simulation:
         seed: Of everything random.
         step: Steps since the start of the episode.
         episode: Number of the episode, from 0.
+        listeners: Hear of every change, in this order.
+        stop_steps: Where it is not 0, listeners hear of every step that is a multiple of it.
     """
 
     def __init__(self, model: AttentionNCA, *, seed: int) -> None:
@@ -127,12 +133,14 @@ class Simulation:
 
         Args:
             model: The trained automaton.
-            seed: From 0 to `MAX_SEED`.
+            seed: From 0 to `moment.MAX_SEED`.
         """
         self.config: ModelConfig = model.config
         self.seed = seed
         self.step = 0
         self.episode = 0
+        self.listeners: list[SimulationListener] = []
+        self.stop_steps = 0
         dynamics, self._parameters = Dynamics.of(model)
         config = self.config
 
@@ -176,8 +184,8 @@ class Simulation:
 
         self._start, self._advance, self._edit, self._observe = start, advance, edit, observe
         self._image = np.zeros(config.image_shape, np.float32)
-        self._clean: np.ndarray | None = None
         self._mask_ratio = 0.0
+        self._clean: np.ndarray | None = None
         self._pending: PendingSnapshot | None = None
         self._state: Array = jax.device_put(np.zeros(config.state_shape, np.float32))
 
@@ -202,16 +210,46 @@ class Simulation:
             mask_ratio: Part of its pixels that is forgotten, in [0, 1].
         """
         self.episode += 1
-        self._image = np.asarray(image, np.float32).reshape(self.config.image_shape)
-        self._clean = _rendered(self._image) if self._image.any() else None
-        self._mask_ratio = mask_ratio
-        self.reset()
+        self._image = np.array(image, np.float32).reshape(self.config.image_shape)
+        self._mask_ratio = float(mask_ratio)
+        self._start_episode(Start.BEGIN)
 
     def reset(self) -> None:
         """Go back to the exact start of this episode; the same future follows."""
+        self._start_episode(Start.RESET)
+
+    def _start_episode(self, start: Start) -> None:
         self.step = 0
         with _device_errors(self.step):
-            self._state = self._start(self._image, np.float32(self._mask_ratio), self._key_data(_Stream.MASK))
+            self._state = self.start_state()
+        self._has_started(start)
+
+    def start_state(self) -> Array:
+        """float32[H, W, channel_size], which this episode began with."""
+        return self._start(self._image, np.float32(self._mask_ratio), self._key_data(_Stream.MASK))
+
+    def moment(self) -> Moment:
+        """All of the present, to come back to; its state is still on the device."""
+        return Moment(self._state, self.step, self.episode, self._image, self._mask_ratio, self.seed)
+
+    def restore(self, moment: Moment) -> None:
+        """Make a moment the present; the same future follows, bit for bit.
+
+        Args:
+            moment: Of an automaton of this configuration, see `moment.require_moment`.
+        """
+        with _device_errors(moment.step):
+            # JAX may take NumPy's memory as it is, where others could still write to it.
+            is_on_device = isinstance(moment.state, Array)
+            state = moment.state if is_on_device else jax.device_put(np.array(moment.state, np.float32))
+        self._state, self.step, self.episode = state, moment.step, moment.episode
+        self._image, self._mask_ratio, self.seed = moment.image, moment.mask_ratio, moment.seed
+        self._has_started(Start.RESTORE)
+
+    def _has_started(self, start: Start) -> None:
+        self._clean = self.moment().clean
+        for listener in tuple(self.listeners):
+            listener.started(start)
 
     def restart(self) -> None:
         """Start a new episode from the same image: another mask, another future."""
@@ -223,12 +261,16 @@ class Simulation:
         Args:
             steps: How many, at least 0.
         """
-        if steps > 0:
+        while steps > 0:
+            part = min(steps, self.stop_steps - self.step % self.stop_steps) if self.stop_steps else steps
             with _device_errors(self.step):
                 self._state = self._advance(
-                    self._parameters, self._state, *self._dropout_key(), np.int32(steps)
+                    self._parameters, self._state, *self._dropout_key(), np.int32(part)
                 )
-            self.step += steps
+            self.step += part
+            steps -= part
+            for listener in tuple(self.listeners):
+                listener.advanced(part)
 
     def apply(self, tool: Tool, region: np.ndarray, ink: float = 1.0) -> None:
         """Let a tool act on some cells.
@@ -242,6 +284,8 @@ class Simulation:
             self._state = self._edit(
                 self._state, region, np.int32(_TOOLS.index(tool)), np.float32(ink), *self._noise_key()
             )
+        for listener in tuple(self.listeners):
+            listener.edited(tool, region, ink)
 
     @property
     def is_busy(self) -> bool:

@@ -1,0 +1,100 @@
+"""One moment of a run: all that its future follows from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from nca_viewer.config import ModelConfig, require_range
+from nca_viewer.errors import ConfigError
+
+EXPLOSION_LIMIT = 1e6
+"""A channel beyond this can no longer become a picture; the episode is lost."""
+
+MAX_SEED = 2**32 - 1
+MAX_STEP = 2**32 - 1
+MAX_EPISODE = 2**32 - 1
+
+
+class Start(Enum):
+    """How another state took the place of the one before."""
+
+    BEGIN = "begin"
+    RESET = "reset"
+    RESTORE = "restore"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Moment:
+    """All that the future of a simulation follows from, besides its checkpoint and what hands do.
+
+    Attributes:
+        state: float32[H, W, channel_size], on the host or on the device; immutable.
+        step: Steps since the start of the episode.
+        episode: Number of the episode.
+        image: float32[H, W, visible_channel_size] in [0, 1], the picture that the episode began from.
+        mask_ratio: Part of its pixels that was masked, in [0, 1].
+        seed: Of everything random.
+    """
+
+    state: Any
+    step: int
+    episode: int
+    image: np.ndarray
+    mask_ratio: float
+    seed: int
+
+    @property
+    def clean(self) -> np.ndarray | None:
+        """uint8[H, W, 3], the picture with nothing masked; None where it was a blank page."""
+        if not self.image.any():
+            return None
+        clipped = np.clip(self.image, 0, 1)
+        return np.rint(255 * np.broadcast_to(clipped, (*self.image.shape[:2], 3))).astype(np.uint8)
+
+
+def require_moment(moment: Moment, config: ModelConfig) -> None:
+    """Check that a moment is one of an automaton's.
+
+    Raises:
+        ConfigError: naming the field, the value and the limits.
+    """
+    require_range("seed", moment.seed, 0, MAX_SEED, whole=True)
+    require_range("episode", moment.episode, 0, MAX_EPISODE, whole=True)
+    require_range("step", moment.step, 0, MAX_STEP, whole=True)
+    require_range("mask_ratio", moment.mask_ratio, 0.0, 1.0)
+    _require_array("the image", moment.image, config.image_shape)
+    _require_array("the state", moment.state, config.state_shape)
+    if moment.image.min() < 0 or moment.image.max() > 1:
+        raise ConfigError(
+            f"the image has values from {moment.image.min():.6g} to {moment.image.max():.6g}; "
+            "they must lie between 0 and 1"
+        )
+    if (highest := float(np.abs(moment.state).max())) >= EXPLOSION_LIMIT:
+        raise ConfigError(
+            f"the state has a value of magnitude {highest:.3g}; it must stay below {EXPLOSION_LIMIT:.0f}"
+        )
+
+
+def _require_array(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise ConfigError(
+            f"{name} has shape {_shape(array.shape)}; the checkpoint's automaton has {_shape(shape)}"
+        )
+    if array.dtype != np.float32:
+        raise ConfigError(f"{name} is {array.dtype}; it must be float32")
+    if count := int((~np.isfinite(array)).sum()):
+        raise ConfigError(f"{name} has {count} values that are NaN or infinite")
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "no axes"
+
+
+def digest(state: Any) -> str:
+    """SHA-256 of a state's bytes, float32 in little-endian order, row by row; waits for the device."""
+    return hashlib.sha256(np.ascontiguousarray(np.asarray(state), "<f4").tobytes()).hexdigest()

@@ -1,0 +1,148 @@
+"""Reading a record, line by line: a whole run in little memory."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from nca_viewer.errors import ConfigError
+from nca_viewer.recording.lines import (
+    MAX_HEADER_BYTES,
+    Check,
+    Cue,
+    End,
+    Header,
+    Line,
+    Position,
+    decode,
+    decode_header,
+    unseal,
+)
+from nca_viewer.whole_files import mode_at
+
+_LONGEST_SHOWN_PATH = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """A record whose every line has been checked.
+
+    Attributes:
+        path: The file.
+        header: Its first line.
+        steps: How many it has, counted on over resets and new episodes.
+        actions: How often something other than a step reached the cells.
+        note: What is to be told of how it ends, or nothing.
+    """
+
+    path: Path
+    header: Header
+    steps: int
+    actions: int
+    note: str = ""
+
+    def lines(self) -> Iterator[Line]:
+        """Every line but the first, read as it is asked for.
+
+        Raises:
+            ConfigError: the file is not what it was.
+        """
+        _, lines = _open(self.path)
+        for entry in lines:
+            if isinstance(entry, Line):
+                yield entry
+
+
+def shown_path(path: Path) -> str:
+    """A path in a message."""
+    text = str(path)
+    return repr(text if len(text) <= _LONGEST_SHOWN_PATH else f"{text[:80]}...")
+
+
+def read_record(path: Path) -> Record:
+    """Read a record once from end to end, to know that all of it can be repeated.
+
+    A last line that was cut, as by a program that was killed, is passed over with a note.
+
+    Raises:
+        ConfigError: there is no such file, it is not a record, or a line of it is damaged; names the line.
+    """
+    header, lines = _open(path)
+    at = Position(header.episode, 0)
+    steps = actions = 0
+    note = "it has no last line: the program that wrote it was stopped"
+    for entry in lines:
+        if isinstance(entry, str):
+            note = entry
+            continue
+        steps += entry.at.step - at.step
+        at = entry.at.after(entry.what)
+        if isinstance(entry.what, End):
+            note = ""
+        elif not isinstance(entry.what, Check | Cue):
+            actions += 1
+    return Record(path, header, steps, actions, note)
+
+
+def _open(path: Path) -> tuple[Header, Iterator[Line | str]]:
+    """The header of a file, and the lines after it; a text is a note on one that was cut."""
+    try:
+        mode = mode_at(path)
+        if not mode:
+            raise ConfigError(f"the record {shown_path(path)} does not exist; give a file made with --record")
+        if not stat.S_ISREG(mode):
+            raise ConfigError(f"the record {shown_path(path)} is not a file; give a file made with --record")
+        file = path.open("rb")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    lines = _lines(path, file)
+    header = next(lines)
+    assert isinstance(header, Header)
+    return header, (entry for entry in lines if not isinstance(entry, Header))
+
+
+def _unreadable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"the record {shown_path(path)} cannot be read: {error.strerror or error}")
+
+
+def _lines(path: Path, file: BinaryIO) -> Iterator[Header | Line | str]:
+    header, at, checksum, is_over = None, Position(0, 0), 0, False
+    limit, number = MAX_HEADER_BYTES, 0
+    with file:
+        while True:
+            try:
+                content = file.readline(limit + 1)
+            except OSError as error:
+                raise _unreadable(path, error) from error
+            if not content:
+                break
+            number += 1
+            try:
+                if len(content) > limit:
+                    raise ConfigError(f"it has more than {limit:,} bytes, and no line of a record is so long")
+                if is_over:
+                    raise ConfigError("it comes after the last one")
+                values, checksum = unseal(content, checksum)
+                if header is None:
+                    header = decode_header(values)
+                    limit, at = header.max_line_bytes, Position(header.episode, 0)
+                    yield header
+                    continue
+                line = decode(values, number, at, header)
+            except ConfigError as error:
+                if (
+                    header is not None
+                    and not content.endswith(b"\n")
+                    and len(content) <= limit
+                    and not is_over
+                ):
+                    yield f"its last line ({number}) is cut; what comes before it is repeated"
+                    return
+                raise ConfigError(f"the record {shown_path(path)}, line {number}: {error}") from None
+            at, is_over = line.at.after(line.what), isinstance(line.what, End)
+            yield line
+    if header is None:
+        raise ConfigError(f"the record {shown_path(path)} is empty; give a file made with --record")

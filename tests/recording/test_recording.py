@@ -1,0 +1,477 @@
+import dataclasses
+import json
+import os
+import resource
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from nca_viewer.errors import ConfigError, OutputError
+from nca_viewer.interaction.actions import Tool
+from nca_viewer.moment import MAX_STEP, digest
+from nca_viewer.recording import lines
+from nca_viewer.recording.lines import Caption, Inspect, ShowView
+from nca_viewer.recording.reader import read_record
+from nca_viewer.recording.recorder import Recorder, RecordFile
+from nca_viewer.recording.replay import Replay, changes_since, run_replay
+from nca_viewer.simulation import Simulation
+
+SHA = "ab" * 32
+HERE = {"jax": "1", "backend": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def simulation(small_model):
+    simulation = Simulation(small_model, seed=5)
+    simulation.warm_up()
+    return simulation
+
+
+@pytest.fixture(scope="module")
+def other(small_model):
+    """The one that repeats."""
+    simulation = Simulation(small_model, seed=99)
+    simulation.warm_up()
+    return simulation
+
+
+@pytest.fixture
+def image(small_config):
+    return np.random.default_rng(2).random(small_config.image_shape).astype(np.float32)
+
+
+@pytest.fixture
+def region(small_config):
+    return np.random.default_rng(3).random((small_config.height, small_config.width)) < 0.3
+
+
+def fresh(simulation, image):
+    simulation.seed, simulation.episode = 5, 0
+    simulation.begin(image, 0.5)
+
+
+def recorder_of(simulation, path, **options):
+    options = {"checkpoint": "small", "checkpoint_sha256": SHA, "environment": HERE} | options
+    return Recorder(RecordFile(path), simulation, **options)
+
+
+def replay_of(simulation, path, **options):
+    return Replay(read_record(path), simulation, checkpoint_sha256=SHA, **options)
+
+
+def state_of(simulation):
+    return digest(simulation.moment().state)
+
+
+@pytest.fixture
+def recorded(simulation, image, region, tmp_path):
+    """A record with something of everything, and the digest of its last state."""
+    path = tmp_path / "run.jsonl"
+    fresh(simulation, image)
+    recorder = recorder_of(simulation, path, title="Something of everything")
+    recorder.cue(Caption("It begins.", 2.5))
+    simulation.advance(120)
+    simulation.apply(Tool.ERASE, region)
+    simulation.apply(Tool.PAINT, ~region, 0.25)
+    recorder.cue(ShowView("attention"))
+    recorder.cue(Inspect((3, 4)))
+    simulation.advance(7)
+    held = simulation.moment()
+    simulation.reset()
+    simulation.advance(3)
+    simulation.begin(image[::-1], 0.1)
+    simulation.advance(90)
+    simulation.apply(Tool.CORRUPT, region)
+    simulation.restore(held)
+    simulation.advance(80)
+    recorder.experiment({"muted_heads": [1], "rate": 0.5})
+    simulation.advance(1)
+    recorder.close()
+    return path, state_of(simulation)
+
+
+def read_lines(path):
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def rewrite(path, changed):
+    """Write lines with right checksums, as no editor would."""
+    checksum, content = 0, b""
+    for values in changed:
+        values.pop("sum", None)
+        line, checksum = lines.seal(values, checksum)
+        content += line
+    path.write_bytes(content)
+
+
+# ------------------------------------------------------------------------------------- bit for bit
+
+
+def test_a_record_is_repeated_bit_for_bit_at_any_speed(recorded, other):
+    path, expected = recorded
+    experiments, outcomes = [], []
+    for steps in (1, 7, 1000):
+        replay = replay_of(other, path, experiment=experiments.append)
+        while not replay.is_over:
+            replay.advance(steps)
+        replay.finish()
+        outcomes.append((state_of(other), replay.difference, replay.checks))
+    assert outcomes == [(expected, None, 3)] * 3
+    assert experiments == [{"muted_heads": [1], "rate": 0.5}] * 3
+
+
+def test_a_record_says_what_it_is_of(recorded, small_config):
+    path, expected = recorded
+    header, *rest = read_lines(path)
+    assert header["record"] == lines.FORMAT_NAME
+    assert (header["seed"], header["episode"], header["version"]) == (5, 1, 1)
+    assert header["checkpoint"] == {"name": "small", "sha256": SHA}
+    assert header["environment"] == HERE
+    does = [line["do"] for line in rest]
+    assert " ".join(does) == (
+        "caption check stroke stroke view inspect reset begin stroke restore check experiment end"
+    )
+    checks = [(line["episode"], line["step"]) for line in rest if line["do"] == "check"]
+    assert checks == [(1, 100), (1, 200)]
+    assert rest[-1]["sha256"] == expected
+    record = read_record(path)
+    assert (record.steps, record.actions, record.note) == (127 + 3 + 90 + 81, 7, "")
+
+
+def test_cues_and_touched_cells_come_with_their_step(recorded, other, region):
+    replay = replay_of(other, recorded[0], experiment=lambda values: None)
+    first = replay.advance(0)
+    assert first.cues == (Caption("It begins.", 2.5),)
+    assert first.touched is None
+    assert replay.advance(119).cues == ()
+    assert other.step == 119
+    second = replay.advance(1)
+    assert second.cues == (ShowView("attention"), Inspect((3, 4)))
+    assert second.touched.all()
+    assert other.step == 120
+
+
+actions = st.lists(
+    st.one_of(
+        st.tuples(st.just("advance"), st.integers(0, 130)),
+        st.tuples(st.sampled_from(list(Tool)), st.integers(0, 2**32 - 1), st.floats(0, 1)),
+        st.sampled_from([("reset",), ("begin",), ("restart",), ("hold",), ("restore",)]),
+    ),
+    max_size=12,
+)
+
+
+@given(sequence=actions, speed=st.sampled_from([1, 3, 50, 10_000]), before=st.integers(0, 9))
+@settings(max_examples=25)
+def test_any_sequence_of_actions_is_repeated_bit_for_bit(
+    tmp_path_factory, simulation, other, small_config, sequence, speed, before
+):
+    path = tmp_path_factory.mktemp("any") / "run.jsonl"
+    generator = np.random.default_rng(len(sequence))
+    picture = generator.random(small_config.image_shape).astype(np.float32)
+    fresh(simulation, picture)
+    simulation.advance(before)
+    recorder = recorder_of(simulation, path)
+    held = simulation.moment()
+    for action in sequence:
+        match action:
+            case ("advance", steps):
+                simulation.advance(steps)
+            case (Tool() as tool, seed, ink):
+                shape = (small_config.height, small_config.width)
+                simulation.apply(tool, np.random.default_rng(seed).random(shape) < 0.3, ink)
+            case ("begin",):
+                simulation.begin(picture * np.float32(0.37), 0.3)
+            case ("hold",):
+                held = simulation.moment()
+            case ("restore",):
+                simulation.restore(held)
+            case (name,):
+                getattr(simulation, name)()
+    recorder.close()
+    replay = replay_of(other, path)
+    while not replay.is_over:
+        replay.advance(speed)
+    replay.finish()
+    assert replay.difference is None
+    assert (state_of(other), other.step, other.episode) == (
+        state_of(simulation),
+        simulation.step,
+        simulation.episode,
+    )
+
+
+@pytest.mark.slow
+def test_a_long_run_is_repeated_bit_for_bit(tmp_path, simulation, other, image, small_config):
+    path = tmp_path / "long.jsonl"
+    fresh(simulation, image)
+    recorder = recorder_of(simulation, path)
+    generator = np.random.default_rng(1)
+    for _ in range(200):
+        simulation.advance(50)
+        region = generator.random((small_config.height, small_config.width)) < 0.1
+        simulation.apply(list(Tool)[generator.integers(3)], region)
+    recorder.close()
+    report = run_replay(replay_of(other, path), HERE)
+    assert (report.steps, report.checks, report.difference) == (10_000, 101, None)
+    assert state_of(other) == state_of(simulation)
+
+
+def test_recording_changes_no_state(simulation, image, region, tmp_path):
+    states = []
+    for path in (None, tmp_path / "run.jsonl"):
+        fresh(simulation, image)
+        recorder = path and recorder_of(simulation, path)
+        simulation.advance(130)
+        simulation.apply(Tool.CORRUPT, region)
+        simulation.advance(130)
+        states.append(state_of(simulation))
+        if recorder:
+            recorder.close()
+    assert states[0] == states[1]
+    assert not simulation.listeners
+
+
+# ------------------------------------------------------------------------------------- differences
+
+
+def test_the_first_difference_is_named(recorded, other):
+    path, _ = recorded
+    changed = read_lines(path)
+    for line in changed[1:]:
+        if line["do"] == "check":
+            line["sha256"] = "00" * 32
+    rewrite(path, changed)
+    replay = replay_of(other, path, experiment=lambda values: None)
+    report = run_replay(replay, {"jax": "2", "backend": "cpu"})
+    difference = report.difference
+    assert (difference.line, difference.episode, difference.step) == (3, 1, 100)
+    assert difference.expected == "00" * 32
+    text = str(report)
+    assert "episode 1 at step 100: expected 000000000000" in text
+    assert "jax 2 (recorded with 1)" in text
+    assert report.is_complete
+
+
+def test_what_computes_it_is_compared():
+    assert changes_since({"jax": "1", "gone": "x"}, {"jax": "1", "new": "y"}) == (
+        "gone unknown (recorded with x)",
+        "new y (recorded with unknown)",
+    )
+
+
+def test_the_first_steps_alone_can_be_repeated(recorded, other):
+    report = run_replay(replay_of(other, recorded[0]), HERE, max_steps=100)
+    assert (report.steps, report.checks, report.difference, report.is_complete) == (100, 1, None, False)
+
+
+def test_an_experiment_that_cannot_be_set_is_told(recorded, other):
+    with pytest.raises(ConfigError, match=r"line 13: it has an experiment"):
+        run_replay(replay_of(other, recorded[0]), HERE)
+
+
+def test_a_hand_that_takes_over_ends_the_replay(recorded, other):
+    replay = replay_of(other, recorded[0])
+    replay.advance(10)
+    other.reset()
+    replay.advance(10)
+    assert replay.is_over
+    assert other.step == 0
+
+
+# ------------------------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize("kept", [1, 40, 120])
+def test_a_run_that_was_killed_leaves_a_record(recorded, other, kept):
+    path, _ = recorded
+    content = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(content[:4]) + content[4][:kept])
+    record = read_record(path)
+    assert record.note == "its last line (5) is cut; what comes before it is repeated"
+    report = run_replay(Replay(record, other, checkpoint_sha256=SHA), HERE)
+    assert report.is_complete
+    assert report.difference is None
+    assert record.note in str(report)
+
+
+def test_every_line_is_on_the_disk_at_once(simulation, other, image, region, tmp_path):
+    path = tmp_path / "run.jsonl"
+    fresh(simulation, image)
+    recorder = recorder_of(simulation, path)
+    simulation.advance(100)
+    simulation.apply(Tool.ERASE, region)
+    expected = state_of(simulation)
+    record = read_record(path)
+    assert record.note.startswith("it has no last line")
+    run_replay(Replay(record, other, checkpoint_sha256=SHA), HERE)
+    assert state_of(other) == expected
+    recorder.close()
+
+
+def edited(line_number, old, new):
+    def edit(content):
+        lines_of = content.splitlines(keepends=True)
+        assert old in lines_of[line_number - 1]
+        lines_of[line_number - 1] = lines_of[line_number - 1].replace(old, new, 1)
+        return b"".join(lines_of)
+
+    return edit
+
+
+def without(line_number):
+    return lambda content: b"".join(
+        line for number, line in enumerate(content.splitlines(keepends=True), 1) if number != line_number
+    )
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (edited(4, b'"erase"', b'"paint"'), "line 4: its checksum does not fit"),
+        (edited(2, b"begins", b"began"), "line 2: its checksum does not fit"),
+        (edited(1, b'"seed":5', b'"seed":6'), "line 1: its checksum does not fit"),
+        (without(5), "line 5: its checksum does not fit"),
+        (without(1), "line 1: its checksum does not fit"),
+        (edited(6, b"\n", b"\n\n"), "line 7: it is empty"),
+        (edited(6, b'{"do"', b'"do"'), "line 6: it is not JSON"),
+        (edited(6, b'"step"', b'"step":NaN,"n"'), "line 6: it is not JSON"),
+        (lambda content: content + content[-20:], "comes after the last one"),
+        (lambda content: b"\xff\xfe" + content, "line 1: it is not JSON"),
+        (lambda content: b"", "is empty"),
+        (lambda content: content[:50], "line 1: it is not JSON"),
+        (lambda content: b"[" * 100_000 + b"\n", "line 1: it is not JSON"),
+        (lambda content: b'{"a": 1}\n', "line 1: it is not a line of a record"),
+        (lambda content: b"\x89PNG\r\n\x1a\n" + bytes(100), "line 1: it is not JSON"),
+        (lambda content: b" " * (2**20 + 1), "line 1: it has more than"),
+        (lambda content: content.splitlines(keepends=True)[0] + b"x" * 2_000_000, "line 2: it has more than"),
+    ],
+)
+def test_a_damaged_record_is_refused_in_one_line(recorded, damage, message):
+    path, _ = recorded
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ConfigError, match=message) as caught:
+        read_record(path)
+    assert caught.value.exit_code == 2
+    assert len(str(caught.value).splitlines()) == 1
+    assert str(path)[:80] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("number", "values", "message"),
+    [
+        (1, {"version": 2}, "line 1: it is of format 2, and this nca-viewer reads format 1"),
+        (1, {"version": True}, "line 1: it is of format True"),
+        (1, {"record": "other"}, "not the first line of an nca-viewer record"),
+        (1, {"seed": -1}, "seed = -1 is out of range"),
+        (1, {"seed": "5"}, "seed = '5' must be a whole number"),
+        (1, {"mask_ratio": 1.5}, "mask_ratio = 1.5 is out of range"),
+        (1, {"grid": {"height": 10**9, "width": 2, "channels": 3, "visible_channels": 1}}, "height = 10000"),
+        (1, {"image": "AAAA"}, "image is not readable"),
+        (1, {"image": lines.pack_floats(np.full((11, 13, 1), 2, np.float32))}, "outside of 0 to 1"),
+        (1, {"image": lines.pack_floats(np.full((11, 13, 1), np.nan, np.float32))}, "NaN or infinite"),
+        (1, {"image": lines.pack_floats(np.zeros(10**6, np.float32))}, "does not have 11 x 13 x 1 values"),
+        (1, {"checkpoint": {"name": "a", "sha256": "zz"}}, "sha256 = 'zz' is not a SHA-256"),
+        (1, {"environment": []}, "environment = .. is not a list of names and values"),
+        (2, {"do": "jump"}, "line 2: do = 'jump' is unknown"),
+        (2, {"step": 3.5}, "step = 3.5 must be a whole number"),
+        (2, {"step": MAX_STEP + 1}, "step = 4294967296 is out of range"),
+        (2, {"episode": 2}, "it is of episode 2, step 0, and the line before of episode 1, step 0"),
+        (2, {"text": "x" * 500}, "is not a text of at most 200 letters"),
+        (2, {"seconds": -1}, "seconds = -1 is out of range"),
+        (4, {"step": 5}, "it is of episode 1, step 5"),
+        (4, {"tool": "burn"}, "tool = 'burn' is unknown"),
+        (4, {"cells": [[0, 3, 99]]}, "which is outside of 11 rows, 13 columns"),
+        (4, {"cells": [[0, 3, "4"]]}, "which is not .row, first column, last column"),
+        (4, {"cells": 7}, "cells are not a list"),
+        (5, {"ink": 7}, "ink = 7 is out of range"),
+        (6, {"name": "x-ray"}, "view 'x-ray' is not one of image"),
+        (7, {"cell": [11, 0]}, "outside of 11 rows"),
+        (11, {"state": lines.pack_floats(np.full((11, 13, 7), np.inf, np.float32))}, "state has values"),
+    ],
+)
+def test_a_line_that_makes_no_sense_is_named(recorded, number, values, message):
+    path, _ = recorded
+    changed = read_lines(path)
+    changed[number - 1] |= values
+    rewrite(path, changed)
+    with pytest.raises(ConfigError, match=message):
+        read_record(path)
+
+
+def test_a_file_that_is_none_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="does not exist"):
+        read_record(tmp_path / "none.jsonl")
+    with pytest.raises(ConfigError, match="is not a file"):
+        read_record(tmp_path)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_record(tmp_path / ("x" * 300))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_record(tmp_path / "a\0b")
+
+
+def test_another_checkpoint_or_grid_is_refused(recorded, other, small_config):
+    record = read_record(recorded[0])
+    with pytest.raises(ConfigError, match=r"checkpoint 'small' with SHA-256 abab.*this one has cdcd"):
+        Replay(record, other, checkpoint_sha256="cd" * 32)
+    larger = dataclasses.replace(small_config, width=14)
+    with pytest.raises(ConfigError, match=r"grid of 11 x 13 cells.*has 11 x 14 cells"):
+        lines.require_fits(record.header, larger, SHA)
+
+
+# ------------------------------------------------------------------------------------- the file
+
+
+def test_a_file_that_is_there_is_not_written_over(tmp_path):
+    path = tmp_path / "run.jsonl"
+    path.write_text("dear")
+    with pytest.raises(OutputError, match="there is a file already"):
+        RecordFile(path)
+    assert path.read_text() == "dear"
+    with pytest.raises(OutputError, match="cannot write"):
+        RecordFile(tmp_path)
+    with pytest.raises(OutputError, match="cannot write"):
+        RecordFile(tmp_path / "no" / "run.jsonl")
+
+
+def test_a_full_disk_ends_the_recording_and_not_the_run(simulation, image, region, tmp_path):
+    path = tmp_path / "run.jsonl"
+    fresh(simulation, image)
+    recorder = recorder_of(simulation, path)
+    simulation.advance(5)
+    simulation.apply(Tool.ERASE, region)
+    whole = path.read_bytes()
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 10, limits[1]))
+    try:
+        simulation.apply(Tool.PAINT, region)
+        simulation.advance(300)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    recorder.close()
+    assert simulation.step == 305
+    assert "File too large" in recorder.trouble
+    assert len(recorder.trouble.splitlines()) == 1
+    assert path.read_bytes() == whole
+    assert read_record(path).note
+    assert not simulation.listeners
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_disk_that_is_full_from_the_start(simulation, image):
+    fresh(simulation, image)
+    recorder = recorder_of(simulation, Path("/dev/full"))
+    assert "No space left on device" in recorder.trouble
+    simulation.advance(200)
+    recorder.close()
+
+
+@given(region=arrays.arrays(bool, st.tuples(st.integers(8, 20), st.integers(8, 20))))
+def test_cells_are_kept_exactly(region):
+    spans = lines.cell_spans(region)
+    assert (lines._region(spans, region.shape) == region).all()

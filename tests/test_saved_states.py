@@ -1,0 +1,208 @@
+import dataclasses
+import io
+import json
+import os
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+
+from nca_viewer.errors import ConfigError, OutputError
+from nca_viewer.interaction.actions import Tool
+from nca_viewer.moment import digest
+from nca_viewer.saved_states import SavedState, load_state, save_state
+from nca_viewer.simulation import Simulation
+
+SHA = "ab" * 32
+
+
+@pytest.fixture(scope="module")
+def simulation(small_model):
+    simulation = Simulation(small_model, seed=5)
+    simulation.warm_up()
+    return simulation
+
+
+@pytest.fixture
+def saved(simulation, small_config):
+    image = np.random.default_rng(2).random(small_config.image_shape).astype(np.float32)
+    simulation.seed, simulation.episode = 7, 3
+    simulation.begin(image, 0.25)
+    simulation.advance(11)
+    return SavedState(simulation.moment(), "small", SHA, {"speed": "1/2"}, {"jax": "1"})
+
+
+@pytest.fixture
+def path(saved, tmp_path):
+    path = tmp_path / "a.npz"
+    save_state(path, saved)
+    return path
+
+
+def arrays_of(path):
+    with np.load(path) as content:
+        return {name: content[name] for name in content.files}
+
+
+def act(simulation):
+    """Something of everything that is random."""
+    region = np.ones((simulation.config.height, simulation.config.width), bool)
+    digests = []
+    simulation.apply(Tool.CORRUPT, region)
+    simulation.advance(9)
+    digests.append(digest(simulation.moment().state))
+    simulation.reset()
+    simulation.advance(4)
+    digests.append(digest(simulation.moment().state))
+    simulation.restart()
+    simulation.advance(5)
+    digests.append(digest(simulation.moment().state))
+    return digests, simulation.episode, simulation.step
+
+
+def test_a_saved_run_goes_on_bit_for_bit(simulation, small_model, small_config, path):
+    expected = act(simulation)
+    clean = simulation.request_snapshot().result().clean
+    other = Simulation(small_model, seed=0)
+    other.restore(load_state(path, small_config, SHA).moment)
+    assert (other.seed, other.episode, other.step) == (7, 4, 11)
+    assert act(other) == expected
+    assert (other.request_snapshot().result().clean == clean).all()
+
+
+def test_all_of_it_comes_back(saved, path, small_config):
+    found = load_state(path, small_config, SHA)
+    for field in ("step", "episode", "mask_ratio", "seed"):
+        assert getattr(found.moment, field) == getattr(saved.moment, field)
+    assert (found.moment.image == saved.moment.image).all()
+    assert (found.checkpoint, found.checkpoint_sha256) == ("small", SHA)
+    assert (found.settings, found.environment) == ({"speed": "1/2"}, {"jax": "1"})
+
+
+def test_a_state_is_written_whole_or_not_at_all(saved, path, tmp_path):
+    before = path.read_bytes()
+    state = np.array(saved.moment.state)
+    state[0, 0, 0] = np.nan
+    broken = dataclasses.replace(saved, moment=dataclasses.replace(saved.moment, state=state))
+    with pytest.raises(OutputError, match="NaN or infinite; reset first"):
+        save_state(path, broken)
+    with pytest.raises(TypeError):
+        save_state(path, dataclasses.replace(saved, settings={"a": object()}))
+    with pytest.raises(OutputError, match=r"end the name in \.npz"):
+        save_state(tmp_path / "a.png", saved)
+    with pytest.raises(OutputError, match="cannot write"):
+        save_state(tmp_path / "no" / "a.npz", saved)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["a.npz"]
+
+
+def about(**values):
+    def change(arrays):
+        found = json.loads(arrays["about"].tobytes()) | values
+        arrays["about"] = np.frombuffer(json.dumps(found).encode(), np.uint8)
+
+    return change
+
+
+def replaced(name, change):
+    def apply(arrays):
+        arrays[name] = change(arrays[name])
+
+    return apply
+
+
+def one_value(value):
+    def change(array):
+        array = array.copy()
+        array[1, 2, 0] = value
+        return array
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (about(format="other"), "it is not an nca-viewer state"),
+        (about(version=2), "it is of format 2, and this nca-viewer reads format 1"),
+        (about(seed=-1), "seed = -1 is out of range"),
+        (about(seed=None), "seed = None must be a whole number"),
+        (about(step=2**32), "step = 4294967296 is out of range"),
+        (about(step=1.5), "step = 1.5 must be a whole number"),
+        (about(episode="x"), "episode = 'x' must be"),
+        (about(mask_ratio=2), "mask_ratio = 2 is out of range"),
+        (about(settings=[]), "its description is damaged"),
+        (about(checkpoint=None), "its description is damaged"),
+        (replaced("about", lambda array: array[:-1]), "its description is not JSON"),
+        (replaced("state", one_value(np.nan)), "the state has 1 values that are NaN or infinite"),
+        (replaced("state", one_value(1e7)), "magnitude 1e.07; it must stay below 1000000"),
+        (replaced("image", one_value(1.5)), "the image has values from"),
+        (replaced("image", one_value(np.inf)), "the image has 1 values that are NaN"),
+        (replaced("state", lambda array: array[1:]), "its state has 10 x 13 x 7 values"),
+        (replaced("state", lambda array: array.astype(np.float64)), "its state is float64"),
+        (replaced("state", np.asfortranarray), "its state is not as it was saved"),
+        (replaced("state", lambda array: np.array(0.0, np.float32)), "its state has no values"),
+        (lambda arrays: arrays.pop("image"), "it has no image"),
+    ],
+)
+def test_a_state_that_makes_no_sense_is_refused_in_one_line(path, small_config, change, message):
+    arrays = arrays_of(path)
+    change(arrays)
+    np.savez(path, **arrays)
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_state(path, small_config, SHA)
+    assert caught.value.exit_code == 2
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def member(name, content):
+    def damage(path):
+        arrays = arrays_of(path)
+        arrays.pop(name)
+        np.savez(path, **arrays)
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(f"{name}.npy", content)
+
+    return damage
+
+
+def pickled():
+    file = io.BytesIO()
+    np.save(file, np.array([{"a": print}], dtype=object), allow_pickle=True)
+    return file.getvalue()
+
+
+def huge():
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (11, 13, 7)})
+    return file.getvalue() + bytes(10**8)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.write_bytes(b""), "it is not a whole .npz file"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-30]), "it is not a whole .npz file"),
+        (lambda path: path.write_bytes(b"\x89PNG" + bytes(200)), "it is not a whole .npz file"),
+        (lambda path: path.write_bytes(pickle.dumps({"a": 1})), "it is not a whole .npz file"),
+        (lambda path: path.write_bytes(path.read_bytes().replace(b"\x93NUMPY", b"\x93NUMPI")), "is damaged"),
+        (member("state", pickled()), "its state is object"),
+        (member("state", b"nothing"), "its state is damaged"),
+        (member("state", huge()), "its state is not whole"),
+        (lambda path: path.unlink(), "it does not exist"),
+        (lambda path: (path.unlink(), path.mkdir()), "it is not a file"),
+    ],
+)
+def test_a_file_that_is_no_state_is_refused(path, small_config, damage, message):
+    damage(path)
+    with pytest.raises(ConfigError, match=message):
+        load_state(path, small_config, SHA)
+
+
+def test_another_checkpoint_is_refused(path, small_config):
+    with pytest.raises(ConfigError, match=r"checkpoint 'small' with SHA-256 abab.*this one has cdcd"):
+        load_state(path, small_config, "cd" * 32)
+    assert load_state(path, small_config).moment.step == 11
+    with pytest.raises(ConfigError, match="automaton 11 x 14 x 7"):
+        load_state(path, dataclasses.replace(small_config, width=14), SHA)
