@@ -366,7 +366,7 @@ class App:
 
     def _draw(self, session: Session, snapshot: Snapshot, now_seconds: float) -> None:
         controls, touched = self.controls, self._pen.touched
-        self._healing = follow_healing(
+        self._healing = self.face.recall(snapshot) or follow_healing(
             self._healing, snapshot, is_touched=touched is not None, now_seconds=now_seconds
         )
         self._page = follow_page(self._page, snapshot, is_touched=touched is not None)

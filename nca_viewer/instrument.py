@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nca_viewer.healing import Healing
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.series import Sample, Series, follow_series
 from nca_viewer.snapshot import Snapshot
+from nca_viewer.timeline import Timeline
 from nca_viewer.views import NEVER, PrincipalAxes, Scene, follow_axes
+
+if TYPE_CHECKING:
+    from nca_viewer.simulation import Simulation
 
 REST_SECONDS = 1.0
 """An image that has not changed for this long is at rest."""
@@ -68,11 +74,16 @@ class Instrument:
 
     Attributes:
         channel_names: What each channel of the automaton holds; empty where that is not known.
+        timeline: Its past.
+        series: What the charts show.
     """
 
-    def __init__(self, channel_names: Sequence[str] = ()) -> None:
-        """Nothing has been seen yet."""
+    def __init__(self, simulation: Simulation, channel_names: Sequence[str] = ()) -> None:
+        """Nothing has been seen yet; hear of all that happens to an automaton from now on."""
         self.channel_names = tuple(channel_names)
+        self.timeline = Timeline(simulation)
+        self.series = Series()
+        self._has_moved = False
         self._trace: Trace | None = None
         self._axes: PrincipalAxes | None = None
         self._scenes: dict[int | None, Scene] = {}
@@ -88,12 +99,35 @@ class Instrument:
         now_seconds: float,
     ) -> None:
         """Look at the next snapshot; see `display.face.Face.see`."""
+        if touched is None:
+            self.timeline.end_stroke()
+        tick = self.timeline.tick_of(snapshot.episode, snapshot.step)
+        sample = None if tick is None else Sample(tick, snapshot.step, snapshot.episode, healing)
+        self.series = follow_series(
+            self.series, sample, self.timeline.marks, newest_tick=self.timeline.span.newest_tick
+        )
         is_new = self._trace is None or self._trace.snapshot is not snapshot
         self._trace = follow(self._trace, snapshot, touched=touched, now_seconds=now_seconds)
         self._now_seconds = now_seconds
         if is_new or touched is not None:
             self._axes = follow_axes(self._axes, snapshot)
             self._scenes.clear()
+
+    def go(self, move: Callable[[Timeline], object]) -> None:
+        """Move along the timeline."""
+        move(self.timeline)
+        self._has_moved = True
+
+    def recall(self, snapshot: Snapshot) -> Healing | None:
+        """How far the cells had healed at a snapshot, once after a move along the timeline; else None."""
+        tick = self.timeline.tick_of(snapshot.episode, snapshot.step)
+        if not self._has_moved or tick is None:
+            return None
+        self._has_moved = False
+        sample = self.series.nearest(tick)
+        if sample is None or sample.healing is None or sample.episode != snapshot.episode:
+            return None
+        return replace(sample.healing, step=snapshot.step)
 
     @property
     def is_at_rest(self) -> bool:

@@ -1,4 +1,4 @@
-"""What the charts show: error and healed part over the last steps, with what was done in them; and its CSV."""
+"""What the charts show: error and healed part over the last steps, what was done in them, and the CSV."""
 
 from __future__ import annotations
 
@@ -111,9 +111,9 @@ def follow_series(
         marks = marks[first : bisect.bisect_right(marks, samples[-1].tick, key=lambda mark: mark.tick)]
     else:
         marks = ()
-    if samples is series.samples and len(marks) == len(series.marks):
-        if all(mark is other for mark, other in zip(marks, series.marks, strict=True)):
-            return series
+    is_same = samples is series.samples and len(marks) == len(series.marks)
+    if is_same and all(mark is other for mark, other in zip(marks, series.marks, strict=True)):
+        return series
     return Series(samples, tuple(marks))
 
 

@@ -292,7 +292,7 @@ class Simulation:
         """Whether the device is still computing what was asked for last."""
         return not self._state.is_ready()  # type: ignore[attr-defined]
 
-    def request_snapshot(self) -> PendingSnapshot:
+    def request_snapshot(self, *, explained: bool = False) -> PendingSnapshot:
         """Ask for the current moment; the device has work with it only where it is a new one."""
         pending = self._pending
         if pending is None or not pending.is_of(self._state, self.step, self.episode):

@@ -17,7 +17,8 @@ import numpy as np
 from nca_viewer.interaction.actions import Tool
 
 if TYPE_CHECKING:
-    from nca_viewer.simulation import Moment, Simulation
+    from nca_viewer.moment import Moment, Start
+    from nca_viewer.simulation import Simulation
 
 MAX_BYTES = 64 * 2**20
 """What the past may hold, unless told otherwise."""
@@ -294,7 +295,7 @@ class Timeline:
         self._undone: list[tuple[Line, Position]] = []
         self._is_in_stroke = False
         self._is_moving = False
-        simulation.listener = self
+        simulation.listeners.append(self)
 
     # ------------------------------------------------------------------------------ what is asked
 
@@ -446,7 +447,7 @@ class Timeline:
         self._is_in_stroke = True
         self._make_room()
 
-    def started(self) -> None:
+    def started(self, start: Start | None = None) -> None:
         """Another state took the place of the present."""
         if self._is_moving:
             return

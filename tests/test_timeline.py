@@ -10,7 +10,8 @@ from hypothesis import given, settings
 
 from nca_viewer.errors import BackendError
 from nca_viewer.interaction.actions import Tool
-from nca_viewer.simulation import Moment, Simulation
+from nca_viewer.moment import Moment, Start
+from nca_viewer.simulation import Simulation
 from nca_viewer.timeline import Timeline
 
 GRID = (3, 5)
@@ -22,7 +23,7 @@ class Chain:
 
     def __init__(self, ill=lambda simulation: False):
         self.config = SimpleNamespace(height=GRID[0], width=GRID[1])
-        self.listener = None
+        self.listeners = []
         self.step = self.episode = self.work = 0
         self.fails_after = None
         self.image = np.zeros(GRID, np.float32)
@@ -40,13 +41,14 @@ class Chain:
         for _ in range(steps):
             self._follow("step")
             self.step += 1
-        if steps and self.listener:
-            self.listener.advanced(steps)
+        if steps:
+            for listener in self.listeners:
+                listener.advanced(steps)
 
     def apply(self, tool, region, ink=1.0):
         self._follow(tool.value, region.tolist(), ink)
-        if self.listener:
-            self.listener.edited(tool, region, ink)
+        for listener in self.listeners:
+            listener.edited(tool, region, ink)
 
     def begin(self):
         self.episode += 1
@@ -56,16 +58,16 @@ class Chain:
         self.step = 0
         self._state = np.zeros(STATE_BYTES, np.uint8)
         self._follow("start")
-        if self.listener:
-            self.listener.started()
+        for listener in self.listeners:
+            listener.started(Start.BEGIN)
 
     def moment(self):
-        return Moment(self._state, self.step, self.episode, self.image, None, 0.5)
+        return Moment(self._state, self.step, self.episode, self.image, 0.5, 0)
 
     def restore(self, moment):
         self._state, self.step, self.episode = moment.state, moment.step, moment.episode
-        if self.listener:
-            self.listener.started()
+        for listener in self.listeners:
+            listener.started(Start.BEGIN)
 
     def request_snapshot(self):
         return SimpleNamespace(result=lambda: SimpleNamespace(is_healthy=not self._ill(self)))

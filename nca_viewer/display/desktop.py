@@ -21,6 +21,7 @@ from nca_viewer.healing import Healing
 from nca_viewer.instrument import Instrument
 from nca_viewer.interaction.actions import (
     Action,
+    BeforeDamage,
     Cell,
     FocusButton,
     MoveCursor,
@@ -28,9 +29,14 @@ from nca_viewer.interaction.actions import (
     Nothing,
     PinCell,
     PressFocused,
+    Redo,
+    SeekTick,
     ShowTile,
+    StepBack,
+    StepOnce,
     Stroke,
     Tool,
+    Undo,
     UseCursor,
 )
 from nca_viewer.interaction.controls import Controls
@@ -82,7 +88,7 @@ class DesktopFace:
         self._margin_pixels = MARGIN_PIXELS if has_margin else 0
         self._is_still = is_still
         self._message: Message | None = None
-        self._instrument = Instrument()
+        self._instrument: Instrument | None = None
         self._buttons = ButtonRow()
         self._view_screen = ViewScreen()
         self._panel = Panel(
@@ -166,6 +172,8 @@ class DesktopFace:
                     self._cursor = (geometry.grid_height // 2, geometry.grid_width // 2)
                 self._cursor_seconds = now_seconds
                 return [Stroke(controls.tool, self._cursor, self._cursor)]
+            case StepOnce() if self._instrument is not None and self._instrument.timeline.is_in_past:
+                return [StepBack(-1)]
             case PinCell(None):
                 cell = None if controls.pinned_cell is not None else self._pointed_cell(geometry)
                 return [PinCell(cell)]
@@ -201,11 +209,24 @@ class DesktopFace:
         return self._cursor
 
     def act(self, action: Action, session: Session, now_seconds: float) -> None:
-        """Nothing yet: see `Face`."""
+        """What concerns neither the controls nor the loop: the past."""
+        if self._instrument is None:
+            return
+        match action:
+            case Undo():
+                self._instrument.go(lambda timeline: timeline.undo())
+            case Redo():
+                self._instrument.go(lambda timeline: timeline.redo())
+            case StepBack(steps):
+                self._instrument.go(lambda timeline: timeline.seek(timeline.tick - steps))
+            case SeekTick(tick):
+                self._instrument.go(lambda timeline: timeline.seek(tick))
+            case BeforeDamage():
+                self._instrument.go(lambda timeline: timeline.to_before_last_damage())
 
     def meet(self, session: Session) -> None:
         """Follow another automaton from now on."""
-        self._instrument = Instrument()
+        self._instrument = Instrument(session.simulation)
         self._view = None
 
     def reloaded(self) -> Session | None:
@@ -241,6 +262,7 @@ class DesktopFace:
         now_seconds: float,
     ) -> None:
         """Follow it with the instrument."""
+        assert self._instrument is not None, "an automaton is met before it is seen"
         self._instrument.see(
             snapshot,
             healing,
@@ -254,9 +276,16 @@ class DesktopFace:
         view = self._view_image(controls)
         return snapshot.image if view is None else view.image
 
+    def recall(self, snapshot: Snapshot) -> Healing | None:
+        """As it was in the past, after going back to it; see `Face`."""
+        return None if self._instrument is None else self._instrument.recall(snapshot)
+
+    def _scene(self, controls: Controls) -> Scene | None:
+        return None if self._instrument is None else self._instrument.scene(controls.tile)
+
     def _view_image(self, controls: Controls) -> ViewImage | None:
         """What the chosen view shows; None while nothing was seen, and for the image alone."""
-        scene = self._instrument.scene(controls.tile)
+        scene = self._scene(controls)
         if scene is None or controls.view == 0:
             return None
         key = (id(scene), controls.view, controls.tile)
@@ -266,6 +295,8 @@ class DesktopFace:
 
     def fill(self, status: Status) -> Status:
         """Whether the image rests, and what else goes on."""
+        if self._instrument is None:
+            return status
         return replace(status, is_at_rest=self._instrument.is_at_rest, tells=self._instrument.tells)
 
     def brushes(self, geometry: Geometry, controls: Controls) -> tuple[Brush, ...]:
@@ -305,7 +336,7 @@ class DesktopFace:
     ) -> None:
         """What a view tells, the panel, the buttons, and the hint of the one under the pointer."""
         self._now_seconds = now_seconds
-        scene = self._instrument.scene(controls.tile)
+        scene = self._scene(controls)
         view, pointer = self._view_image(controls), self._input.mouse_position
         if view is not None:
             self._view_screen.draw(surface, geometry, view_number(controls.view).name, view)

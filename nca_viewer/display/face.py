@@ -64,6 +64,9 @@ class Face(Protocol):
     def wants_explanation(self, controls: Controls) -> bool:
         """Whether the next snapshot should come with its explanation."""
 
+    def recall(self, snapshot: Snapshot) -> Healing | None:
+        """How far the cells had healed where a snapshot is of the past, once; else None."""
+
     def see(
         self,
         snapshot: Snapshot,

@@ -147,10 +147,10 @@ class StepBack:
 
 
 @dataclass(frozen=True, slots=True)
-class SeekStep:
-    """Pause, and go to a step that is still remembered."""
+class SeekTick:
+    """Pause, and go to a tick of the timeline."""
 
-    step: int
+    tick: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +320,7 @@ Action = (
     | Undo
     | Redo
     | StepBack
-    | SeekStep
+    | SeekTick
     | BeforeDamage
     | ToggleSlowMotion
     | ShowView

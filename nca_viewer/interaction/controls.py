@@ -17,7 +17,7 @@ from nca_viewer.interaction.actions import (
     PinCell,
     Quit,
     RunOn,
-    SeekStep,
+    SeekTick,
     SelectTool,
     ShowPage,
     ShowTile,
@@ -100,7 +100,7 @@ def update(controls: Controls, action: Action) -> Controls:
             return replace(controls, paused=not controls.paused)
         case RunOn():
             return replace(controls, paused=False)
-        case StepOnce() | StepBack() | SeekStep() | BeforeDamage():
+        case StepOnce() | StepBack() | SeekTick() | BeforeDamage():
             return replace(controls, paused=True)
         case ToggleSlowMotion():
             return replace(controls, slow_motion=not controls.slow_motion)

@@ -98,6 +98,10 @@ class Input:
         pressed = self._pointers.pressed.values()
         return [pointer.target.action for pointer in pressed if pointer.target is not None]
 
+    def is_held(self, action: Action) -> bool:
+        """Whether a key of an action is held."""
+        return self._keyboard.is_held(action)
+
     @property
     def is_chord_held(self) -> bool:
         """Whether Ctrl+Shift+Q is held."""

@@ -14,7 +14,7 @@ from pygame.event import Event
 
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.interaction.actions import Action, Tool
-from nca_viewer.interaction.bindings import KEY_OF_PLACE, find_binding
+from nca_viewer.interaction.bindings import BINDINGS, KEY_OF_PLACE, find_binding
 from nca_viewer.interaction.presence import Presence
 from nca_viewer.interaction.sticks import Sticks
 
@@ -44,6 +44,15 @@ class Keyboard:
         """Whether Ctrl+Shift+Q is held."""
         held = self._held
         return bool(pygame.K_q in held and held & _SHIFT_KEYS and held & _CONTROL_KEYS)
+
+    def is_held(self, action: Action) -> bool:
+        """Whether a key of an action is held."""
+        return any(
+            chord.key in self._held
+            for binding in BINDINGS
+            if binding.action == action
+            for chord in binding.chords
+        )
 
     def modified_tool(self) -> Tool | None:
         """What the modifier keys make of the left mouse button; None leaves it the selected tool."""

@@ -192,6 +192,10 @@ class KioskFace:
         """Never: visitors see the image."""
         return False
 
+    def recall(self, snapshot: Snapshot) -> Healing | None:
+        """None: nobody goes back."""
+        return None
+
     def see(
         self,
         snapshot: Snapshot,
