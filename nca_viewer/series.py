@@ -1,4 +1,4 @@
-"""What the charts show: error and healed part over the last steps, with what was done in them; and its CSV."""
+"""What the charts show: error and healed part over the last steps, and what was done in them; as CSV, too."""
 
 from __future__ import annotations
 

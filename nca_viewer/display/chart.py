@@ -89,10 +89,8 @@ class Chart:
     def __init__(self) -> None:
         """Draw nothing yet."""
         self._fonts = _Fonts()
-        self._ground: pygame.Surface | None = None
-        self._plot_of: tuple[int, ...] = ()
+        self._surfaces: tuple[pygame.Surface, pygame.Surface] | None = None
         self._series: Series | None = None
-        self._picture: pygame.Surface | None = None
         self._now_tick: int | None = None
 
     def draw(
@@ -117,9 +115,7 @@ class Chart:
             surface.fill(PANEL, rectangle)
             return
         height = min(max(min(rectangle.width // 22, rectangle.height // 9), 14), 24)
-        plot = self._prepare(rectangle.size, height)
-        picture, ground = self._picture, self._ground
-        assert picture is not None and ground is not None, "prepared"
+        plot, ground, picture = self._prepare(rectangle.size, height)
         scale = TickScale(plot.left, plot.right - 1, series.oldest_tick, series.newest_tick)
         if series is not self._series or now_tick != self._now_tick:
             picture.blit(ground, (0, 0))
@@ -136,8 +132,10 @@ class Chart:
 
     # ------------------------------------------------------------------------------ what stays
 
-    def _prepare(self, size: tuple[int, int], height: int) -> pygame.Rect:
-        """The plot's rectangle; where the size is another, the axes are drawn anew."""
+    def _prepare(
+        self, size: tuple[int, int], height: int
+    ) -> tuple[pygame.Rect, pygame.Surface, pygame.Surface]:
+        """The plot's rectangle, the axes, and what is drawn on them; of another size, all is made anew."""
         font = self._fonts.of(height)
         line = font.get_height()
         gap = max(3, height // 3)
@@ -148,13 +146,11 @@ class Chart:
             plot = pygame.Rect(left, top, size[0] - left - 2 * gap, size[1] - top - gap - line - gap)
         else:
             plot = pygame.Rect(2, 2, size[0] - 4, size[1] - 4)
-        key = (*size, height, *plot)
-        if key != self._plot_of:
-            self._plot_of, self._series = key, None
-            self._ground = pygame.Surface(size, depth=32)
-            self._picture = pygame.Surface(size, depth=32)
-            self._draw_ground(self._ground, plot, height, gap, has_words)
-        return plot
+        if self._surfaces is None or self._surfaces[0].get_size() != size:
+            self._surfaces = (pygame.Surface(size, depth=32), pygame.Surface(size, depth=32))
+            self._series = None
+            self._draw_ground(self._surfaces[0], plot, height, gap, has_words)
+        return plot, *self._surfaces
 
     def _draw_ground(
         self, ground: pygame.Surface, plot: pygame.Rect, height: int, gap: int, has_words: bool
