@@ -1,14 +1,17 @@
-"""What the charts show: error and healed part over the last steps, what was done in them, and the CSV."""
+"""What the charts show: error and healed part over the last steps, and what was done in them; as CSV, too."""
 
 from __future__ import annotations
 
 import bisect
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from nca_viewer.healing import Healing
+from nca_viewer.snapshot import Snapshot
 from nca_viewer.timeline import Mark
 from nca_viewer.whole_files import output_file
 
@@ -34,23 +37,23 @@ class Sample:
         tick: As in the timeline: it never goes back, where a step's number does.
         step: Steps since the start of the episode.
         episode: Number of the episode.
-        healing: As the status bar tells it; None where there is no clean picture to compare with.
+        error: Root mean square difference from the clean picture, 0 to 1; None where there is none.
+        healed: Part of the damage that is healed, 0 to 1; None where there is no damage to speak of.
+        healing: What both were taken from, to go on from where this tick becomes the present again.
     """
 
     tick: int
     step: int
     episode: int
+    error: float | None
+    healed: float | None
     healing: Healing | None
 
-    @property
-    def error(self) -> float | None:
-        """Root mean square difference from the clean picture, 0 to 1."""
-        return None if self.healing is None else self.healing.error
-
-    @property
-    def healed(self) -> float | None:
-        """Part of the damage that is healed, 0 to 1."""
-        return None if self.healing is None else self.healing.restored
+    @classmethod
+    def of(cls, tick: int, snapshot: Snapshot, healing: Healing | None) -> Sample:
+        """What a chart shows of a snapshot; None is the healing of a page without a clean picture."""
+        error, healed = (None, None) if healing is None else (healing.error, healing.restored)
+        return cls(tick, snapshot.step, snapshot.episode, error, healed, healing)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -60,10 +63,12 @@ class Series:
     Attributes:
         samples: At most one per tick, in order.
         marks: In order.
+        table: float64[N, 5], of every sample its tick, step, episode, error and healed part; NaN for None.
     """
 
     samples: tuple[Sample, ...] = ()
     marks: tuple[Mark, ...] = ()
+    table: np.ndarray = field(default_factory=lambda: _table(()))
 
     @property
     def newest_tick(self) -> int:
@@ -74,6 +79,11 @@ class Series:
     def oldest_tick(self) -> int:
         """Where it begins on the left, whether or not there is a sample."""
         return self.newest_tick - WINDOW_STEPS
+
+    def at(self, tick: int) -> Sample | None:
+        """The sample of exactly this tick."""
+        sample = self.nearest(tick)
+        return sample if sample is not None and sample.tick == tick else None
 
     def nearest(self, tick: float) -> Sample | None:
         """The sample nearest to a tick; None where there is none at all."""
@@ -98,31 +108,31 @@ def follow_series(
         marks: Of the timeline.
         newest_tick: Of the timeline: what lies beyond it belongs to a branch that was dropped.
     """
-    samples = series.samples
+    samples, table = series.samples, series.table
     if samples and samples[-1].tick > newest_tick:
-        samples = samples[: bisect.bisect_right(samples, newest_tick, key=lambda other: other.tick)]
+        end = bisect.bisect_right(samples, newest_tick, key=lambda other: other.tick)
+        samples, table = samples[:end], table[:end]
     if sample is not None and sample.tick <= newest_tick:
-        samples = _with_sample(samples, sample)
-    if samples:
-        oldest = samples[-1].tick - WINDOW_STEPS
-        if samples[0].tick < oldest:
-            samples = samples[bisect.bisect_left(samples, oldest, key=lambda other: other.tick) :]
-        first = bisect.bisect_left(marks, oldest, key=lambda mark: mark.tick)
-        marks = marks[first : bisect.bisect_right(marks, samples[-1].tick, key=lambda mark: mark.tick)]
-    else:
-        marks = ()
-    is_same = samples is series.samples and len(marks) == len(series.marks)
-    if is_same and all(mark is other for mark, other in zip(marks, series.marks, strict=True)):
+        begin = bisect.bisect_left(samples, sample.tick, key=lambda other: other.tick)
+        end = begin + (begin < len(samples) and samples[begin].tick == sample.tick)
+        if samples[begin:end] != (sample,):
+            samples = (*samples[:begin], sample, *samples[end:])
+            table = np.concatenate((table[:begin], _table((sample,)), table[end:]))
+    oldest = samples[-1].tick - WINDOW_STEPS if samples else newest_tick
+    if samples and samples[0].tick < oldest:
+        begin = bisect.bisect_left(samples, oldest, key=lambda other: other.tick)
+        samples, table = samples[begin:], table[begin:]
+    newest = samples[-1].tick if samples else oldest - 1
+    begin = bisect.bisect_left(marks, oldest, key=lambda mark: mark.tick)
+    near = tuple(marks[begin : bisect.bisect_right(marks, newest, key=lambda mark: mark.tick)])
+    if samples is series.samples and near == series.marks:
         return series
-    return Series(samples, tuple(marks))
+    return Series(samples, near, table)
 
 
-def _with_sample(samples: tuple[Sample, ...], sample: Sample) -> tuple[Sample, ...]:
-    if not samples or samples[-1].tick < sample.tick:
-        return (*samples, sample)
-    number = bisect.bisect_left(samples, sample.tick, key=lambda other: other.tick)
-    end = number + (samples[number].tick == sample.tick)
-    return samples if samples[number:end] == (sample,) else (*samples[:number], sample, *samples[end:])
+def _table(samples: Sequence[Sample]) -> np.ndarray:
+    rows = [(s.tick, s.step, s.episode, s.error, s.healed) for s in samples]
+    return np.array(rows, float).reshape(len(rows), 5)
 
 
 def event_name(mark: Mark) -> str:

@@ -1,13 +1,14 @@
 """The past of an automaton: undo and redo, steps back, and any kept moment as a new present.
 
-A line is what happened, in order: steps, edits and starts. Some of its states are kept; whichever lies between
-two of them is computed again from the earlier one, bit for bit, because everything random follows from (seed,
-episode, step). Lines are immutable and the functions on them pure; `Timeline` is the stateful shell.
+A line is what happened, in order: steps, edits and starts. Some of its states are kept; whichever lies
+between two of them is computed again from the earlier one, bit for bit, because everything random follows
+from (seed, episode, step). Lines are immutable, functions on them pure; `Timeline` is the stateful shell.
 """
 
 from __future__ import annotations
 
 import bisect
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,7 +28,7 @@ KEEP_EVERY = 16
 """Steps and edits from one kept state to the next, while there is memory."""
 
 LONGEST_REPLAY = 128
-"""Steps and edits that thinning leaves between two kept states at most: about 0.1 s to compute again."""
+"""Steps and edits that thinning leaves between two kept states at most: 0.04 to 0.1 s to compute again."""
 
 DAMAGING_TOOLS = frozenset({Tool.ERASE, Tool.CORRUPT})
 """What destroys cells; paint adds to them."""
@@ -210,34 +211,47 @@ def held_bytes(lines: Iterable[Line]) -> int:
         for array in (kept.moment.state, kept.moment.image, kept.moment.clean):
             if array is not None:
                 arrays[id(array)] = array.nbytes
-    events = max((line.events for line in lines), key=len, default=())
-    marks = max((line.marks for line in lines), key=len, default=())
-    cells_bytes = events[0].cells.nbytes if events else 0
-    return sum(arrays.values()) + (len(events) + len(marks)) * (_OBJECT_BYTES + cells_bytes)
+    return sum(arrays.values()) + max(map(event_bytes, lines), default=0)
+
+
+def event_bytes(line: Line) -> int:
+    """What the events and marks of a line hold."""
+    cells_bytes = line.events[0].cells.nbytes if line.events else 0
+    return (len(line.events) + len(line.marks)) * (_OBJECT_BYTES + cells_bytes)
+
+
+def widest_gap(age: int) -> int:
+    """What thinning leaves between two kept states at most, so many steps and edits from the present.
+
+    So what is near stays dense, and what is far is computed again in about `LONGEST_REPLAY` steps.
+    """
+    return max(2 * KEEP_EVERY, min(age // 16, LONGEST_REPLAY))
 
 
 def least_useful(lines: Iterable[Line], here: Position) -> Kept | None:
     """The kept state that can best be missed: the one whose neighbours are nearest, for its age.
 
-    So the recent past stays dense, and the distances grow with the age.
-
     Returns:
-        None where every one is a start, or would leave more than `LONGEST_REPLAY` between its neighbours.
+        None where every one is a start, or would leave more than `widest_gap` between its neighbours.
     """
-    gaps: dict[int, tuple[int, Kept]] = {}
+    gaps: dict[int, int] = {}
+    possible: dict[int, Kept] = {}
     for line in lines:
         works = [kept.position.work for kept in line.kept] + [line.end.work]
         for number, kept in enumerate(line.kept):
-            is_needed = kept.is_start or number == 0
-            gap = LONGEST_REPLAY + 1 if is_needed else works[number + 1] - works[number - 1]
-            gaps[id(kept)] = (max(gap, gaps.get(id(kept), (0, kept))[0]), kept)
-    possible = [(gap, kept) for gap, kept in gaps.values() if gap <= LONGEST_REPLAY]
-    if not possible:
-        return None
-    work = here.work
+            gap = works[number + 1] - works[max(0, number - 1)]
+            gap = gaps[id(kept)] = max(gap, gaps.get(id(kept), 0))
+            age = abs(here.work - works[number])
+            if number == 0 or kept.is_start or gap > widest_gap(age):
+                gaps[id(kept)] = sys.maxsize
+                possible.pop(id(kept), None)
+            else:
+                possible[id(kept)] = kept
     return min(
-        possible, key=lambda pair: (pair[0] / (KEEP_EVERY + abs(work - pair[1].position.work)), pair[0])
-    )[1]
+        possible.values(),
+        key=lambda kept: gaps[id(kept)] / (KEEP_EVERY + abs(here.work - kept.position.work)),
+        default=None,
+    )
 
 
 def without(line: Line, kept: Kept) -> Line:
@@ -270,15 +284,15 @@ class Timeline:
     """Hears of all that a simulation does, and brings back any of it.
 
     - Undo goes back to the moment before the last stroke or start: the steps since then are undone, too. Redo
-      returns to where undo was asked for, also where the automaton ran on in between; the next stroke or start
-      gives up what could be redone.
+      returns to where undo was asked for, also where the automaton ran on in between; the next stroke or
+      start gives up what could be redone.
     - `back`, `forward` and `seek` go along the line and drop nothing.
     - Where time goes on from a state of the past, a new branch begins: what came after leaves the line.
     - A state is kept at the beginning of every stroke and every `KEEP_EVERY` steps. Out of memory, the one
-      whose neighbours are nearest for its age goes, until `LONGEST_REPLAY` lie between any two; then the
-      oldest goes. At least one state stays, however little memory is allowed.
-    - No state is brought back in which the automaton blew up (NaN, or beyond the explosion limit): the nearest
-      healthy one is.
+      whose neighbours are nearest for its age goes, up to gaps of `widest_gap`; then the oldest goes. At
+      least one state stays, however little memory is allowed.
+    - No state is brought back in which the automaton blew up (NaN, or beyond the explosion limit), but the
+      nearest healthy one.
 
     All that moves may raise BackendError, where the device fails; the present is then what it was.
     """
@@ -531,14 +545,17 @@ class Timeline:
     def _make_room(self) -> None:
         """Hold no more than may be held."""
         while held_bytes(self._lines()) > self._max_bytes:
-            missed = least_useful(self._lines(), self._here)
+            kept = self._line.kept
+            has_many_events = event_bytes(self._line) > self._max_bytes // 2
+            missed = None if has_many_events else least_useful(self._lines(), self._here)
             if missed is not None:
-                self._change(lambda line, missed=missed: without(line, missed))
-            elif len(self._line.kept) > 1:
-                oldest = self._line.kept[1].position
-                self._change(lambda line, oldest=oldest: forget(line, oldest))
+                self._change(lambda line, missed=missed: without(line, missed))  # type: ignore[misc]
+            elif len(kept) > 1:
+                self._change(lambda line, oldest=kept[1].position: forget(line, oldest))  # type: ignore[misc]
             elif self._undone:
                 del self._undone[0]
+            elif kept[0].position < self._here:
+                self._line = Line((Kept(self._here, self._present),), (), (), self._here)
             else:
                 return
 

@@ -192,3 +192,51 @@ def test_a_moment_is_fetched_from_the_device_once(simulation, image, region):
         assert simulation.request_snapshot().result() is before
         change()
         assert simulation.request_snapshot().result() is not before
+
+
+def test_a_moment_brings_back_the_state_and_the_same_future(simulation, image, region):
+    begin(simulation, image, 0.25)
+    simulation.advance(3)
+    moment = simulation.moment()
+
+    def future():
+        simulation.advance(2)
+        simulation.apply(Tool.CORRUPT, region)
+        simulation.advance(2)
+        first = simulation.request_snapshot().result()
+        simulation.restart()
+        return first, simulation.request_snapshot().result()
+
+    before = future()
+    simulation.begin(np.zeros_like(image), 0.0)
+    simulation.restore(moment)
+    for one, other in zip(before, future(), strict=True):
+        assert (one.state == other.state).all()
+        assert (one.clean == other.clean).all()
+        assert (one.step, one.episode) == (other.step, other.episode)
+
+
+def test_a_listener_hears_of_every_change(small_model, image, region):
+    class Listener:
+        def __init__(self):
+            self.heard = []
+
+        def advanced(self, steps):
+            self.heard.append(steps)
+
+        def edited(self, tool, region, ink):
+            self.heard.append((tool, ink))
+
+        def started(self):
+            self.heard.append("start")
+
+    simulation = Simulation(small_model, seed=9)
+    simulation.listener = Listener()
+    simulation.begin(image, 0.5)
+    simulation.advance(0)
+    simulation.advance(3)
+    simulation.apply(Tool.PAINT, region, 0.5)
+    simulation.restore(simulation.moment())
+    simulation.reset()
+    simulation.restart()
+    assert simulation.listener.heard == ["start", 3, (Tool.PAINT, 0.5), "start", "start", "start"]
