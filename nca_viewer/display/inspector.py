@@ -46,7 +46,7 @@ from nca_viewer.views.scene import Scene
 __all__ = ["STORY_LENGTH_SECONDS", "Inspector"]
 
 UPDATE: Colour = (90, 210, 150)
-"""Of the next change, up and down; in none of the colour scales of values."""
+"""Of the proposed change, up and down; in none of the colour scales of values."""
 BELOW_ZERO: Colour = (int(TWO_SIDED[0, 0]), int(TWO_SIDED[0, 1]), int(TWO_SIDED[0, 2]))
 ABOVE_ZERO: Colour = (int(TWO_SIDED[-1, 0]), int(TWO_SIDED[-1, 1]), int(TWO_SIDED[-1, 2]))
 _DARK: Colour = (12, 12, 16)
@@ -102,8 +102,7 @@ class Inspector:
             return
         step = facts.next_step
         if step is not None:
-            perception = 0 if step.perception is None else len(step.perception)
-            self._sizes = (step.weights.shape[1], perception)
+            self._sizes = (step.weights.shape[1], len(step.perception))
         layout = layout_of(*panel.size, self._sizes[0], len(facts.state), self._sizes[1])
         stage = stage_at(story_seconds)
         point = None if pointer is None else (pointer[0] - panel.left, pointer[1] - panel.top)
@@ -186,7 +185,7 @@ class Inspector:
             for channel in layout.channels:
                 label = str(channel.number)
                 if layout.has_names:
-                    label = f"{label} {facts.channel_names[channel.number]}"
+                    label = facts.channel_names[channel.number]
                 self._middle(ground, label, channel.label, MUTED, _channel_text(layout))
                 for place in (channel.value, channel.update):
                     ground.fill(BACKGROUND, place)
@@ -294,7 +293,7 @@ class Inspector:
         left, top, _, height = layout.perception
         what = "What the heads bring together"
         self._text(page, what, layout.perception_title, MUTED, layout.text_height)
-        if step is None or step.perception is None:
+        if step is None:
             pygame.draw.rect(page, FRAME, layout.perception, 1)
             return
         values = step.perception
@@ -326,7 +325,7 @@ class Inspector:
                 updates = step.update * np.float32(stage[1])
             elif stage[0] in (Stage.LOOK, Stage.WEIGH, Stage.MIX):
                 updates = None
-            elif step.next_state is not None:
+            else:
                 values = values + np.float32(stage[1]) * (step.next_state - values)
             if stage[0] is Stage.CHANGE and not step.changes:
                 updates = step.update * np.float32(1.0 - stage[1])
@@ -350,11 +349,11 @@ class Inspector:
         self, page: pygame.Surface, layout: Layout, number: int, value_limit: float, update_limit: float
     ) -> None:
         text = layout.text_height
-        left, top, room, height = layout.channels_title
+        left, top, room, _ = layout.channels_title
         shown = len(layout.channels)
         holds = "it holds" if shown == number else f"it holds ({shown} of {number})"
-        long = (f"{holds} (to {value_limit:g})", f"next change (to {update_limit:g})")
-        short = (holds, "next change")
+        long = (f"{holds} (to {value_limit:g})", f"proposed change (to {update_limit:g})")
+        short = (holds, "proposed change")
         box = max(4, text // 2)
         font = self._font(text)
         words = next(

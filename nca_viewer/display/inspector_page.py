@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,23 +60,47 @@ def stage_at(story_seconds: float | None) -> tuple[Stage, float] | None:
     return list(Stage)[int(number)], share * share * (3 - 2 * share)
 
 
+class StepTakenApart(Protocol):
+    """What the page needs of a scene's explanation."""
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """Attention, float32[9, H, W, heads], in the order of `MOORE_OFFSETS`."""
+
+    @property
+    def perception(self) -> NDArray[np.float32]:
+        """What the heads bring together, float32[H, W, P]."""
+
+    @property
+    def update(self) -> NDArray[np.float32]:
+        """What a cell that changes would add, float32[H, W, C]."""
+
+    @property
+    def fires(self) -> NDArray[np.bool_]:
+        """Which cells change in this step, bool[H, W]."""
+
+    @property
+    def next_state(self) -> NDArray[np.float32]:
+        """The state after the step, float32[H, W, C]."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class NextStep:
     """What one cell does in the next step.
 
     Attributes:
         weights: float32[9, heads], in the order of `MOORE_OFFSETS`.
-        perception: float32[P]; None where it is not told.
-        update: float32[C], what it adds where it changes.
-        next_state: float32[C], what it holds after the step; None where it is not told.
+        perception: float32[P].
+        update: float32[C], what it would add.
+        next_state: float32[C], what it holds after the step.
         changes: Whether it changes; else it sleeps.
         asleep_share: Of all cells, that sleep in this step.
     """
 
     weights: NDArray[np.float32]
-    perception: NDArray[np.float32] | None
+    perception: NDArray[np.float32]
     update: NDArray[np.float32]
-    next_state: NDArray[np.float32] | None
+    next_state: NDArray[np.float32]
     changes: bool
     asleep_share: float
 
@@ -133,18 +157,15 @@ def facts_of(scene: Scene, cell: tuple[int, int]) -> CellFacts | None:
 
 
 def _next_step(scene: Scene, cell: tuple[int, int]) -> NextStep | None:
-    explanation = scene.explanation
+    explanation = cast("StepTakenApart | None", scene.explanation)
     if explanation is None:
         return None
     fires = explanation.fires
-    # These two an explanation may lack.
-    perception: NDArray[np.float32] | None = getattr(explanation, "perception", None)
-    next_state: NDArray[np.float32] | None = getattr(explanation, "next_state", None)
     return NextStep(
         explanation.weights[(slice(None), *cell)],
-        None if perception is None else perception[cell],
+        explanation.perception[cell],
         explanation.update[cell],
-        None if next_state is None else next_state[cell],
+        explanation.next_state[cell],
         bool(fires[cell]),
         1.0 - np.count_nonzero(fires) / fires.size,
     )
@@ -183,9 +204,7 @@ def read_head(weights: NDArray[np.floating], inside: tuple[bool, ...]) -> str:
 
 def place_name(number: int) -> str:
     """In words, one of the nine places."""
-    row, column = MOORE_OFFSETS[number]
-    words = ({-1: "up", 0: "", 1: "down"}[row], {-1: "left", 0: "", 1: "right"}[column])
-    return " and ".join(word for word in words if word) or "itself"
+    return DIRECTION_NAMES.get(MOORE_OFFSETS[number], "itself")
 
 
 def number_text(value: float, *, signed: bool = False) -> str:
@@ -231,12 +250,11 @@ def sentence_of(stage: Stage, facts: CellFacts) -> str:
         who = "its one head decides" if heads == 1 else f"each of its {heads} heads decides"
         return f"2. Weigh: {who} anew how much of each of these cells it takes in."
     if stage is Stage.MIX:
-        into = "" if step.perception is None else f" into {len(step.perception)} numbers"
         who = "the head brings" if heads == 1 else "the heads bring"
-        return f"3. Mix: what {who} from these cells is mixed{into}: all that it knows of its surroundings."
+        return f"3. Mix: what {who} from these cells is mixed into {len(step.perception)} numbers: all that it knows of its surroundings."
     if stage is Stage.UPDATE:
-        return f"4. Update: a small network makes of this a change for each of its {channels} channels."
-    return f"5. Sleep or change: {_asleep(step.asleep_share)} This one {_fate(step)}."
+        return f"4. Update: from this, a small network proposes a change for each of its {channels} channels."
+    return f"5. Sleep or change: {_asleep(step.asleep_share)} This one {_fate(facts.state, step)}."
 
 
 def _asleep(share: float) -> str:
@@ -247,10 +265,10 @@ def _asleep(share: float) -> str:
     return f"by chance, {max(1, round(100 * share))} % of all cells sleep in this step."
 
 
-def _fate(step: NextStep) -> str:
+def _fate(state: NDArray[np.float32], step: NextStep) -> str:
     if not step.changes:
         return "sleeps and stays as it is"
-    return "changes" if step.update.any() else "is awake, but has nothing to change"
+    return "changes" if (step.next_state != state).any() else "is awake, but has nothing to change"
 
 
 PREPARING = "The next step is being prepared ..."
@@ -373,7 +391,7 @@ def _line_height(text_height: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Heads:
-    """How the heads lie: `columns` side by side, the words in lines below the tiles, or with none beside them."""
+    """How the heads lie: `columns` side by side, words in lines below the tiles; with no such lines beside."""
 
     columns: int
     tile: int
@@ -408,12 +426,12 @@ class _Draft:
                 yield _Heads(columns, self.tile, 0, rows * (tiles + self.gap) - self.gap)
             elif room >= max(tiles, 5 * self.text):
                 lines = 2 if room >= _LONGEST_READING * self.text else 3
-                height = tiles + lines * self.line
+                height = tiles + lines * self.line + 2
                 yield _Heads(columns, self.tile, lines, rows * (height + self.gap) - self.gap)
         if number == 0:
             yield _Heads(1, self.tile, 0, 0)
         else:
-            yield _Heads(1, self.tile, 3, number * (tiles + 3 * self.line + self.gap) - self.gap)
+            yield _Heads(1, self.tile, 3, number * (tiles + 3 * self.line + 2 + self.gap) - self.gap)
 
     def perception(self, number: int) -> tuple[int, int, int] | None:
         """(columns, rows, box) of this many boxes; None where there are none, or far too many."""
@@ -440,9 +458,9 @@ class _Draft:
 def layout_of(width: int, height: int, heads: int, channels: int, perception: int) -> Layout:
     """Where everything is on a page.
 
-    The letters and tiles are as large as fits. What does not fit with the smallest is left out, in this order:
-    figures beside the bars and names of channels (the pointer tells them), the perception, hidden channels
-    (the last channel, the image, stays), heads.
+    The letters and tiles are as large as fits. What does not fit is left out in this order: names of channels
+    and figures beside the bars (the pointer tells them), the perception, hidden channels (the last one, the
+    image, stays), heads.
 
     Args:
         width: Of the panel, in pixels.
@@ -544,14 +562,14 @@ def _placed(
 def _head_places(draft: _Draft, heads: _Heads, number: int, top: int) -> Iterator[HeadPlace]:
     tiles = 3 * heads.tile
     room = draft.column(heads.columns)
-    below = heads.lines_below * draft.line
+    below = heads.lines_below and heads.lines_below * draft.line + 2
     height = tiles + below
     for head in range(number):
         row, column = divmod(head, heads.columns)
         x = draft.margin + column * (room + draft.gap)
         y = top + row * (height + draft.gap)
         if below:
-            words = (x, y + tiles + 1, room, below - 1)
+            words = (x, y + tiles + 2, room, below - 2)
         else:
             words = (x + tiles + draft.gap, y, room - tiles - draft.gap, tiles)
         yield HeadPlace(head, (x, y, tiles, tiles), words)
@@ -605,7 +623,8 @@ def told_at(layout: Layout, facts: CellFacts, point: tuple[int, int]) -> str | N
             text = f"{channel.number}, {facts.channel_names[channel.number]}: {number_text(value)}"
             if step is None:
                 return text
-            return f"{text}; next change {number_text(float(step.update[channel.number]), signed=True)}"
+            update, after = (float(part[channel.number]) for part in (step.update, step.next_state))
+            return f"{text}; proposed {number_text(update, signed=True)}, then {number_text(after)}"
     if step is None:
         return None
     for head in layout.heads:
@@ -616,7 +635,7 @@ def told_at(layout: Layout, facts: CellFacts, point: tuple[int, int]) -> str | N
             weight = float(step.weights[place, head.number])
             figure = f"{100 * weight:.1f} %" if math.isfinite(weight) else "NaN"
             return f"head {head.number}, {place_name(place)}: {figure}"
-    if layout.perception is not None and step.perception is not None:
+    if layout.perception is not None:
         rows = math.ceil(len(step.perception) / layout.perception_columns)
         place = _index_in(layout.perception, layout.perception_columns, rows, point)
         if place is not None and place < len(step.perception):
