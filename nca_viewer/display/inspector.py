@@ -52,6 +52,8 @@ ABOVE_ZERO: Colour = (int(TWO_SIDED[-1, 0]), int(TWO_SIDED[-1, 1]), int(TWO_SIDE
 _DARK: Colour = (12, 12, 16)
 _DIMMED_ALPHA = 185
 _MOST_IMAGES = 4096
+_LEAST_TILE_TEXT = 7
+"""Of "NaN" in the smallest tiles."""
 
 
 class Inspector:
@@ -205,6 +207,8 @@ class Inspector:
             root = np.sqrt(np.maximum(np.float32(weight), 0.0))
             shade = coloured(root, 0.0, 1.0, VIRIDIS).tolist()
             tile.fill(shade)
+            while text > _LEAST_TILE_TEXT and self._font(text).size(figure)[0] > side:
+                text -= 1
             self._centred(tile, figure, (0, 0, side, side), _DARK if sum(shade) > 330 else TEXT, text)
             self._tiles[key] = tile
         return self._tiles[key]
@@ -233,7 +237,7 @@ class Inspector:
         text = layout.text_height
         title = f"Row {facts.row}, column {facts.column}"
         top = self._text(page, title, (left, top, room, layout.line_height), TEXT, text)
-        kept = "kept; middle button lets go" if is_pinned else "under the pointer"
+        kept = "kept (middle button)" if is_pinned else "under the pointer"
         if facts.damaged_steps_ago is None:
             damage = "never damaged"
         elif facts.damaged_steps_ago == 0:
@@ -342,6 +346,8 @@ class Inspector:
             if channel.figure is not None:
                 self._middle(page, number_text(value), channel.figure, TEXT, size, rightwards=True)
             _bar(page, channel.value, shares[number], BELOW_ZERO if value < 0 else ABOVE_ZERO)
+            if channel.figure is None and math.isnan(value):
+                self._centred(page, "NaN", channel.value, _DARK, min(size, channel.value[3]))
             if update_shares is not None:
                 _bar(page, channel.update, update_shares[number], UPDATE)
 

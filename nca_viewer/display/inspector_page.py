@@ -185,17 +185,17 @@ def read_head(weights: NDArray[np.floating], inside: tuple[bool, ...]) -> str:
         weights: float[9], in the order of `MOORE_OFFSETS`.
         inside: Which of the nine lie within the grid.
     """
-    if not np.isfinite(weights).all():
+    shares: list[float] = weights.tolist()
+    if not all(map(math.isfinite, shares)):
         return "sees NaN"
-    positive = [float(weight) for weight in weights if weight > 0]
-    entropy = -sum(weight * math.log(weight) for weight in positive)
+    entropy = -sum(share * math.log(share) for share in shares if share > 0)
     number = sum(inside)
     if number > 1 and entropy >= _ALL_AROUND_SHARE * math.log(number):
         return "looks all around"
-    if weights[MOORE_OFFSETS.index((0, 0))] >= _ITSELF_WEIGHT:
+    if shares[MOORE_OFFSETS.index((0, 0))] >= _ITSELF_WEIGHT:
         return "looks at itself"
-    row = sum(float(weight) * offset[0] for weight, offset in zip(weights, MOORE_OFFSETS, strict=True))
-    column = sum(float(weight) * offset[1] for weight, offset in zip(weights, MOORE_OFFSETS, strict=True))
+    row = sum(share * offset[0] for share, offset in zip(shares, MOORE_OFFSETS, strict=True))
+    column = sum(share * offset[1] for share, offset in zip(shares, MOORE_OFFSETS, strict=True))
     if math.hypot(row, column) < _NOWHERE_CELLS:
         return f"looks at {max(2, round(math.exp(entropy)))} cells"
     eighth = round(math.atan2(-row, column) / (math.pi / 4)) % 8
@@ -251,7 +251,8 @@ def sentence_of(stage: Stage, facts: CellFacts) -> str:
         return f"2. Weigh: {who} anew how much of each of these cells it takes in."
     if stage is Stage.MIX:
         who = "the head brings" if heads == 1 else "the heads bring"
-        return f"3. Mix: what {who} from these cells is mixed into {len(step.perception)} numbers: all that it knows of its surroundings."
+        into = f"{len(step.perception)} numbers"
+        return f"3. Mix: what {who} from these cells is mixed into {into}: all it knows of its surroundings."
     if stage is Stage.UPDATE:
         return f"4. Update: from this, a small network proposes a change for each of its {channels} channels."
     return f"5. Sleep or change: {_asleep(step.asleep_share)} This one {_fate(facts.state, step)}."
@@ -391,7 +392,7 @@ def _line_height(text_height: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Heads:
-    """How the heads lie: `columns` side by side, words in lines below the tiles; with no such lines beside."""
+    """How the heads lie: `columns` side by side, with `lines_below` of words, or words beside them."""
 
     columns: int
     tile: int
@@ -408,7 +409,7 @@ class _Draft:
         self.margin = max(6, round(0.8 * text))
         self.inner = max(width - 2 * self.margin, 1)
         self.gap = round(text * (0.4 + 0.3 * spaciousness))
-        self.tile = max(1, min(round(text * (1.65 + 1.2 * spaciousness)), (self.inner - 8 * text) // 3))
+        self.tile = max(1, min(round(text * (1.8 + 1.15 * spaciousness)), (self.inner - 8 * text) // 3))
         self.row = round(text * (1.0 + 0.4 * spaciousness))
         self.sight = 3 * max(self.tile, math.ceil(4.2 * self.line / 3))
         self.sentence = _SENTENCE_LINES * self.line
@@ -579,7 +580,7 @@ def _channel_place(draft: _Draft, channel: int, x: int, y: int, room: int, has_n
     text, height = draft.text, draft.row
     row = (x, y, room, height)
     space = max(2, text // 3)
-    label = round(0.42 * room) if has_names else round(1.5 * text)
+    label = round(0.47 * room) if has_names else round(1.5 * text)
     figure = round(2.9 * text) if has_names or room >= 10 * text else 0
     bars = max(room - label - figure - (2 if figure else 1) * space - space, 2)
     value = round(0.58 * bars)
