@@ -18,8 +18,8 @@ from jax import Array
 
 from nca_viewer.automaton.edits import corrupt, erase, paint
 from nca_viewer.automaton.episodes import masked_start
-from nca_viewer.automaton.line import CellLine
 from nca_viewer.automaton.rollout import Dynamics
+from nca_viewer.automaton.stepper import prepare
 from nca_viewer.automaton.system import AttentionNCA, render
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import BackendError
@@ -152,18 +152,15 @@ class Simulation:
         def advance(
             parameters: object, state: Array, key_data: Array, first_step: Array, steps: Array
         ) -> Array:
-            bound = dynamics.bind(parameters)
-            line = CellLine.of(state)
-            projection = bound.perceive.projection(line)
+            stepper = prepare(dynamics.bind(parameters), state.shape[:-1])
             key = _key(key_data)
 
             def one(number: Array, cells: Array) -> Array:
                 step = first_step + number.astype(jnp.uint32)
-                kept = bound.update.draw(state.shape[:-1], jax.random.fold_in(key, step))
-                return bound.step_in_line(line, cells, line.fold(kept), projection)
+                return stepper.step(cells, stepper.dropout_mask(jax.random.fold_in(key, step)))
 
             # The number of steps is an argument, so that every speed runs the one compiled loop.
-            return line.unfold(jax.lax.fori_loop(0, steps, one, line.fold(state)))
+            return stepper.unpack(jax.lax.fori_loop(0, steps, one, stepper.pack(state)))
 
         @jax.jit
         def edit(state: Array, region: Array, tool: Array, ink: Array, key_data: Array, step: Array) -> Array:

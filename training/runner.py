@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from nca_viewer.automaton import edits
 from nca_viewer.automaton.episodes import masked_start
-from nca_viewer.automaton.line import CellLine
 from nca_viewer.automaton.rollout import Dynamics, Parameters
+from nca_viewer.automaton.stepper import prepare
 from nca_viewer.automaton.system import AttentionNCA, visible
 from nca_viewer.config import ModelConfig
 from training.damage import ink_centres
@@ -98,18 +98,17 @@ def _compiled_advance(config: ModelConfig) -> Callable[[Parameters, Tracked, Arr
         model = dynamics.bind(parameters)
 
         def advance_one(tracked: Tracked, key: Array) -> Tracked:
-            line = CellLine.of(tracked.state)
-            projection = model.perceive.projection(line)
+            stepper = prepare(model, tracked.state.shape[:-1])
 
-            def step(carry: tuple[Tracked, Array], kept: Array) -> tuple[tuple[Tracked, Array], None]:
+            def step(carry: tuple[Tracked, Array], mask: Array) -> tuple[tuple[Tracked, Array], None]:
                 tracked, cells = carry
-                cells = model.step_in_line(line, cells, kept, projection)
-                return (tracked.next(line.unfold(cells), config), cells), None
+                cells = stepper.step(cells, mask)
+                return (tracked.next(stepper.unpack(cells), config), cells), None
 
             def run(tracked: Tracked) -> Tracked:
                 keys = jax.random.split(key, num_steps)
-                kept = jax.vmap(line.fold)(dynamics.cell_dropout(keys, tracked.state.shape[:-1]))
-                return jax.lax.scan(step, (tracked, line.fold(tracked.state)), kept)[0][0]
+                masks = jax.vmap(stepper.pack)(dynamics.cell_dropout(keys, tracked.state.shape[:-1]))
+                return jax.lax.scan(step, (tracked, stepper.pack(tracked.state)), masks)[0][0]
 
             if not config.update_deadband:
                 return run(tracked)
@@ -130,8 +129,7 @@ def _compiled_gesture(config: ModelConfig) -> Callable[[Parameters, Tracked, Arr
         model = dynamics.bind(parameters)
 
         def touch_one(tracked: Tracked, regions: Array, key: Array) -> Tracked:
-            line = CellLine.of(tracked.state)
-            projection = model.perceive.projection(line)
+            stepper = prepare(model, tracked.state.shape[:-1])
 
             def touch_and_step(tracked: Tracked, now: tuple[Array, Array]) -> tuple[Tracked, None]:
                 region, key = now
@@ -145,9 +143,8 @@ def _compiled_gesture(config: ModelConfig) -> Callable[[Parameters, Tracked, Arr
                     ),
                 )
                 tracked = tracked.next(state, config)
-                kept = line.fold(model.update.draw(state.shape[:-1], dropout_key))
-                cells = model.step_in_line(line, line.fold(state), kept, projection)
-                return tracked.next(line.unfold(cells), config), None
+                cells = stepper.step(stepper.pack(state), stepper.dropout_mask(dropout_key))
+                return tracked.next(stepper.unpack(cells), config), None
 
             return jax.lax.scan(touch_and_step, tracked, (regions, jax.random.split(key, len(regions))))[0]
 

@@ -11,7 +11,7 @@ from flax import nnx
 from jax import Array
 
 from nca_viewer.automaton.attention import local_attention, local_attention_weights
-from nca_viewer.automaton.line import CellLine, product
+from nca_viewer.automaton.layout import FlatLayout, product
 from nca_viewer.config import ModelConfig
 
 
@@ -25,7 +25,7 @@ class Projection(NamedTuple):
     Attributes:
         kernel: float[3 * hidden_size, channel_size + 2 * position_embedding_size + 1].
         position: float[2 * position_embedding_size + 1, length]: each cell's row and column embedding and a
-            one, whose column of the kernel is the bias; zeros in gaps.
+            one, whose column of the kernel is the bias; zeros in padding.
         out_kernel: float[perception_size, hidden_size].
     """
 
@@ -71,8 +71,8 @@ class LocalAttentionPerceive(Perceive):
             rngs=rngs,
         )
 
-    def projection(self, line: CellLine) -> Projection:
-        """Fold projection, positions, queries, keys and values into one matrix, for the cells of a line."""
+    def projection(self, layout: FlatLayout) -> Projection:
+        """Fold projection, positions, queries, keys and values into one matrix, for packed cells."""
         config = self.config
         attention = self.attention
         layers = (attention.query, attention.key, attention.value)
@@ -90,12 +90,12 @@ class LocalAttentionPerceive(Perceive):
             jnp.arange(3 * config.hidden_size) < config.hidden_size, 1 / math.sqrt(config.head_size), 1.0
         )
         table = self.position_embed.embedding[...]
-        grid = (*line.automata, line.height, line.width)
-        rows = jnp.broadcast_to(table[: line.height, None], (*grid, table.shape[1]))
-        columns = jnp.broadcast_to(table[: line.width], (*grid, table.shape[1]))
+        grid = layout.grid_shape
+        rows = jnp.broadcast_to(table[: layout.height, None], (*grid, table.shape[1]))
+        columns = jnp.broadcast_to(table[: layout.width], (*grid, table.shape[1]))
         return Projection(
             kernel=(kernel * scale).T,
-            position=line.fold(jnp.concatenate([rows, columns, jnp.ones((*grid, 1), table.dtype)], axis=-1)),
+            position=layout.pack(jnp.concatenate([rows, columns, jnp.ones((*grid, 1), table.dtype)], axis=-1)),
             out_kernel=attention.out.kernel[...].reshape(config.hidden_size, -1).T,
         )
 
@@ -103,31 +103,23 @@ class LocalAttentionPerceive(Perceive):
     def _query_key_value(cells: Array, projection: Projection) -> Array:
         return product(projection.kernel, jnp.concatenate([cells, projection.position]))
 
-    def in_line(self, line: CellLine, cells: Array, projection: Projection) -> Array:
+    def perceive_packed(self, layout: FlatLayout, cells: Array, projection: Projection) -> Array:
         """Perceive the neighbourhood.
 
         Args:
-            line: How the cells lie.
+            layout: How the cells are packed.
             cells: float[channel_size, length].
-            projection: `self.projection(line)`.
+            projection: `self.projection(layout)`.
 
         Returns:
-            float[perception_size, inner_length]. Of no meaning in gaps.
+            float[perception_size, inner_length]. Undefined in padding.
         """
         query_key_value = self._query_key_value(cells, projection)
-        attended = local_attention(line, query_key_value, self.config.num_heads)
+        attended = local_attention(layout, query_key_value, self.config.num_heads)
         return product(projection.out_kernel, attended) + _bias(self.attention.out)[:, None]
 
     def __call__(self, state: Array) -> Array:
-        """As `in_line`, for grids: float[..., H, W, channel_size] -> float[..., H, W, perception_size]."""
-        line = CellLine.of(state)
-        perception = self.in_line(line, line.fold(state), self.projection(line))
-        return line.unfold(line.with_ends(perception))
-
-    def attention_weights(self, state: Array) -> Array:
-        """What each cell looks at: float[9, ..., H, W, heads], summing to one over the neighbours."""
-        line = CellLine.of(state)
-        query_key_value = self._query_key_value(line.fold(state), self.projection(line))
-        query, key, _ = jnp.split(query_key_value, 3)
-        weights = local_attention_weights(line, query, key, self.config.num_heads)
-        return line.unfold(line.with_ends(weights))
+        """As `perceive_packed`, for grids: float[..., H, W, channel_size] -> float[..., H, W, perception_size]."""
+        layout = FlatLayout.of(state)
+        perception = self.perceive_packed(layout, layout.pack(state), self.projection(layout))
+        return layout.unpack(layout.with_padding(perception))

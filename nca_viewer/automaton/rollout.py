@@ -13,7 +13,7 @@ import jax
 from flax import nnx
 from jax import Array
 
-from nca_viewer.automaton.line import CellLine
+from nca_viewer.automaton.stepper import prepare
 from nca_viewer.automaton.system import AttentionNCA
 from nca_viewer.automaton.update import cell_dropout
 from nca_viewer.config import ModelConfig
@@ -93,15 +93,13 @@ class Dynamics:
         Returns:
             The final state; with `history` a pair of it and the states float[num_steps, ..., H, W, C].
         """
-        model = self.bind(parameters)
-        line = CellLine.of(state)
-        projection = model.perceive.projection(line)
+        stepper = prepare(self.bind(parameters), state.shape[:-1])
 
-        def step(cells: Array, kept: Array) -> tuple[Array, Any]:
-            cells = model.step_in_line(line, cells, kept, projection)
+        def step(cells: Array, dropout_mask: Array) -> tuple[Array, Any]:
+            cells = stepper.step(cells, dropout_mask)
             return cells, cells if history else None
 
         if rematerialise:
             step = jax.checkpoint(step)
-        final, states = jax.lax.scan(step, line.fold(state), jax.vmap(line.fold)(cell_dropout))
-        return (line.unfold(final), line.unfold(states)) if history else line.unfold(final)
+        final, states = jax.lax.scan(step, stepper.pack(state), jax.vmap(stepper.pack)(cell_dropout))
+        return (stepper.unpack(final), stepper.unpack(states)) if history else stepper.unpack(final)

@@ -10,7 +10,7 @@ from cax.core.update import ResidualUpdate
 from flax import nnx
 from jax import Array
 
-from nca_viewer.automaton.line import CellLine, product
+from nca_viewer.automaton.layout import FlatLayout, product
 from nca_viewer.config import ModelConfig
 
 
@@ -64,13 +64,13 @@ class StochasticResidualUpdate(ResidualUpdate):
         """As `cell_dropout`; from the module's own stream without a key."""
         return cell_dropout(self.config, grid_shape, self.dropout.rngs if key is None else key)
 
-    def in_line(self, cells: Array, perception: Array, kept: Array) -> Array:
-        """Add the update to the cells that the dropout keeps.
+    def update_packed(self, cells: Array, perception: Array, dropout_mask: Array) -> Array:
+        """Add the update to the cells that fire.
 
         Args:
             cells: float[channel_size, inner_length].
             perception: float[perception_size, inner_length].
-            kept: float[1, inner_length], a draw of the cell dropout in a line; zeros in gaps.
+            dropout_mask: float[1, inner_length], a packed draw of the cell dropout; zeros in padding.
 
         Returns:
             float[channel_size, inner_length].
@@ -81,13 +81,13 @@ class StochasticResidualUpdate(ResidualUpdate):
         deadband = self.config.update_deadband
         if deadband:
             update = update - jnp.clip(update, -deadband, deadband)
-        # Selected, not multiplied by zero: what a cell does not take does it no harm, be it a number or not.
-        return jnp.where(kept > 0, cells + self.step_size * (kept * update), cells)
+        # Selected, not multiplied by zero: a NaN in an update that a cell does not take does it no harm.
+        return jnp.where(dropout_mask > 0, cells + self.step_size * (dropout_mask * update), cells)
 
     def __call__(
         self, state: Array, perception: Array, input: None = None, *, key: Array | None = None
     ) -> Array:
-        """As `in_line`, for grids, with a draw of its own.
+        """As `update_packed`, for grids, with a draw of its own.
 
         Args:
             state: float[..., H, W, channel_size].
@@ -98,7 +98,7 @@ class StochasticResidualUpdate(ResidualUpdate):
         Returns:
             float[..., H, W, channel_size].
         """
-        line = CellLine.of(state)
-        kept = self.draw(state.shape[:-1], key)
-        folded = (line.inner(line.fold(grid)) for grid in (state, perception, kept))
-        return line.unfold(line.with_ends(self.in_line(*folded)))
+        layout = FlatLayout.of(state)
+        dropout_mask = self.draw(state.shape[:-1], key)
+        packed = (layout.inner(layout.pack(grid)) for grid in (state, perception, dropout_mask))
+        return layout.unpack(layout.with_padding(self.update_packed(*packed)))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jax.test_util import check_grads
 
 from nca_viewer.automaton.attention import local_attention, local_attention_weights
-from nca_viewer.automaton.line import MOORE_OFFSETS, CellLine, neighbour_mask
+from nca_viewer.automaton.layout import MOORE_OFFSETS, FlatLayout, neighbour_mask
 from nca_viewer.automaton.perceive import LocalAttentionPerceive
 from nca_viewer.config import ModelConfig
 
@@ -121,12 +121,12 @@ def test_weights_are_a_distribution_over_the_cells_that_exist(perceive: LocalAtt
 
 
 def test_huge_logits_do_not_overflow() -> None:
-    line = CellLine((), 8, 9)
+    layout = FlatLayout((), 8, 9)
 
     @jax.jit
     def weights(grid: jax.Array) -> jax.Array:
-        query = line.fold(grid)
-        return local_attention_weights(line, query, query, num_heads=2)
+        query = layout.pack(grid)
+        return local_attention_weights(layout, query, query, num_heads=2)
 
     assert np.isfinite(weights(jnp.full((8, 9, 6), 1e6))).all()
 
@@ -139,12 +139,12 @@ def test_huge_logits_do_not_overflow() -> None:
 )
 def test_any_heads_and_head_size(num_heads: int, head_size: int, seed: int) -> None:
     height, width, size = 3, 4, num_heads * head_size
-    line = CellLine((), height, width)
+    layout = FlatLayout((), height, width)
     grids = np.random.default_rng(seed).normal(size=(3, height, width, size)).astype(np.float32)
 
     @jax.jit
     def attention(grid: jax.Array) -> jax.Array:
-        return line.unfold(line.with_ends(local_attention(line, line.fold(grid), num_heads)))
+        return layout.unpack(layout.with_padding(local_attention(layout, layout.pack(grid), num_heads)))
 
     query, key, value = grids.reshape(3, height * width, num_heads, head_size).astype(np.float64)
     logits = np.where(dense_moore_mask(height, width), np.einsum("qhd,khd->hqk", query, key), -np.inf)
@@ -156,17 +156,17 @@ def test_any_heads_and_head_size(num_heads: int, head_size: int, seed: int) -> N
 
 
 def test_written_out_gradient_equals_finite_differences() -> None:
-    line = CellLine((2,), 3, 5)
+    layout = FlatLayout((2,), 3, 5)
 
     def attention(grids: jax.Array) -> jax.Array:
-        return line.unfold(line.with_ends(local_attention(line, line.fold(grids), 3)))
+        return layout.unpack(layout.with_padding(local_attention(layout, layout.pack(grids), 3)))
 
     with jax.enable_x64(True):
         grids = jax.random.normal(jax.random.key(12), (2, 3, 5, 18), jnp.float64)
         check_grads(attention, (grids,), order=1, modes=["rev"], rtol=1e-5)
 
 
-def test_what_is_not_a_number_stays_in_its_automaton() -> None:
+def test_nan_stays_in_its_automaton() -> None:
     model = LocalAttentionPerceive(CONFIG, rngs=nnx.Rngs(13))
     states = jax.random.normal(jax.random.key(14), (3, *CONFIG.state_shape))
     corners = states.at[1, ::10, ::12, 2].set(jnp.nan)
@@ -181,30 +181,30 @@ def test_what_is_not_a_number_stays_in_its_automaton() -> None:
     width=st.integers(1, 7),
     channels=st.integers(1, 3),
 )
-def test_a_line_holds_every_cell_once_and_shows_its_neighbours(
+def test_a_layout_holds_every_cell_once_and_shows_its_neighbours(
     automata: tuple[int, ...], height: int, width: int, channels: int
 ) -> None:
     grid = np.arange(1.0, 1 + math.prod((*automata, height, width, channels)), dtype=np.float32)
     grid = grid.reshape(*automata, height, width, channels)
-    line = CellLine.of(grid)
+    layout = FlatLayout.of(grid)
 
     @jax.jit
-    def laid(grid: jax.Array) -> tuple[jax.Array, ...]:
-        cells = line.fold(grid)
+    def shown(grid: jax.Array) -> tuple[jax.Array, ...]:
+        cells = layout.pack(grid)
         seen = [
-            line.unfold(line.with_ends(jnp.where(mask, line.neighbour(cells, number), 0.0)))
-            for number, mask in enumerate(line.neighbour_mask)
+            layout.unpack(layout.with_padding(jnp.where(mask, layout.neighbour(cells, number), 0.0)))
+            for number, mask in enumerate(layout.neighbour_mask)
         ]
-        opposite = [line.neighbour(cells, number, opposite=True) for number in range(9)]
-        mirrored = [line.neighbour(cells, 8 - number) for number in range(9)]
-        ends = line.with_ends(line.inner(cells))
-        return cells, line.unfold(cells), ends, jnp.stack(seen), jnp.stack(opposite), jnp.stack(mirrored)
+        opposite = [layout.neighbour(cells, number, opposite=True) for number in range(9)]
+        mirrored = [layout.neighbour(cells, 8 - number) for number in range(9)]
+        ends = layout.with_padding(layout.inner(cells))
+        return cells, layout.unpack(cells), ends, jnp.stack(seen), jnp.stack(opposite), jnp.stack(mirrored)
 
-    cells, unfolded, with_ends, seen, opposite, mirrored = map(np.asarray, laid(grid))
-    assert cells.shape == (channels, line.length)
+    cells, unpacked, with_padding, seen, opposite, mirrored = map(np.asarray, shown(grid))
+    assert cells.shape == (channels, layout.length)
     assert np.count_nonzero(cells) == grid.size
-    np.testing.assert_array_equal(unfolded, grid)
-    np.testing.assert_array_equal(with_ends, cells)
+    np.testing.assert_array_equal(unpacked, grid)
+    np.testing.assert_array_equal(with_padding, cells)
     np.testing.assert_array_equal(opposite, mirrored)
     surrounded = np.pad(grid, [*[(0, 0)] * len(automata), (1, 1), (1, 1), (0, 0)])
     for (row, column), neighbours in zip(MOORE_OFFSETS, seen, strict=True):

@@ -152,6 +152,22 @@ def test_complex_system_call_draws_new_keys_and_keeps_shape(small: AttentionNCA)
     assert np.any(np.asarray(first != model(state, num_steps=3)))
 
 
+def test_complex_system_call_is_the_steps_one_by_one() -> None:
+    state = jax.random.normal(jax.random.key(21), (2, *SMALL.state_shape))
+    called, stepped = lively(SMALL), lively(SMALL)
+    final, states = called(state, num_steps=4, return_states=True)
+    expected, step = [state], nnx.jit(lambda model, state: model.step(state))
+    for _ in range(4):
+        expected.append(step(stepped, expected[-1]))
+    np.testing.assert_allclose(states, jnp.stack(expected[1:]), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(final, states[-1])
+    # The module's own stream went on by as many keys.
+    np.testing.assert_allclose(called(final), step(stepped, expected[-1]), rtol=1e-4, atol=1e-5)
+    recomputing = lively(SMALL)
+    recomputing.remat = True
+    np.testing.assert_allclose(recomputing(state, num_steps=4, sow=False), final, rtol=1e-4, atol=1e-5)
+
+
 def test_state_limit_bounds_every_channel() -> None:
     config = ModelConfig(**{**SMALL.to_dict(), "state_limit": 1.5})
     state = 9 * jax.random.normal(jax.random.key(14), SMALL.state_shape)

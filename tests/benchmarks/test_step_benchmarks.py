@@ -22,7 +22,7 @@ import pytest
 from flax import nnx
 from jax import Array
 
-from nca_viewer.automaton.line import CellLine
+from nca_viewer.automaton.layout import FlatLayout
 from nca_viewer.automaton.perceive import LocalAttentionPerceive
 from nca_viewer.automaton.rollout import Dynamics, Parameters
 from nca_viewer.automaton.system import AttentionNCA
@@ -38,8 +38,8 @@ BATCH_SIZE = 4
 class DensePerceive(LocalAttentionPerceive):
     """The original example's form: flax's attention over all pairs of cells, under a boolean mask."""
 
-    def in_line(self, line: CellLine, cells: Array, projection: object) -> Array:
-        return line.inner(line.fold(self(line.unfold(cells))))
+    def perceive_packed(self, layout: FlatLayout, cells: Array, projection: object) -> Array:
+        return layout.inner(layout.pack(self(layout.unpack(cells))))
 
     def __call__(self, state: Array) -> Array:
         height, width = state.shape[-3:-1]

@@ -1,15 +1,15 @@
-"""The cells of a grid in one line, channels first: the form in which a step is computed.
+"""The flat layout, channels first: the form in which a step is computed.
 
-Everywhere else a state is float[..., H, W, channels]. Inside a step it is float[channels, length]: the rows
-of the grid, and one automaton after the other, end to end. There the neighbour in a direction is the whole
-line shifted by a number of cells, a sum over channels is a sum of whole vectors, and a layer is one matrix
-product. Every operation is then a plain loop over thousands of neighbours in memory, which is what compilers
-vectorise; reductions over a short trailing axis of channels are what they do not.
+Everywhere else a state is float[..., H, W, channels]. Inside a step it is packed, float[channels, length]: the
+rows of the grid, and one automaton after the other, end to end. There the neighbour in a direction is the
+whole array shifted by a number of cells, a sum over channels is a sum of whole vectors, and a layer is one
+matrix product. Every operation is then a plain loop over thousands of neighbours in memory, which is what
+compilers vectorise; reductions over a short trailing axis of channels are what they do not.
 
-An automaton is followed by a gap, and the line begins with one, of as many cells as a neighbour can be away.
-Gaps hold zeros and never change. So no shift leaves the line, and no automaton ever reads another's cells,
-not even to multiply them by zero, which would hand on what is not a number. Between the rows of a grid there
-are no gaps: beyond its border a cell reads the other end of a neighbouring row, under `neighbour_mask`.
+Every automaton is followed by padding, and the array begins with it: as many cells as a neighbour can be away.
+Padding holds zeros and never changes. So no shift leaves the array, and no automaton ever reads another's
+cells, not even to multiply them by zero, which would hand on a NaN. Between the rows of a grid there is no
+padding: beyond its border a cell reads the other end of a neighbouring row, under `neighbour_mask`.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def product(left: Array, right: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class CellLine:
-    """How grids of one shape lie in a line.
+class FlatLayout:
+    """How grids of one shape are packed.
 
     Attributes:
         automata: The leading axes of the grids, possibly none.
@@ -67,64 +67,69 @@ class CellLine:
     width: int
 
     @classmethod
-    def of(cls, grid: Array) -> CellLine:
-        """The line of a grid [..., H, W, channels]."""
+    def of(cls, grid: Array) -> FlatLayout:
+        """The layout of a grid [..., H, W, channels]."""
         *automata, height, width, _ = grid.shape
         return cls(tuple(automata), height, width)
 
     @property
-    def gap(self) -> int:
-        """Empty cells before the first automaton and after each."""
+    def grid_shape(self) -> tuple[int, ...]:
+        """[automata..., height, width]."""
+        return (*self.automata, self.height, self.width)
+
+    @property
+    def padding(self) -> int:
+        """Cells of zeros before the first automaton and after each."""
         return self.width + 1
 
     @property
     def length(self) -> int:
-        """Cells of the line, its gaps included."""
-        return self.gap + math.prod(self.automata) * (self.height * self.width + self.gap)
+        """Packed cells, the padding included."""
+        return self.padding + math.prod(self.automata) * (self.height * self.width + self.padding)
 
     @property
     def inner_length(self) -> int:
         """Cells from the first automaton's first to the last one's last."""
-        return self.length - 2 * self.gap
+        return self.length - 2 * self.padding
 
     @property
     def neighbour_mask(self) -> np.ndarray:
-        """Which of the nine neighbours exist: bool[9, 1, inner_length]; none in a gap."""
+        """Which of the nine neighbours exist: bool[9, 1, inner_length]; False in padding."""
         mask = neighbour_mask(self.height, self.width).reshape(9, 1, -1)
-        mask = np.tile(np.pad(mask, [(0, 0), (0, 0), (0, self.gap)]), math.prod(self.automata))
+        mask = np.tile(np.pad(mask, [(0, 0), (0, 0), (0, self.padding)]), math.prod(self.automata))
         return mask[..., : self.inner_length]
 
-    def fold(self, grid: Array) -> Array:
-        """Grids [automata..., H, W, channels] in a line [channels, length], zeros in the gaps."""
+    def pack(self, grid: Array) -> Array:
+        """Grids [automata..., H, W, channels] as [channels, length], zeros in the padding."""
         channels = grid.shape[-1]
         cells = jnp.moveaxis(grid, -1, 0).reshape(channels, -1, self.height * self.width)
-        cells = jnp.pad(cells, [(0, 0), (0, 0), (0, self.gap)]).reshape(channels, -1)
-        return jnp.pad(cells, [(0, 0), (self.gap, 0)])
+        cells = jnp.pad(cells, [(0, 0), (0, 0), (0, self.padding)]).reshape(channels, -1)
+        return jnp.pad(cells, [(0, 0), (self.padding, 0)])
 
-    def unfold(self, cells: Array) -> Array:
-        """A line [..., channels, length] as grids [..., automata..., H, W, channels]."""
+    def unpack(self, cells: Array) -> Array:
+        """Packed cells [..., channels, length] as grids [..., automata..., H, W, channels]."""
         *leading, channels, _ = cells.shape
-        cells = cells[..., self.gap :].reshape(*leading, channels, -1, self.height * self.width + self.gap)
+        cells = cells[..., self.padding :].reshape(*leading, channels, -1, self.height * self.width + self.padding)
         cells = cells[..., : self.height * self.width]
         cells = jnp.moveaxis(cells, len(leading), -1)
         return cells.reshape(*leading, *self.automata, self.height, self.width, channels)
 
     def inner(self, cells: Array) -> Array:
-        """[..., length] without the gaps at both ends: [..., inner_length]."""
-        return cells[..., self.gap : -self.gap]
+        """[..., length] without the padding at both ends: [..., inner_length]."""
+        return cells[..., self.padding : -self.padding]
 
-    def with_ends(self, inner: Array) -> Array:
-        """[..., inner_length] between two gaps of zeros: [..., length]."""
-        return jnp.pad(inner, [(0, 0)] * (inner.ndim - 1) + [(self.gap, self.gap)])
+    def with_padding(self, inner: Array) -> Array:
+        """[..., inner_length] between zeros at both ends: [..., length]."""
+        return jnp.pad(inner, [(0, 0)] * (inner.ndim - 1) + [(self.padding, self.padding)])
 
     def neighbour(self, cells: Array, number: int, *, opposite: bool = False) -> Array:
         """What each inner cell's neighbour (or the one opposite) holds: [..., length] -> [..., inner_length].
 
         Args:
-            cells: The whole line.
+            cells: All packed cells.
             number: Which neighbour, an index of `MOORE_OFFSETS`.
             opposite: The one in the opposite direction.
         """
         row, column = MOORE_OFFSETS[8 - number if opposite else number]
-        start = self.gap + row * self.width + column
+        start = self.padding + row * self.width + column
         return cells[..., start : start + self.inner_length]
