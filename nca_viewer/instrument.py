@@ -102,7 +102,7 @@ class Instrument:
         if touched is None:
             self.timeline.end_stroke()
         tick = self.timeline.tick_of(snapshot.episode, snapshot.step)
-        sample = None if tick is None else Sample(tick, snapshot.step, snapshot.episode, healing)
+        sample = None if tick is None else Sample.of(tick, snapshot, healing)
         self.series = follow_series(
             self.series, sample, self.timeline.marks, newest_tick=self.timeline.span.newest_tick
         )

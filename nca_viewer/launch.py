@@ -228,7 +228,13 @@ def open_app(
     if config.exhibit:
         face = KioskFace(source, config, reload)
     else:
-        face = DesktopFace(source, frame.hud, has_margin=not config.headless, is_still=config.reduce_motion)
+        face = DesktopFace(
+            source,
+            frame.hud,
+            screenshot_folder,
+            has_margin=not config.headless,
+            is_still=config.reduce_motion,
+        )
     return App(
         FilteredWindow(
             window,

@@ -38,6 +38,7 @@ class Session:
         footer: Which checkpoint and seed these are, for the help.
         note: What is to be told once of the picture it starts from, or nothing.
         origin: How the automaton came to be; None where it is not a bundled one.
+        channel_names: What each channel of the automaton holds; empty where nobody knows.
     """
 
     simulation: Simulation
@@ -46,6 +47,7 @@ class Session:
     footer: str
     note: str = ""
     origin: Origin | None = None
+    channel_names: tuple[str, ...] = ()
 
 
 class Loading(Protocol):
@@ -166,7 +168,7 @@ def load_session(
     if listener is not None:
         listener.loaded(info.path.name, info.sha256, trouble)
     _spare_the_collector()
-    return replace(session, origin=origin_of(info.path))
+    return replace(session, origin=origin_of(info.path), channel_names=info.channel_names)
 
 
 def begin_session(

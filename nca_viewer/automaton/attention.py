@@ -50,7 +50,9 @@ def _products(layout: FlatLayout, cells: Array, neighbours: Array, num_heads: in
     return jnp.stack([with_neighbour(n) for n in range(9)])
 
 
-def _weighted_sum(layout: FlatLayout, weights: Array, values: Array, *, from_neighbours: bool = False) -> Array:
+def _weighted_sum(
+    layout: FlatLayout, weights: Array, values: Array, *, from_neighbours: bool = False
+) -> Array:
     """Sum the nine neighbours' values under weights per head.
 
     Args:

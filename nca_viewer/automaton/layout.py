@@ -109,7 +109,9 @@ class FlatLayout:
     def unpack(self, cells: Array) -> Array:
         """Packed cells [..., channels, length] as grids [..., automata..., H, W, channels]."""
         *leading, channels, _ = cells.shape
-        cells = cells[..., self.padding :].reshape(*leading, channels, -1, self.height * self.width + self.padding)
+        cells = cells[..., self.padding :].reshape(
+            *leading, channels, -1, self.height * self.width + self.padding
+        )
         cells = cells[..., : self.height * self.width]
         cells = jnp.moveaxis(cells, len(leading), -1)
         return cells.reshape(*leading, *self.automata, self.height, self.width, channels)

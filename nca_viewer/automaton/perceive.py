@@ -10,7 +10,7 @@ from cax.core.perceive import Perceive
 from flax import nnx
 from jax import Array
 
-from nca_viewer.automaton.attention import local_attention, local_attention_weights
+from nca_viewer.automaton.attention import local_attention
 from nca_viewer.automaton.layout import FlatLayout, product
 from nca_viewer.config import ModelConfig
 
@@ -95,7 +95,9 @@ class LocalAttentionPerceive(Perceive):
         columns = jnp.broadcast_to(table[: layout.width], (*grid, table.shape[1]))
         return Projection(
             kernel=(kernel * scale).T,
-            position=layout.pack(jnp.concatenate([rows, columns, jnp.ones((*grid, 1), table.dtype)], axis=-1)),
+            position=layout.pack(
+                jnp.concatenate([rows, columns, jnp.ones((*grid, 1), table.dtype)], axis=-1)
+            ),
             out_kernel=attention.out.kernel[...].reshape(config.hidden_size, -1).T,
         )
 

@@ -220,6 +220,27 @@ class ButtonRow:
             draw_button(surface, button, letters_of(button.text_height), is_hovered=is_hovered)
 
 
+def row_of_buttons(
+    rectangle: Rectangle, text_height: int, rows: Sequence[tuple[str, Action, str, bool]]
+) -> list[Button]:
+    """Buttons side by side, each with (label, action, hint, whether it is lit), as large as they fit."""
+    left, top, width, height = rectangle
+    gap = max(2, text_height // 5)
+    size = round(1.2 * text_height)
+    while size > 7:
+        padding = size // 2
+        widths = [letters_of(size).size(label)[0] + 2 * padding for label, *_ in rows]
+        if sum(widths) + gap * (len(rows) - 1) <= width:
+            break
+        size -= 1
+    buttons, x = [], left
+    for (label, action, hint, is_on), button_width in zip(rows, widths, strict=True):
+        hint = hint_with_key(hint, action)
+        buttons.append(Button((x, top, button_width, height), label, action, hint, is_on, WARNING, size))
+        x += button_width + gap
+    return buttons
+
+
 def draw_button(surface: pygame.Surface, button: Button, font: Letters, *, is_hovered: bool) -> None:
     """One button, or a label between buttons."""
     rectangle = pygame.Rect(button.rectangle)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nca_viewer.display import capture
 from nca_viewer.display.buttons import Button, ButtonRow, draw_focus, draw_tooltip
 from nca_viewer.display.face import Size
 from nca_viewer.display.frame import Brush
@@ -17,6 +21,7 @@ from nca_viewer.display.letters import Letters, letters_of
 from nca_viewer.display.pages import ChartsPage, ExperimentsPage, InspectorPage
 from nca_viewer.display.panel import Panel, PanelScene
 from nca_viewer.display.view_screen import ViewScreen, tile_targets
+from nca_viewer.errors import UserError
 from nca_viewer.healing import Healing
 from nca_viewer.instrument import Instrument
 from nca_viewer.interaction.actions import (
@@ -30,6 +35,7 @@ from nca_viewer.interaction.actions import (
     PinCell,
     PressFocused,
     Redo,
+    SaveChart,
     SeekTick,
     ShowTile,
     StepBack,
@@ -42,7 +48,9 @@ from nca_viewer.interaction.actions import (
 from nca_viewer.interaction.controls import Controls
 from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.pointers import Target
+from nca_viewer.series import write_csv
 from nca_viewer.views import Scene, ViewImage, view_number
+from nca_viewer.whole_files import free_path
 
 if TYPE_CHECKING:
     import pygame
@@ -74,17 +82,19 @@ class DesktopFace:
     mode = "window"
     lit_seconds = 0.0
 
-    def __init__(self, source: Input, hud: Hud, *, has_margin: bool, is_still: bool) -> None:
+    def __init__(self, source: Input, hud: Hud, folder: Path, *, has_margin: bool, is_still: bool) -> None:
         """Show no message.
 
         Args:
             source: Turns events into actions.
             hud: Draws words.
+            folder: Where files go that are saved.
             has_margin: Whether some pixels round the grid stay free.
             is_still: Whether the waiting screen does not move.
         """
         self._input = source
         self._hud = hud
+        self._folder = folder
         self._margin_pixels = MARGIN_PIXELS if has_margin else 0
         self._is_still = is_still
         self._message: Message | None = None
@@ -221,12 +231,24 @@ class DesktopFace:
                 self._instrument.go(lambda timeline: timeline.seek(timeline.tick - steps))
             case SeekTick(tick):
                 self._instrument.go(lambda timeline: timeline.seek(tick))
+            case SaveChart():
+                self._save_chart(now_seconds)
             case BeforeDamage():
                 self._instrument.go(lambda timeline: timeline.to_before_last_damage())
 
+    def _save_chart(self, now_seconds: float) -> None:
+        try:
+            capture.require_folder(self._folder)
+            path = free_path(self._folder, f"nca-viewer-{datetime.now():%Y%m%d-%H%M%S}-chart", ".csv")
+            write_csv(path, self._met().series)
+        except UserError as error:
+            self.complain(str(error), now_seconds)
+        else:
+            self.inform(f"Saved {os.path.abspath(path)}", now_seconds)
+
     def meet(self, session: Session) -> None:
         """Follow another automaton from now on."""
-        self._instrument = Instrument(session.simulation)
+        self._instrument = Instrument(session.simulation, session.channel_names)
         self._view = None
 
     def reloaded(self) -> Session | None:
@@ -262,8 +284,7 @@ class DesktopFace:
         now_seconds: float,
     ) -> None:
         """Follow it with the instrument."""
-        assert self._instrument is not None, "an automaton is met before it is seen"
-        self._instrument.see(
+        self._met().see(
             snapshot,
             healing,
             touched=touched,
@@ -279,6 +300,10 @@ class DesktopFace:
     def recall(self, snapshot: Snapshot) -> Healing | None:
         """As it was in the past, after going back to it; see `Face`."""
         return None if self._instrument is None else self._instrument.recall(snapshot)
+
+    def _met(self) -> Instrument:
+        assert self._instrument is not None, "an automaton is met before it is seen"
+        return self._instrument
 
     def _scene(self, controls: Controls) -> Scene | None:
         return None if self._instrument is None else self._instrument.scene(controls.tile)
@@ -345,7 +370,17 @@ class DesktopFace:
             if pinned is not None and not geometry.contains(pinned):
                 pinned = None
             cell = self._pointed_cell(geometry) if pinned is None else pinned
-            shown = PanelScene(scene, controls, cell, now_seconds, pointer)
+            instrument = self._met()
+            shown = PanelScene(
+                scene,
+                controls,
+                cell,
+                now_seconds,
+                pointer,
+                geometry.text_height,
+                instrument.timeline,
+                instrument.series,
+            )
             self._panel.draw(surface, geometry, shown)
             if cell is not None and (view is None or not view.tiles):
                 draw_focus(surface, geometry.cell_rectangle(cell))

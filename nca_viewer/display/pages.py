@@ -1,4 +1,4 @@
-"""The pages of the panel."""
+"""The pages of the panel: the inspector, the charts, and the experiments."""
 
 from __future__ import annotations
 
@@ -6,16 +6,147 @@ from collections.abc import Sequence
 
 import pygame
 
-from nca_viewer.display.buttons import Button
+from nca_viewer.display.buttons import Button, hint_with_key, row_of_buttons
+from nca_viewer.display.chart import Chart, ScrubBar
 from nca_viewer.display.geometry import Rectangle
+from nca_viewer.display.inspector import STORY_LENGTH_SECONDS, Inspector
+from nca_viewer.display.letters import letters_of
+from nca_viewer.display.palette import MUTED, TEXT
 from nca_viewer.display.panel import PanelScene
-from nca_viewer.interaction.actions import Action
+from nca_viewer.interaction.actions import (
+    Action,
+    BeforeDamage,
+    PinCell,
+    Redo,
+    SaveChart,
+    Scrub,
+    SeekTick,
+    StepBack,
+    ToggleStory,
+    Undo,
+)
 from nca_viewer.interaction.controls import Controls
 from nca_viewer.interaction.input import Input
 
 
 class InspectorPage:
-    """One cell: what it sees, weighs and does."""
+    """One cell: what it sees, where its heads look, what it holds and does next."""
+
+    def __init__(self) -> None:
+        """No story is told yet."""
+        self._inspector = Inspector()
+        self._story_began_seconds: float | None = None
+
+    def buttons(self, rectangle: Rectangle, text_height: int, controls: Controls) -> Sequence[Button]:
+        """The story, and the pin."""
+        return row_of_buttons(
+            _top_row(rectangle, text_height),
+            text_height,
+            (
+                (
+                    "one step, slowly",
+                    ToggleStory(),
+                    "the next step of this cell, in five stages",
+                    controls.story,
+                ),
+                ("keep", PinCell(), "keep the inspector on this cell", controls.pinned_cell is not None),
+            ),
+        )
+
+    def dragged(self, source: Input) -> list[Action]:
+        """Nothing; where a story is over, it ends."""
+        return []
+
+    def draw(self, surface: pygame.Surface, rectangle: Rectangle, shown: PanelScene) -> None:
+        """Draw it."""
+        controls, seconds = shown.controls, None
+        if not controls.story:
+            self._story_began_seconds = None
+        else:
+            if self._story_began_seconds is None:
+                self._story_began_seconds = shown.now_seconds
+            seconds = (shown.now_seconds - self._story_began_seconds) % (STORY_LENGTH_SECONDS + 2.0)
+        self._inspector.draw(
+            surface,
+            _below_row(rectangle, shown.text_height),
+            shown.scene,
+            shown.cell,
+            is_pinned=controls.pinned_cell is not None,
+            story_seconds=seconds,
+            pointer=shown.pointer,
+        )
+
+
+class ChartsPage:
+    """Error and healing over time, and the past: a bar to scrub along, and what leads back."""
+
+    def __init__(self) -> None:
+        """Nothing is drawn yet."""
+        self._chart, self._scrub_bar = Chart(), ScrubBar()
+        self._scale_of: tuple[pygame.Rect, PanelScene] | None = None
+
+    def buttons(self, rectangle: Rectangle, text_height: int, controls: Controls) -> Sequence[Button]:
+        """What leads through the past; the scrub bar is one, too."""
+        bar = self._bar(rectangle, text_height)
+        return (
+            *row_of_buttons(
+                _top_row(rectangle, text_height),
+                text_height,
+                (
+                    ("undo", Undo(), "back to before the last stroke", False),
+                    ("redo", Redo(), "the stroke that was undone, again", False),
+                    ("to damage", BeforeDamage(), "back to just before the last damage", False),
+                    ("-10", StepBack(10), "ten steps back", False),
+                    ("+10", StepBack(-10), "ten steps on again", False),
+                    ("csv", SaveChart(), "save what the chart shows as a table", False),
+                ),
+            ),
+            Button(tuple(bar), "", Scrub(), hint_with_key("go to any step that is remembered", None)),
+        )
+
+    def dragged(self, source: Input) -> list[Action]:
+        """Where the pointer is on the scrub bar while it is pressed."""
+        if Scrub() not in source.pressed_actions or source.mouse_position is None or self._scale_of is None:
+            return []
+        bar, shown = self._scale_of
+        tick = ScrubBar.scale(bar, shown.timeline.span).tick_at(source.mouse_position[0])
+        return [] if tick == shown.timeline.tick else [SeekTick(tick)]
+
+    @staticmethod
+    def _bar(rectangle: Rectangle, text_height: int) -> pygame.Rect:
+        left, top, width, _ = _below_row(rectangle, text_height)
+        return pygame.Rect(left, top, width, 4 * text_height)
+
+    def draw(self, surface: pygame.Surface, rectangle: Rectangle, shown: PanelScene) -> None:
+        """Draw it."""
+        timeline, height = shown.timeline, shown.text_height
+        bar = self._bar(rectangle, height)
+        self._scale_of = (bar, shown)
+        snapshot = shown.scene.snapshot
+        tick = timeline.tick_of(snapshot.episode, snapshot.step)
+        tick = timeline.tick if tick is None else tick
+        hover = None
+        if shown.pointer is not None and bar.collidepoint(shown.pointer):
+            hovered = ScrubBar.scale(bar, timeline.span).tick_at(shown.pointer[0])
+            hover = timeline.step_at(hovered)[1]
+        self._scrub_bar.draw(
+            surface, bar, timeline.span, timeline.marks, tick=tick, step=snapshot.step, hover_step=hover
+        )
+        font = letters_of(round(1.1 * height))
+        span = timeline.span
+        told = f"remembered: {span.bytes_held / 2**20:.1f} of {span.max_bytes / 2**20:.0f} MiB"
+        surface.blit(font.render(told, True, MUTED), (bar.left, bar.bottom + height // 2))
+        top = bar.bottom + 2 * height
+        below = pygame.Rect(bar.left, top, bar.width, max(0, rectangle[1] + rectangle[3] - top))
+        title = font.render("error and healed part, the last 600 steps", True, TEXT)
+        surface.blit(title, below.topleft)
+        plot = pygame.Rect(below.left, below.top + 2 * height, below.width, min(below.height, below.width))
+        plot.height = min(plot.height, below.bottom - plot.top)
+        self._chart.draw(surface, plot, shown.series, now_tick=tick, hover=shown.pointer)
+
+
+class ExperimentsPage:
+    """What is changed of the automaton."""
 
     def buttons(self, rectangle: Rectangle, text_height: int, controls: Controls) -> Sequence[Button]:
         """None yet."""
@@ -29,9 +160,12 @@ class InspectorPage:
         """Draw it."""
 
 
-class ChartsPage(InspectorPage):
-    """Error and healing over time."""
+def _top_row(rectangle: Rectangle, text_height: int) -> Rectangle:
+    left, top, width, _ = rectangle
+    return (left, top, width, round(1.8 * text_height))
 
 
-class ExperimentsPage(InspectorPage):
-    """What is changed of the automaton."""
+def _below_row(rectangle: Rectangle, text_height: int) -> Rectangle:
+    left, top, width, height = rectangle
+    used = round(2.4 * text_height)
+    return (left, top + used, width, max(0, height - used))

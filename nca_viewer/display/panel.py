@@ -14,6 +14,8 @@ from nca_viewer.display.palette import FRAME, PANEL
 from nca_viewer.interaction.actions import Action, Cell, ShowPage, TogglePanel
 from nca_viewer.interaction.controls import PAGES, Controls
 from nca_viewer.interaction.input import Input
+from nca_viewer.series import Series
+from nca_viewer.timeline import Timeline
 from nca_viewer.views import Scene
 
 
@@ -27,6 +29,9 @@ class PanelScene:
         cell: The inspected one; None while none is pointed at.
         now_seconds: The time, never going back.
         pointer: Where the mouse is in the window; None while it is elsewhere.
+        text_height: Of the status bar's letters, in pixels.
+        timeline: What happened.
+        series: What the charts show.
     """
 
     scene: Scene
@@ -34,6 +39,9 @@ class PanelScene:
     cell: Cell | None
     now_seconds: float
     pointer: tuple[int, int] | None
+    text_height: int
+    timeline: Timeline
+    series: Series
 
 
 class Page(Protocol):

@@ -274,6 +274,16 @@ class ToggleStory:
 
 
 @dataclass(frozen=True, slots=True)
+class Scrub:
+    """A press on the bar of the past: where it is says which tick is meant, see `SeekTick`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveChart:
+    """Save what the chart shows as a table (CSV)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Nothing:
     """What a press on something that is neither page nor button asks for."""
 
@@ -340,6 +350,8 @@ Action = (
     | FocusButton
     | PressFocused
     | ToggleStory
+    | Scrub
+    | SaveChart
     | Nothing
     | SwitchLanguage
     | Operate

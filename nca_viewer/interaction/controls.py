@@ -32,6 +32,7 @@ from nca_viewer.interaction.actions import (
     TogglePanel,
     TogglePause,
     ToggleSlowMotion,
+    ToggleStory,
     Tool,
 )
 from nca_viewer.views import VIEW_NAMES
@@ -68,6 +69,7 @@ class Controls:
         panel_visible: The panel beside the picture.
         page: Which page of it, one of `PAGES`.
         pinned_cell: The cell that the inspector is kept on; None follows the pointer.
+        story: Whether the inspector shows one step of its cell, slowly.
         grid_visible: Lines between the cells.
         hud_visible: The status bar.
         help_visible: The list of keys.
@@ -86,6 +88,7 @@ class Controls:
     panel_visible: bool = False
     page: str = PAGES[0]
     pinned_cell: Cell | None = None
+    story: bool = False
     grid_visible: bool = False
     hud_visible: bool = True
     help_visible: bool = False
@@ -127,6 +130,8 @@ def update(controls: Controls, action: Action) -> Controls:
             step = 1 if controls.panel_visible else 0
             page = PAGES[(PAGES.index(controls.page) + step) % len(PAGES)]
             return replace(controls, panel_visible=True, page=page)
+        case ToggleStory():
+            return replace(controls, story=not controls.story)
         case PinCell(cell):
             return replace(controls, pinned_cell=cell)
         case ToggleGrid():

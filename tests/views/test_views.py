@@ -3,8 +3,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-
 from nca_viewer.automaton.line import MOORE_OFFSETS as AUTOMATON_OFFSETS
+
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.views import NEVER, VIEWS, ColourBar, ColourRow, Scene, follow_axes, view_named, view_number
 from nca_viewer.views.attention import DIRECTION_LEGEND, entropies, mean_offsets
