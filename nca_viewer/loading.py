@@ -168,7 +168,7 @@ def load_session(
     if listener is not None:
         listener.loaded(info.path.name, info.sha256, trouble)
     _spare_the_collector()
-    return replace(session, origin=origin_of(info.path), channel_names=info.channel_names)
+    return replace(session, origin=origin_of(info.path), channel_names=info.channel_names())
 
 
 def begin_session(

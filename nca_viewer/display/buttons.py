@@ -216,6 +216,8 @@ class ButtonRow:
     ) -> None:
         """Draw them; the one under the pointer is lighter."""
         for button in buttons:
+            if not button.label:  # What it lies on says what it is.
+                continue
             is_hovered = pointer is not None and button.contains(pointer)
             draw_button(surface, button, letters_of(button.text_height), is_hovered=is_hovered)
 
