@@ -507,6 +507,22 @@ def test_what_blew_up_is_never_brought_back():
         assert not blown_up(simulation)
 
 
+@pytest.mark.parametrize("ink", [np.nan, np.inf, 1e7])
+def test_not_a_cell_of_an_automaton_that_blew_up_comes_back(real_chain, ink):
+    simulation = real_chain()
+    timeline = Timeline(simulation)
+    simulation.advance(20)
+    simulation.apply(Tool.PAINT, SPOT, ink)
+    simulation.advance(40)
+    simulation.begin()
+    simulation.advance(5)
+    for go in (lambda: timeline.back(9), lambda: timeline.back(30), timeline.undo, timeline.undo):
+        go()
+        assert simulation.request_snapshot().result().is_healthy
+    while timeline.redo():
+        assert simulation.request_snapshot().result().is_healthy
+
+
 def test_where_nothing_healthy_is_held_the_present_stays():
     simulation = Chain(ill=lambda simulation: simulation.episode == 0)
     timeline = Timeline(simulation)
