@@ -417,9 +417,9 @@ class Timeline:
         """The simulation took some steps."""
         if self._is_moving:
             return
-        before, moment = self._present, self._simulation.moment()
-        if (moment.episode, moment.step) != (before.episode, before.step + steps):
-            self.started()  # A start failed half-way: nothing before it leads here.
+        moment = self._simulation.moment()
+        if not self._follows(moment, steps):
+            self.started()
             return
         line = cut(self._line, self._here)
         here = Position(self._here.tick + steps, self._here.events)
@@ -435,7 +435,11 @@ class Timeline:
         """A tool acted on some cells."""
         if self._is_moving:
             return
-        before, self._present = self._present, self._simulation.moment()
+        before, moment = self._present, self._simulation.moment()
+        if not self._follows(moment, 0):
+            self.started()
+            return
+        self._present = moment
         event = Event(self._here.tick, tool, np.packbits(np.asarray(region, bool)), float(ink))
         line = cut(self._line, self._here)
         if not event.cells.any() or (line.events and event.is_same(line.events[-1])):
@@ -475,6 +479,11 @@ class Timeline:
         self._make_room()
 
     # ------------------------------------------------------------------------------ inside
+
+    def _follows(self, moment: Moment, steps: int) -> bool:
+        """Whether a moment is so many steps after the present; not where a start failed half-way."""
+        present = self._present
+        return (moment.episode, moment.step) == (present.episode, present.step + steps)
 
     def _last_mark(self, is_meant: Callable[[Mark], bool] = lambda mark: True) -> Mark | None:
         """The last of some marks that lie behind the present."""

@@ -563,12 +563,15 @@ def test_where_the_device_fails_the_present_is_what_it_was():
     assert simulation.step == present.step + 1 - 21
 
 
-def test_a_start_that_failed_half_way_begins_the_line_anew():
+@pytest.mark.parametrize("edits", [0, 1])
+def test_a_start_that_failed_half_way_begins_the_line_anew(edits):
     simulation, timeline = running(20)
     simulation.fails_after = simulation.work
     with pytest.raises(BackendError):
         simulation.begin()
     simulation.fails_after = None
+    for _ in range(edits):
+        simulation.apply(Tool.PAINT, SPOT)
     simulation.advance(3)
     simulation.advance(3)
     after = simulation.moment()
