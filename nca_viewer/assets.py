@@ -55,6 +55,11 @@ def handwriting_file() -> Path:
     return _directory("handwriting") / "digits.json"
 
 
+def classifier_file() -> Path:
+    """Parameters of the digit classifier, NPZ, its provenance beside it; see `nca_viewer.opinion`."""
+    return _directory("classifier") / "digits.npz"
+
+
 def language_folder() -> Path:
     """The exhibit's languages, a TOML file each; see `nca_viewer.kiosk.texts`."""
     return _directory("exhibit") / "languages"

@@ -57,6 +57,8 @@ FORMAT_VERSION = 1
 """Version that is written, and the newest that is read."""
 
 MANIFEST_NAME = "MANIFEST.json"
+CHANNELS_NAME = "channels.json"
+"""Names of the first channels, a list in JSON, beside a manifest: for checkpoints older than names."""
 
 _PARAMETERS = "params"
 _ORBAX_METADATA_NAME = "_CHECKPOINT_METADATA"
@@ -104,6 +106,22 @@ class CheckpointInfo:
     provenance: dict[str, Any]
     format_version: int
     sha256: str
+
+    def channel_names(self) -> tuple[str, ...]:
+        """What each channel holds: as the provenance's `channel_names` or the file `CHANNELS_NAME` says.
+
+        Training knows it only of channels that were designed. The others are "hidden 7", and the visible ones
+        "ink" or "red", "green", "blue". A file that cannot be read says nothing.
+        """
+        given = self.provenance.get("channel_names")
+        if given is None:
+            with contextlib.suppress(OSError, ValueError):
+                given = json.loads((self.path / CHANNELS_NAME).read_text(encoding="utf-8"))
+        named = given if isinstance(given, list) and all(isinstance(name, str) for name in given) else []
+        size, visible_size = self.config.channel_size, self.config.visible_channel_size
+        names = [f"hidden {channel}" for channel in range(size - visible_size)]
+        names += ["ink"] if visible_size == 1 else ["red", "green", "blue"]
+        return (*named[:size], *names[len(named) :])
 
 
 # ---------------------------------------------------------------------------------------- directories

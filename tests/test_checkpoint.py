@@ -547,6 +547,31 @@ class TestModels:
         assert info.provenance["versions"] == package_versions()
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", info.provenance["date"])
 
+    @pytest.mark.parametrize(
+        ("provenance", "file", "first"),
+        [
+            ({}, None, ("hidden 0", "hidden 1")),
+            ({"channel_names": ["flag"]}, None, ("flag", "hidden 1")),
+            ({"channel_names": ["flag"]}, '["memory"]', ("flag", "hidden 1")),
+            ({}, '["memory", "flag"]', ("memory", "flag")),
+            ({}, "[", ("hidden 0", "hidden 1")),
+            ({}, '{"0": "flag"}', ("hidden 0", "hidden 1")),
+            ({}, "[1, 2]", ("hidden 0", "hidden 1")),
+            ({}, json.dumps(["flag"] * 2000), ("flag", "flag")),
+        ],
+    )
+    def test_channels_have_the_names_that_a_checkpoint_gives_them(
+        self, tmp_path: Path, provenance: dict, file: str | None, first: tuple[str, str]
+    ):
+        if file is not None:
+            (tmp_path / "channels.json").write_text(file)
+        names = CheckpointInfo(tmp_path, ModelConfig(), provenance, 1, "").channel_names()
+        assert len(names) == 32
+        assert names[:2] == first
+        assert names[-1] == "ink" or "flag" in names[-1]
+        colour = CheckpointInfo(tmp_path, ModelConfig(visible_channel_size=3), {"channel_names": []}, 1, "")
+        assert colour.channel_names()[-4:] == ("hidden 28", "red", "green", "blue")
+
     def test_it_computes_the_same_and_is_a_whole_module(
         self, small_checkpoint: Path, small_model: AttentionNCA, small_config: ModelConfig
     ):

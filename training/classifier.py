@@ -37,22 +37,32 @@ class DigitReader(nnx.Module):
     gradients are several times faster than those of XLA's convolutions and pooling.
     """
 
-    def __init__(self, height: int, width: int, *, rngs: nnx.Rngs):
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        *,
+        num_classes: int = NUM_CLASSES,
+        hidden_size: int = 128,
+        rngs: nnx.Rngs,
+    ):
         """Create an untrained reader.
 
         Args:
             height: Rows of a picture.
             width: Columns of a picture.
+            num_classes: What it tells apart.
+            hidden_size: Width of the first dense layer.
             rngs: Source of the parameters' PRNG keys.
         """
         sizes = [_strided_size(_strided_size(size)) for size in (height, width)]
         self.first = nnx.Linear(PATCH_SIZE**2, 16, rngs=rngs)
         self.second = nnx.Linear(PATCH_SIZE**2 * 16, 32, rngs=rngs)
-        self.hidden = nnx.Linear(sizes[0] * sizes[1] * 32, 128, rngs=rngs)
-        self.out = nnx.Linear(128, NUM_CLASSES, rngs=rngs)
+        self.hidden = nnx.Linear(sizes[0] * sizes[1] * 32, hidden_size, rngs=rngs)
+        self.out = nnx.Linear(hidden_size, num_classes, rngs=rngs)
 
     def __call__(self, pictures: Array) -> Array:
-        """Logits float[N, 10] of pictures float[N, H, W, 1]."""
+        """Logits float[N, classes] of pictures float[N, H, W, 1]."""
         features = jax.nn.relu(self.first(_patches(pictures)))
         features = jax.nn.relu(self.second(_patches(features)))
         return self.out(jax.nn.relu(self.hidden(features.reshape(len(pictures), -1))))
@@ -87,6 +97,15 @@ class Classifier:
 
     _graphdef: Any
     _parameters: Any
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Its parameters by name: `first.kernel`, `first.bias`, ... of `DigitReader`."""
+        layers = nnx.to_pure_dict(self._parameters)
+        return {
+            f"{layer}.{name}": np.asarray(array)
+            for layer, arrays in layers.items()
+            for name, array in arrays.items()
+        }
 
     def __call__(self, pictures: NDArray[np.floating], batch_size: int = 500) -> NDArray[np.int64]:
         """Digits int[N] of pictures float[N, H, W, 1], clipped to [0, 1]; -1 where one is not finite."""
@@ -134,15 +153,21 @@ def train_classifier(
     *,
     seed: int = 0,
     max_epochs: int = MAX_EPOCHS,
+    target_accuracy: float = TARGET_ACCURACY,
+    num_classes: int = NUM_CLASSES,
+    hidden_size: int = 128,
     progress: bool = True,
 ) -> Classifier:
-    """Train a reader until it reads `TARGET_ACCURACY` of set-aside images, or for `max_epochs`.
+    """Train a reader until it reads `target_accuracy` of set-aside images, or for `max_epochs`.
 
     Args:
         images: float[N, H, W, 1] in [0, 1].
-        labels: int[N] in [0, 9].
+        labels: int[N] in [0, num_classes - 1].
         seed: Of the parameters and of the order of the images.
         max_epochs: Passes over the images at most.
+        target_accuracy: On set-aside images, at which training ends.
+        num_classes: What it tells apart.
+        hidden_size: Width of the first dense layer.
         progress: Show a progress bar.
 
     Returns:
@@ -150,7 +175,10 @@ def train_classifier(
     """
     from tqdm import tqdm
 
-    graphdef, parameters = nnx.split(DigitReader(*images.shape[1:3], rngs=nnx.Rngs(seed)), nnx.Param)
+    reader = DigitReader(
+        *images.shape[1:3], num_classes=num_classes, hidden_size=hidden_size, rngs=nnx.Rngs(seed)
+    )
+    graphdef, parameters = nnx.split(reader, nnx.Param)
     moments = _OPTIMISER.init(parameters)
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(images))
@@ -165,7 +193,7 @@ def train_classifier(
             chosen = order[first : first + batch_size]
             parameters, moments = _train_step(graphdef, parameters, moments, images[chosen], labels[chosen])
         classifier = Classifier(graphdef, parameters)
-        if np.mean(classifier(images[set_aside]) == labels[set_aside]) >= TARGET_ACCURACY:
+        if np.mean(classifier(images[set_aside]) == labels[set_aside]) >= target_accuracy:
             break
     return classifier
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
+import json
 import logging
 import os
 import re
@@ -580,6 +581,37 @@ def show(
         report.save_image(report.run_sheet(run), sheet_path, never_lost=True)
     if gif_path is not None:
         report.save_gif(report.run_frames(run), gif_path)
+
+
+@cli.command()
+@click.option(
+    "--out", "path", type=click.Path(path_type=Path), required=True, help="The file, NPZ; a JSON beside it."
+)
+@click.option("--epochs", type=click.IntRange(1, 100), default=4, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@_data_dir_option
+@click.option("--progress/--no-progress", default=True, show_default=True)
+def classifier(path: Path, epochs: int, seed: int, data_dir: Path | None, progress: bool) -> None:
+    """Train the viewer's digit classifier on MNIST, and measure it on the test images."""
+    from nca_viewer.image_files import require_suffix
+    from training.output import require_writable
+
+    require_suffix(path, (".npz",))
+    require_writable(path)
+    _check_backend()
+    from training import opinion
+    from training.data import load_images
+
+    (digits, labels), (test_digits, test_labels) = (
+        load_images("mnist", split, data_dir, 28, 28) for split in ("train", "test")
+    )
+    assert labels is not None  # MNIST has them.
+    assert test_labels is not None
+    made = opinion.make_classifier(digits[..., 0], labels, seed=seed, epochs=epochs, progress=progress)
+    provenance = {"data": "mnist, train", "seed": seed, "epochs": epochs, **_platform()}
+    figures = opinion.measured(made, test_digits[..., 0], test_labels, seed)
+    opinion.save(made, provenance | {"threshold": made.threshold, "measured on test": figures}, path)
+    click.echo(json.dumps(figures, indent=1))
 
 
 def _check_backend(*, every_core: bool = True) -> None:

@@ -86,10 +86,15 @@ def draw_picture(
     return _inked(_points(strokes), radius_cells, config)
 
 
-def draw_figure(name: str, generator: np.random.Generator, config: ModelConfig) -> NDArray[np.uint8]:
-    """A figure that is no digit and may be unfinished: uint8[H, W, V], each 0 or 255; `name` of `FIGURES`."""
+def draw_figure(
+    name: str, generator: np.random.Generator, config: ModelConfig, *, least_part: float = 0.05
+) -> NDArray[np.uint8]:
+    """A figure that is no digit: uint8[H, W, V], each 0 or 255; `name` of `FIGURES`.
+
+    It may be unfinished, but for `least_part` of the pen's path.
+    """
     points = _points(figure_strokes(name, config, generator))
-    drawn = points[: max(1, int(len(points) * min(1.0, generator.uniform(0.05, 1.5))))]
+    drawn = points[: max(1, int(len(points) * min(1.0, generator.uniform(least_part, 1.5))))]
     return _inked(np.round(drawn), float(generator.integers(1, 3)), config)
 
 

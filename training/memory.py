@@ -152,6 +152,17 @@ _OWN_UNITS = 2 * (FLAG_CHANNELS - 1) + 2
 _UNITS = 2 * _UNITS_PER_SIDE + _OWN_UNITS
 
 
+def channel_names() -> list[str]:
+    """What the memory's channels hold: the names of an automaton's first `MEMORY_CHANNELS` channels."""
+    names = [""] * MEMORY_CHANNELS
+    for channels, direction in ((_AHEAD, "north-east"), (_BEHIND, "south-west")):
+        for number, channel in enumerate(channels):
+            names[channel] = f"ink {number + 1} {direction}"
+    for number, channel in enumerate(_FLAGS):
+        names[channel] = f"flag {number + 1}"
+    return names
+
+
 def _position_size(config: ModelConfig) -> int:
     """How many features of the position embedding belong to the memory."""
     return _LAST_OF_LONGER + 1 if config.height == config.width else _LAST_OF_SHORTER + 1

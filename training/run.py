@@ -47,7 +47,7 @@ from training import processes
 from training.config import TrainConfig
 from training.curves import Curves, read_rows
 from training.drawings import draw_pictures
-from training.memory import require_room, with_memory
+from training.memory import channel_names, require_room, with_memory
 from training.output import atomic_output
 from training.progress import Progress
 from training.report import sample_sheet, save_image
@@ -463,6 +463,8 @@ class Run:
             "backend": jax.default_backend(),
             "devices": jax.device_count(),
         }
+        if self._config.memory:
+            provenance["channel_names"] = channel_names()
         saved = (parameter_tree(parameters), self._dynamics.config, provenance)
         save_checkpoint(step_directory(self._files.directory, self.step), *saved)
         sheet = sample_sheet(self._dynamics.bind(parameters), self._validation_images[:SHEET_IMAGES])

@@ -26,16 +26,16 @@ _NOWHERE_CELLS = 0.25
 """A mean offset shorter than this is called no direction."""
 
 DIRECTION_NAMES: dict[tuple[int, int], str] = {
-    (0, 1): "to the right",
-    (-1, 1): "up and right",
-    (-1, 0): "up",
-    (-1, -1): "up and left",
-    (0, -1): "to the left",
-    (1, -1): "down and left",
-    (1, 0): "down",
-    (1, 1): "down and right",
+    (0, 1): "east",
+    (-1, 1): "north-east",
+    (-1, 0): "north",
+    (-1, -1): "north-west",
+    (0, -1): "west",
+    (1, -1): "south-west",
+    (1, 0): "south",
+    (1, 1): "south-east",
 }
-"""Of the (row, column) offsets of the eight neighbours, counter-clockwise."""
+"""Of the (row, column) offsets of the eight neighbours, counter-clockwise; north is up."""
 
 
 def mean_offsets(weights: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -55,7 +55,7 @@ def direction_name(weights: NDArray[np.float32]) -> str:
         mean = np.nan_to_num(weights).reshape(len(weights), -1).mean(axis=1)
     row, column = (float(value) for value in mean @ _OFFSETS)
     if math.hypot(row, column) < _NOWHERE_CELLS:
-        return "at the cell itself" if mean[_SELF] > 0.5 else "all around"
+        return "at itself" if mean[_SELF] > 0.5 else "all around"
     eighth = round(math.atan2(-row, column) / (math.pi / 4)) % 8
     return list(DIRECTION_NAMES.values())[eighth]
 

@@ -26,7 +26,7 @@ _DID_NOT_FIRE: Colour = (38, 38, 46)
 
 _NO_NUMBER_ROW = ColourRow(NOT_A_NUMBER, "not a finite number")
 
-_LEAST_UPDATE = 1e-3
+_LEAST_CHANGE = 1e-3
 _LONGEST_STEPS = 1000
 
 
@@ -93,7 +93,7 @@ def draw_channels(scene: Scene) -> ViewImage:
     legend = with_no_number_row((bar,), values)
     if values.ndim == 2:
         return ViewImage(image, legend, caption)
-    labels = [f"{channel} {channel_name(scene, channel)}" for channel in range(len(values))]
+    labels = [channel_name(scene, channel) for channel in range(len(values))]
     tiled, tiles = mosaic(image, labels)
     return ViewImage(tiled, legend, caption, tiles)
 
@@ -131,26 +131,29 @@ def draw_components(scene: Scene) -> ViewImage:
     """The three leading principal components of the channels as one colour: alike cells look alike."""
     axes = follow_axes(None, scene.snapshot) if scene.axes is None else scene.axes
     components = axes.components(scene.snapshot.state)
-    caption = f"Cells that know alike look alike: {100 * axes.share:.0f} % of how their channels differ."
+    caption = (
+        f"Cells that know alike look alike; the colour holds {100 * axes.share:.0f} % of how they differ."
+    )
     return ViewImage(_component_colours(components), with_no_number_row(_COMPONENT_BARS, components), caption)
 
 
 def draw_activity(scene: Scene) -> ViewImage:
-    """Which cells fire in the next step, and how large their update is."""
+    """Which cells fire in the next step, and how much it changes them, after the bound on the state."""
     if scene.explanation is None:
         return waiting(scene, "The next step is being taken apart ...")
     fires = scene.explanation.fires
-    sizes = np.abs(scene.explanation.update).max(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logarithms = np.log10(np.maximum(sizes, _LEAST_UPDATE))
-    image = coloured(logarithms, np.log10(_LEAST_UPDATE), 0.0, VIRIDIS)
+    with np.errstate(invalid="ignore", over="ignore"):
+        changes = scene.explanation.next_state - scene.snapshot.state
+    sizes = np.abs(changes).max(axis=-1)
+    logarithms = np.log10(np.maximum(sizes, _LEAST_CHANGE))
+    image = coloured(logarithms, np.log10(_LEAST_CHANGE), 0.0, VIRIDIS)
     image = np.where(fires[..., None], image, np.array(_DID_NOT_FIRE, np.uint8))
     ticks = tuple((place / 3, text) for place, text in enumerate(("0.001 or less", "0.01", "0.1", "1")))
     legend: tuple[LegendEntry, ...] = (
         ColourBar("largest change of a channel", VIRIDIS, ticks),
         ColourRow(_DID_NOT_FIRE, "does not update in this step"),
     )
-    moving = float(np.mean(fires & (sizes > _LEAST_UPDATE)))
+    moving = float(np.mean(fires & (sizes > _LEAST_CHANGE)))
     caption = (
         f"The next step: {100 * fires.mean():.0f} % of the cells update, {100 * moving:.0f} % change visibly."
     )

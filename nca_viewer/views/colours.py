@@ -97,7 +97,7 @@ def direction_colours(rows: ArrayLike, columns: ArrayLike) -> NDArray[np.uint8]:
     """Colours uint8[..., 3] of directions: hue tells where to, saturation how far, lightness is the same.
 
     Right is yellow, left blue, up pink and down green; these are the axes of OKLab. Saturation grows with the
-    length up to 1; no direction is grey.
+    root of the length, up to 1, so that slight leanings are seen; no direction is grey.
 
     Args:
         rows: Downwards, float[...].
@@ -106,7 +106,8 @@ def direction_colours(rows: ArrayLike, columns: ArrayLike) -> NDArray[np.uint8]:
     rows, columns = np.asarray(rows, np.float32), np.asarray(columns, np.float32)
     finite = np.isfinite(rows) & np.isfinite(columns)
     rows, columns = np.where(finite, rows, 0.0), np.where(finite, columns, 0.0)
-    chroma = _DIRECTION_CHROMA / np.maximum(np.hypot(rows, columns), 1.0)
+    length = np.maximum(np.hypot(rows, columns), np.float32(1e-12))
+    chroma = _DIRECTION_CHROMA * np.sqrt(np.minimum(length, 1.0)) / length
     lightness = np.full(rows.shape, _DIRECTION_LIGHTNESS)
     image = srgb_of_oklab(np.stack([lightness, -rows * chroma, columns * chroma], axis=-1))
     return marked(image, finite)

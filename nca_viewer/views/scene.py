@@ -34,8 +34,8 @@ class Explanation(Protocol):
         """Attention, float32[9, H, W, heads], in the order of `MOORE_OFFSETS`."""
 
     @property
-    def update(self) -> NDArray[np.float32]:
-        """What is added to the state of a cell that fires, float32[H, W, channels]."""
+    def next_state(self) -> NDArray[np.float32]:
+        """The state after the step, float32[H, W, channels]."""
 
     @property
     def fires(self) -> NDArray[np.bool_]:

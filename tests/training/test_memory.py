@@ -19,7 +19,7 @@ from nca_viewer.checkpoint import load_checkpoint
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import ConfigError
 from training.config import TrainConfig
-from training.memory import REACH_CELLS, require_room, trainable, with_memory
+from training.memory import MEMORY_CHANNELS, REACH_CELLS, channel_names, require_room, trainable, with_memory
 from training.metrics import healed_fraction, mean_squared_error
 from training.step import Images, initial_state, make_train_step
 
@@ -218,3 +218,22 @@ def test_what_has_no_room_for_a_memory_is_refused(fields: dict, message: str) ->
     with pytest.raises(ConfigError) as caught:
         require_room(dataclasses.replace(CONFIG, **fields))
     assert str(caught.value) == message
+
+
+def test_the_bundled_memory_names_its_channels():
+    names = load_checkpoint("model")[1].channel_names()
+    assert list(names[:MEMORY_CHANNELS]) == channel_names()
+    assert names[:2] == ("ink 1 north-east", "ink 2 north-east")
+    assert names[REACH_CELLS] == "ink 1 south-west"
+    assert names[MEMORY_CHANNELS - 1 :] == ("flag 3", *(f"hidden {n}" for n in range(11, 31)), "ink")
+
+
+def test_a_channel_is_named_for_the_neighbour_that_it_remembers(run, clean):
+    image = np.zeros_like(clean)
+    image[:, ROW, COLUMN] = 1.0
+    state = run(masked_start(jnp.asarray(image), jax.random.key(0), 0.0, CONFIG), 1, 2 * STEPS)[0]
+    for channel, name in enumerate(channel_names()[: 2 * REACH_CELLS]):
+        _, cells, direction = name.split(" ")
+        away = int(cells) * np.array({"north-east": (-1, 1), "south-west": (1, -1)}[direction])
+        brightest = np.unravel_index(np.argmax(state[..., channel]), state.shape[:2])
+        assert tuple(brightest + away) == (ROW, COLUMN), name

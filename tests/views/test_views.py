@@ -18,7 +18,7 @@ class OneStep:
     """A step taken apart, as the automaton would give it."""
 
     weights: np.ndarray
-    update: np.ndarray
+    next_state: np.ndarray
     fires: np.ndarray
 
 
@@ -35,11 +35,11 @@ def looking(height, width, *offsets):
     return weights
 
 
-def one_step(weights, channels=6, update=0.0, fires=True):
+def one_step(weights, channels=6, state=0.0, fires=True):
     _, height, width, _ = weights.shape
     return OneStep(
         weights,
-        np.full((height, width, channels), update, np.float32),
+        np.full((height, width, channels), state, np.float32),
         np.full((height, width), fires),
     )
 
@@ -135,17 +135,17 @@ def test_channel_seven_is_shown_in_tile_seven():
         assert different == ([[1, 2], [3, 4]] if tile.number == 7 else [])
     assert (grids_of(seen)[7][1, 2] == TWO_SIDED[-1]).all()
     assert (grids_of(seen)[7][3, 4] == TWO_SIDED[0]).all()
-    assert seen.tiles[7].label == "7 hidden 7"
+    assert seen.tiles[7].label == "hidden 7"
     alone = draw("channels", Scene(snapshot(state), channel=7))
     assert alone.tiles == ()
     assert (alone.image == grids_of(seen)[7]).all()
 
 
 def test_channels_have_the_names_they_are_given():
-    names = ("image of the cell 1 to the north-east", "flag")
+    names = ("ink 1 north-east", "flag")
     scene = Scene(snapshot(np.zeros((5, 7, 3), np.float32)), channel_names=names)
     labels = [tile.label for tile in draw("channels", scene).tiles]
-    assert labels == ["0 image of the cell 1 to the north-east", "1 flag", "2 hidden 2"]
+    assert labels == ["ink 1 north-east", "flag", "hidden 2"]
 
 
 def test_every_cell_of_a_tile_can_be_pointed_at_and_no_gap():
@@ -186,7 +186,7 @@ def test_heads_that_look_left_right_up_and_down_have_the_hues_of_the_legend():
     state = np.zeros((5, 7, 6), np.float32)
     seen = draw("attention", Scene(snapshot(state), step))
     assert seen.legend == DIRECTION_LEGEND
-    names = ["to the left", "to the right", "up", "down"]
+    names = ["west", "east", "north", "south"]
     for head, (tile, grid) in enumerate(zip(seen.tiles, grids_of(seen), strict=True)):
         assert tile.label == f"head {head}: {names[head]}"
         assert (grid == colours[names[head]]).all()
@@ -201,13 +201,13 @@ def test_attention_to_a_diagonal_and_to_nowhere():
     seen = draw("attention", Scene(snapshot(np.zeros((5, 7, 6), np.float32)), one_step(weights)))
     colours = {row.label: row.colour for row in DIRECTION_LEGEND}
     upper_right, itself, around = grids_of(seen)
-    assert (upper_right == colours["up and right"]).all()
+    assert (upper_right == colours["north-east"]).all()
     grey = np.array(colours["itself, or all around"])
     assert (itself == grey).all()
     assert np.abs(around.astype(int) - grey).max() <= 1
     assert [tile.label.split(": ")[1] for tile in seen.tiles] == [
-        "up and right",
-        "at the cell itself",
+        "north-east",
+        "at itself",
         "all around",
     ]
     assert mean_offsets(weights)[:, 2, 3, 0].tolist() == [-1.0, 1.0]
@@ -223,9 +223,9 @@ def test_entropy_is_nothing_for_one_cell_and_log_nine_for_all():
 
 
 def test_activity_shows_who_updates_and_how_much():
-    step = one_step(looking(5, 7, UP), update=0.0, fires=False)
+    step = one_step(looking(5, 7, UP), fires=False)
     step.fires[1, 1] = step.fires[2, 2] = True
-    step.update[1, 1, 4], step.update[2, 2, 0], step.update[3, 3, 0] = -1.0, 1e-6, 1.0
+    step.next_state[1, 1, 4], step.next_state[2, 2, 0] = -1.0, 1e-6
     seen = draw("activity", Scene(snapshot(np.zeros((5, 7, 6), np.float32)), step))
     bar, silent = seen.legend
     assert isinstance(bar, ColourBar)
