@@ -8,6 +8,7 @@ from (seed, episode, step). Lines are immutable, functions on them pure; `Timeli
 from __future__ import annotations
 
 import bisect
+import operator
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -198,20 +199,13 @@ def forget(line: Line, position: Position) -> Line | None:
     return Line(kept, line.between(first, line.end), marks, line.end)
 
 
-def held(lines: Iterable[Line]) -> dict[int, Kept]:
-    """Every state that some lines hold, once."""
-    return {id(kept): kept for line in lines for kept in line.kept}
-
-
-def held_bytes(lines: Iterable[Line]) -> int:
-    """What some lines hold together, where the events of the longest are the others', and more."""
-    lines = list(lines)
-    arrays: dict[int, int] = {}
-    for kept in held(lines).values():
-        for array in (kept.moment.state, kept.moment.image, kept.moment.clean):
-            if array is not None:
-                arrays[id(array)] = array.nbytes
-    return sum(arrays.values()) + max(map(event_bytes, lines), default=0)
+def moment_bytes(histories: Iterable[tuple[Kept, ...]]) -> int:
+    """What the states kept on some lines of one simulation hold, each counted once."""
+    moments = {id(kept): kept.moment for kept_states in histories for kept in kept_states}.values()
+    images = {id(moment.image): moment.image for moment in moments}
+    images |= {id(moment.clean): moment.clean for moment in moments if moment.clean is not None}
+    state_bytes = next((moment.state.nbytes for moment in moments), 0)
+    return len(moments) * state_bytes + sum(image.nbytes for image in images.values())
 
 
 def event_bytes(line: Line) -> int:
@@ -307,6 +301,7 @@ class Timeline:
         self._here = Position(0, 0)
         self._line = Line((Kept(self._here, self._present, True),), (), (), self._here)
         self._undone: list[tuple[Line, Position]] = []
+        self._measured: tuple[tuple[tuple[Kept, ...], ...], int] = ((), 0)
         self._is_in_stroke = False
         self._is_moving = False
         simulation.listeners.append(self)
@@ -347,7 +342,7 @@ class Timeline:
             newest,
             self.step_at(oldest)[1],
             self.step_at(newest)[1],
-            held_bytes(self._lines()),
+            self._held_bytes(),
             self._max_bytes,
         )
 
@@ -423,9 +418,9 @@ class Timeline:
         """The simulation took some steps."""
         if self._is_moving:
             return
-        before, moment = self._present, self._simulation.moment()
-        if (moment.episode, moment.step) != (before.episode, before.step + steps):
-            self.started()  # A start failed half-way: nothing before it leads here.
+        moment = self._simulation.moment()
+        if not self._follows(moment, steps):
+            self.started()
             return
         line = cut(self._line, self._here)
         here = Position(self._here.tick + steps, self._here.events)
@@ -441,7 +436,11 @@ class Timeline:
         """A tool acted on some cells."""
         if self._is_moving:
             return
-        before, self._present = self._present, self._simulation.moment()
+        before, moment = self._present, self._simulation.moment()
+        if not self._follows(moment, 0):
+            self.started()
+            return
+        self._present = moment
         event = Event(self._here.tick, tool, np.packbits(np.asarray(region, bool)), float(ink))
         line = cut(self._line, self._here)
         if not event.cells.any() or (line.events and event.is_same(line.events[-1])):
@@ -482,17 +481,29 @@ class Timeline:
 
     # ------------------------------------------------------------------------------ inside
 
+    def _follows(self, moment: Moment, steps: int) -> bool:
+        """Whether a moment is so many steps after the present; not where a start failed half-way."""
+        present = self._present
+        return (moment.episode, moment.step) == (present.episode, present.step + steps)
+
     def _last_mark(self, is_meant: Callable[[Mark], bool] = lambda mark: True) -> Mark | None:
         """The last of some marks that lie behind the present."""
         marks = reversed(self._line.marks)
         return next((m for m in marks if m.before.events < self._here.events and is_meant(m)), None)
 
     def _lines(self) -> list[Line]:
-        """The present line, and those to which redo returns, each once.
-
-        No edit was made since the oldest of those: its events are the others', and more.
-        """
+        """The present line, and those to which redo returns, each once."""
         return list({id(line): line for line in (self._line, *(line for line, _ in self._undone))}.values())
+
+    def _held_bytes(self) -> int:
+        """What is held beside the present; the events of the oldest line are the others', and more."""
+        lines = self._lines()
+        histories = tuple(line.kept for line in lines)
+        before, states_bytes = self._measured
+        if len(before) != len(histories) or any(map(operator.is_not, before, histories)):
+            states_bytes = moment_bytes(histories)
+            self._measured = (histories, states_bytes)
+        return states_bytes + max(map(event_bytes, lines))
 
     def _go(self, line: Line, position: Position) -> bool:
         """Make a position of a line the present, or the healthy one nearest to it.
@@ -544,7 +555,7 @@ class Timeline:
 
     def _make_room(self) -> None:
         """Hold no more than may be held."""
-        while held_bytes(self._lines()) > self._max_bytes:
+        while self._held_bytes() > self._max_bytes:
             kept = self._line.kept
             has_many_events = event_bytes(self._line) > self._max_bytes // 2
             missed = None if has_many_events else least_useful(self._lines(), self._here)

@@ -509,6 +509,22 @@ def test_what_blew_up_is_never_brought_back():
         assert not blown_up(simulation)
 
 
+@pytest.mark.parametrize("ink", [np.nan, np.inf, 1e7])
+def test_not_a_cell_of_an_automaton_that_blew_up_comes_back(real_chain, ink):
+    simulation = real_chain()
+    timeline = Timeline(simulation)
+    simulation.advance(20)
+    simulation.apply(Tool.PAINT, SPOT, ink)
+    simulation.advance(40)
+    simulation.begin()
+    simulation.advance(5)
+    for go in (lambda: timeline.back(9), lambda: timeline.back(30), timeline.undo, timeline.undo):
+        go()
+        assert simulation.request_snapshot().result().is_healthy
+    while timeline.redo():
+        assert simulation.request_snapshot().result().is_healthy
+
+
 def test_where_nothing_healthy_is_held_the_present_stays():
     simulation = Chain(ill=lambda simulation: simulation.episode == 0)
     timeline = Timeline(simulation)
@@ -549,12 +565,15 @@ def test_where_the_device_fails_the_present_is_what_it_was():
     assert simulation.step == present.step + 1 - 21
 
 
-def test_a_start_that_failed_half_way_begins_the_line_anew():
+@pytest.mark.parametrize("edits", [0, 1])
+def test_a_start_that_failed_half_way_begins_the_line_anew(edits):
     simulation, timeline = running(20)
     simulation.fails_after = simulation.work
     with pytest.raises(BackendError):
         simulation.begin()
     simulation.fails_after = None
+    for _ in range(edits):
+        simulation.apply(Tool.PAINT, SPOT)
     simulation.advance(3)
     simulation.advance(3)
     after = simulation.moment()

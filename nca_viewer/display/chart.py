@@ -454,11 +454,11 @@ class ScrubBar:
             (memory_text(span), MUTED, memory_left, 0.0),
         ):
             word = self._fonts.word(height, text, colour)
-            place = word.get_rect(left=x - round(part * word.get_width()), bottom=area.height - 1)
-            place.clamp_ip(free)
-            if place.inflate(height // 2, 0).collidelist(taken_words) < 0:
-                picture.blit(word, place)
-                taken_words.append(place)
+            room = word.get_rect(left=x - round(part * word.get_width()), bottom=area.height - 1)
+            room.clamp_ip(free)
+            if room.inflate(height // 2, 0).collidelist(taken_words) < 0:
+                picture.blit(word, room)
+                taken_words.append(room)
 
 
 def memory_text(span: Span) -> str:

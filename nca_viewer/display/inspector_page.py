@@ -409,7 +409,7 @@ class _Draft:
         self.margin = max(6, round(0.8 * text))
         self.inner = max(width - 2 * self.margin, 1)
         self.gap = round(text * (0.4 + 0.3 * spaciousness))
-        self.tile = max(1, min(round(text * (1.8 + 1.15 * spaciousness)), (self.inner - 8 * text) // 3))
+        self.tile = max(1, min(round(text * (1.8 + 1.15 * spaciousness)), (self.inner - 14 * text) // 3))
         self.row = round(text * (1.0 + 0.4 * spaciousness))
         self.sight = 3 * max(self.tile, math.ceil(4.2 * self.line / 3))
         self.sentence = _SENTENCE_LINES * self.line
@@ -529,20 +529,21 @@ def _placed(
     channels_title = (left, top, inner, line)
     top += line
     rows = math.ceil(len(channels) / columns)
+    bottom = height - draft.margin - draft.sentence
+    # What is left over makes the rows higher.
+    spare = (bottom - line - 2 * gap - top) // max(rows, 1)
+    row = max(draft.row, min(spare, round(1.8 * draft.text)))
     room = draft.column(columns)
     has_names = room >= 15 * draft.text
     places = tuple(
         _channel_place(
             draft,
             channel,
-            left + index // rows * (room + gap),
-            top + index % rows * draft.row,
-            room,
+            (left + index // rows * (room + gap), top + index % rows * row, room, row),
             has_names,
         )
         for index, channel in enumerate(channels)
     )
-    bottom = height - draft.margin - draft.sentence
     return Layout(
         draft.text,
         sight,
@@ -555,7 +556,7 @@ def _placed(
         channels_title,
         places,
         has_names,
-        (left, max(bottom - line - gap, top + rows * draft.row), inner, line),
+        (left, max(bottom - line - gap, top + rows * row), inner, line),
         (left, bottom, inner, draft.sentence),
     )
 
@@ -576,9 +577,9 @@ def _head_places(draft: _Draft, heads: _Heads, number: int, top: int) -> Iterato
         yield HeadPlace(head, (x, y, tiles, tiles), words)
 
 
-def _channel_place(draft: _Draft, channel: int, x: int, y: int, room: int, has_names: bool) -> ChannelPlace:
-    text, height = draft.text, draft.row
-    row = (x, y, room, height)
+def _channel_place(draft: _Draft, channel: int, row: Rectangle, has_names: bool) -> ChannelPlace:
+    text = draft.text
+    x, y, room, height = row
     space = max(2, text // 3)
     label = round(0.47 * room) if has_names else round(1.5 * text)
     figure = round(2.9 * text) if has_names or room >= 10 * text else 0

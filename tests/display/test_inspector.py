@@ -252,8 +252,9 @@ def test_what_does_not_fit_is_left_out_in_order():
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_every_word_has_room(size):
-    layout = layout_of(*size, 4, 32, 64)
+@pytest.mark.parametrize(("heads", "channels"), [(4, 32), (1, 5)])
+def test_every_word_has_room(size, heads, channels):
+    layout = layout_of(*size, heads, channels, 64)
     font = Letters(round(layout.text_height * 1.45))
 
     def fits(text, place):
@@ -274,7 +275,12 @@ def test_every_word_has_room(size):
         for cell, stage in itertools.product(((0, 12), (5, 5)), Stage):
             assert fits(sentence_of(stage, facts_of(scene, cell)), layout.sentence)
     left, top, width, _ = layout.facts
-    for words in ("Row 108, column 127", "kept (middle button)", "damaged 10,000 steps ago"):
+    for words in (
+        "Row 108, column 127",
+        "kept (middle button)",
+        "damaged 10,000 steps ago",
+        "sees itself and 8 others",
+    ):
         assert fits(words, (left, top, width, layout.line_height))
     assert fits("In this step it changes.", layout.decision)
     assert font.size("100")[0] < layout.heads[0].tiles[2] // 3
