@@ -45,8 +45,8 @@ class FaultySimulation:
         self.is_frozen = self.is_deaf = False
         self.real.begin(image, mask_ratio)
 
-    def request_snapshot(self):
-        return _Stalling(self, self.real.request_snapshot())
+    def request_snapshot(self, **options):
+        return _Stalling(self, self.real.request_snapshot(**options))
 
 
 class _Stalling:
