@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -76,3 +79,15 @@ def test_shapes_never_depend_on_the_values() -> None:
     for one, other in zip(first, second, strict=True):
         assert (one.shape, one.dtype) == (other.shape, other.dtype)
         assert np.any(one != other)
+
+
+def test_the_package_gives_its_names_and_starts_no_jax_before_they_need_it() -> None:
+    program = (
+        "import sys, nca_viewer.automaton as automaton\n"
+        "automaton.Experiments(), automaton.Explanation\n"
+        "assert 'jax' not in sys.modules\n"
+        "assert sorted(automaton._HOMES) == sorted(automaton.__all__)\n"
+        "assert all(getattr(automaton, name).__doc__ for name in automaton.__all__)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
