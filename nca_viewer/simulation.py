@@ -7,9 +7,10 @@ bit for bit, at any speed and however the steps are divided into frames.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, Protocol
+import dataclasses
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +19,8 @@ from jax import Array
 
 from nca_viewer.automaton.edits import corrupt, erase, paint
 from nca_viewer.automaton.episodes import masked_start
+from nca_viewer.automaton.experiments import ExperimentArrays, Experiments
+from nca_viewer.automaton.explanation import Explanation
 from nca_viewer.automaton.rollout import Dynamics
 from nca_viewer.automaton.stepper import prepare
 from nca_viewer.automaton.system import AttentionNCA, render
@@ -36,6 +39,7 @@ class _Stream:
     MASK = 0
     DROPOUT = 1
     CORRUPT = 2
+    NOISE = 3
 
 
 def _key(key_data: Array) -> Array:
@@ -88,6 +92,68 @@ class PendingSnapshot:
                     clean=self._clean,
                 )
         return self._result
+
+
+class _ExplainedSnapshot(PendingSnapshot):
+    """A pending snapshot with the explanation of the step that follows."""
+
+    def __init__(self, plain: PendingSnapshot, explanation: Explanation, experiments: Experiments) -> None:
+        """Hold on to what was dispatched."""
+        self._plain = plain
+        self._explanation = explanation
+        self._experiments = experiments
+        self._result: Snapshot | None = None
+        self._step = plain._step
+
+    def explains(self, plain: PendingSnapshot, experiments: Experiments) -> bool:
+        """Whether it is of this very moment, under these experiments."""
+        return self._plain is plain and self._experiments is experiments
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `result` would not have to wait."""
+        return self._plain.is_ready and all(part.is_ready() for part in self._explanation)
+
+    def result(self) -> Snapshot:
+        """As that of a plain one, with the explanation."""
+        if self._result is None:
+            with _device_errors(self._step):
+                explanation = Explanation(*map(np.asarray, self._explanation))
+            self._result = dataclasses.replace(self._plain.result(), explanation=explanation)
+        return self._result
+
+
+class _BackgroundFunction:
+    """A function that is compiled once, in a thread of its own, when it is first asked for."""
+
+    def __init__(self, function: Callable[..., Any], arguments: Callable[[], tuple[Any, ...]]) -> None:
+        """Compile nothing yet.
+
+        Args:
+            function: What to compile.
+            arguments: Makes arguments of the shapes and types with which it will be called.
+        """
+        self._function = function
+        self._arguments = arguments
+        self._compiled: Future[Any] | None = None
+
+    def prepare(self) -> Future[Any]:
+        """Begin to compile it, unless that was done."""
+        if self._compiled is None:
+            arguments = self._arguments()
+            executor = ThreadPoolExecutor(1)
+            self._compiled = executor.submit(lambda: jax.jit(self._function).lower(*arguments).compile())
+            executor.shutdown(wait=False)
+        return self._compiled
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a call would not have to wait for the compiler; false before `prepare`."""
+        return self._compiled is not None and self._compiled.done()
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call it, when it is compiled."""
+        return self.prepare().result()(*arguments)
 
 
 @contextlib.contextmanager
@@ -162,6 +228,39 @@ class Simulation:
             # The number of steps is an argument, so that every speed runs the one compiled loop.
             return stepper.unpack(jax.lax.fori_loop(0, steps, one, stepper.pack(state)))
 
+        # Functions of their own, not options of the plain one: its states stay what they are, bit for bit.
+        def advance_experiment(
+            parameters: object,
+            state: Array,
+            experiments: ExperimentArrays,
+            noise_key_data: Array,
+            key_data: Array,
+            first_step: Array,
+            steps: Array,
+        ) -> Array:
+            stepper = prepare(dynamics.bind(parameters), state.shape[:-1], experiments)
+            key, noise_key = _key(key_data), _key(noise_key_data)
+
+            def one(number: Array, cells: Array) -> Array:
+                step = first_step + number.astype(jnp.uint32)
+                mask = stepper.dropout_mask(jax.random.fold_in(key, step))
+                return stepper.step(cells, mask, stepper.noise(jax.random.fold_in(noise_key, step)))
+
+            return stepper.unpack(jax.lax.fori_loop(0, steps, one, stepper.pack(state)))
+
+        def explain(
+            parameters: object,
+            state: Array,
+            experiments: ExperimentArrays,
+            noise_key_data: Array,
+            key_data: Array,
+            step: Array,
+        ) -> Explanation:
+            stepper = prepare(dynamics.bind(parameters), state.shape[:-1], experiments)
+            mask = stepper.dropout_mask(jax.random.fold_in(_key(key_data), step))
+            noise = stepper.noise(jax.random.fold_in(_key(noise_key_data), step))
+            return stepper.explain(stepper.pack(state), mask, noise)
+
         @jax.jit
         def edit(state: Array, region: Array, tool: Array, ink: Array, key_data: Array, step: Array) -> Array:
             # One key per step: a brush that passes a cell twice within a step leaves it as it was.
@@ -180,24 +279,41 @@ class Simulation:
             return _Observation(render(state, config), jnp.all(jnp.abs(state) < EXPLOSION_LIMIT))
 
         self._start, self._advance, self._edit, self._observe = start, advance, edit, observe
+        self._advance_experiment = _BackgroundFunction(
+            advance_experiment, lambda: (*self._experiment_arguments(), np.int32(0))
+        )
+        self._explain = _BackgroundFunction(explain, self._experiment_arguments)
+        self._experiments = Experiments()
+        self._experiment_arrays = self._experiments.arrays(config)
+        self._explained: _ExplainedSnapshot | None = None
         self._image = np.zeros(config.image_shape, np.float32)
         self._mask_ratio = 0.0
         self._clean: np.ndarray | None = None
         self._pending: PendingSnapshot | None = None
         self._state: Array = jax.device_put(np.zeros(config.state_shape, np.float32))
 
-    def warm_up(self) -> None:
-        """Compile every function there is, side by side, then go back to the start."""
+    def warm_up(self, *, explained: bool = False, experiments: bool = False) -> None:
+        """Compile every function that is needed, side by side, then go back to the start.
+
+        Args:
+            explained: Also what explains a step, which is compiled in the background otherwise.
+            experiments: Also what runs experiments, likewise.
+        """
         no_cell = np.zeros((self.config.height, self.config.width), bool)
         with ThreadPoolExecutor() as pool:
             compilations = [
                 pool.submit(self._advance, self._parameters, self._state, *self._dropout_key(), np.int32(0)),
-                pool.submit(self._edit, self._state, no_cell, np.int32(0), np.float32(1), *self._noise_key()),
+                pool.submit(
+                    self._edit, self._state, no_cell, np.int32(0), np.float32(1), *self._corrupt_key()
+                ),
                 pool.submit(self.reset),
                 pool.submit(self._observe, self._state),
             ]
         for compilation in compilations:
             compilation.result()
+        background = [self._explain] * explained + [self._advance_experiment] * experiments
+        for function in [function.prepare() for function in background]:
+            function.result()
 
     def begin(self, image: np.ndarray, mask_ratio: float) -> None:
         """Start a new episode.
@@ -261,9 +377,12 @@ class Simulation:
         while steps > 0:
             part = min(steps, self.stop_steps - self.step % self.stop_steps) if self.stop_steps else steps
             with _device_errors(self.step):
-                self._state = self._advance(
-                    self._parameters, self._state, *self._dropout_key(), np.int32(part)
-                )
+                if self._experiments.is_neutral:
+                    self._state = self._advance(
+                        self._parameters, self._state, *self._dropout_key(), np.int32(part)
+                    )
+                else:
+                    self._state = self._advance_experiment(*self._experiment_arguments(), np.int32(part))
             self.step += part
             steps -= part
             for listener in tuple(self.listeners):
@@ -279,10 +398,36 @@ class Simulation:
         """
         with _device_errors(self.step):
             self._state = self._edit(
-                self._state, region, np.int32(_TOOLS.index(tool)), np.float32(ink), *self._noise_key()
+                self._state, region, np.int32(_TOOLS.index(tool)), np.float32(ink), *self._corrupt_key()
             )
         for listener in tuple(self.listeners):
             listener.edited(tool, region, ink)
+
+    @property
+    def experiments(self) -> Experiments:
+        """Changes to the automaton, from the next step on, also over new starts, until others are set.
+
+        While they change nothing, steps are those of the plain automaton, bit for bit. Setting them raises
+        ConfigError for what this automaton does not have. The first steps under any wait until their function
+        is compiled; see `prepare_experiments`.
+        """
+        return self._experiments
+
+    @experiments.setter
+    def experiments(self, experiments: Experiments) -> None:
+        self._experiment_arrays = experiments.arrays(self.config)
+        self._experiments = experiments
+        if not experiments.is_neutral:
+            self.prepare_experiments()
+
+    def prepare_experiments(self) -> None:
+        """Begin to compile what runs experiments, in the background, once for all of them."""
+        self._advance_experiment.prepare()
+
+    @property
+    def are_experiments_ready(self) -> bool:
+        """Whether steps under experiments would not have to wait for the compiler."""
+        return self._advance_experiment.is_ready
 
     @property
     def is_busy(self) -> bool:
@@ -290,14 +435,28 @@ class Simulation:
         return not self._state.is_ready()  # type: ignore[attr-defined]
 
     def request_snapshot(self, *, explained: bool = False) -> PendingSnapshot:
-        """Ask for the current moment; the device has work with it only where it is a new one."""
+        """Ask for the current moment; the device has work with it only where it is a new one.
+
+        Args:
+            explained: With an explanation of the step that `advance` would take from here. What computes it
+                is compiled in the background; until that is done, snapshots come without.
+        """
         pending = self._pending
         if pending is None or not pending.is_of(self._state, self.step, self.episode):
             with _device_errors(self.step):
                 observation = self._observe(self._state)
             pending = PendingSnapshot(self._state, observation, self.step, self.episode, self._clean)
             self._pending = pending
-        return pending
+        if not explained:
+            return pending
+        self._explain.prepare()
+        if not self._explain.is_ready:
+            return pending
+        if self._explained is None or not self._explained.explains(pending, self._experiments):
+            with _device_errors(self.step):
+                explanation = self._explain(*self._experiment_arguments())
+            self._explained = _ExplainedSnapshot(pending, explanation, self._experiments)
+        return self._explained
 
     def _key_data(self, stream: int) -> np.ndarray:
         """The bits of the PRNG key of one of this episode's streams: uint32[4].
@@ -310,5 +469,10 @@ class Simulation:
     def _dropout_key(self) -> tuple[np.ndarray, np.uint32]:
         return self._key_data(_Stream.DROPOUT), np.uint32(self.step)
 
-    def _noise_key(self) -> tuple[np.ndarray, np.uint32]:
+    def _corrupt_key(self) -> tuple[np.ndarray, np.uint32]:
         return self._key_data(_Stream.CORRUPT), np.uint32(self.step)
+
+    def _experiment_arguments(self) -> tuple[Any, ...]:
+        """Parameters, state, experiments, keys of noise and dropout, and the step."""
+        noise_key = self._key_data(_Stream.NOISE)
+        return self._parameters, self._state, self._experiment_arrays, noise_key, *self._dropout_key()

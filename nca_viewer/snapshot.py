@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from nca_viewer.automaton.explanation import Explanation
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -20,6 +21,8 @@ class Snapshot:
         is_healthy: Whether every channel of every cell is finite and below the explosion limit.
         clean: uint8[H, W, 3], the picture that the episode began from, with nothing forgotten; None where it
             began with a blank page. Read-only.
+        explanation: The next step from this state, taken apart, where that was asked for and is ready.
+            Read-only.
     """
 
     image: np.ndarray
@@ -28,10 +31,10 @@ class Snapshot:
     episode: int
     is_healthy: bool
     clean: np.ndarray | None = None
-    explanation: Any = None
+    explanation: Explanation | None = None
 
     def __post_init__(self) -> None:
         """Seal the arrays."""
-        for array in (self.image, self.state, self.clean):
+        for array in (self.image, self.state, self.clean, *(self.explanation or ())):
             if array is not None and array.flags.writeable:
                 array.flags.writeable = False

@@ -1,8 +1,12 @@
+import threading
+
 import jax
 import numpy as np
 import pytest
 
+from nca_viewer.automaton.experiments import Experiments
 from nca_viewer.automaton.rollout import Dynamics
+from nca_viewer.errors import ConfigError
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.simulation import Simulation
 
@@ -12,8 +16,14 @@ SEED = 5
 @pytest.fixture(scope="module")
 def simulation(small_model):
     simulation = Simulation(small_model, seed=SEED)
-    simulation.warm_up()
+    simulation.warm_up(explained=True, experiments=True)
     return simulation
+
+
+@pytest.fixture(autouse=True)
+def _without_experiments(simulation):
+    yield
+    simulation.experiments = Experiments()
 
 
 @pytest.fixture
@@ -227,11 +237,12 @@ def test_a_listener_hears_of_every_change(small_model, image, region):
         def edited(self, tool, region, ink):
             self.heard.append((tool, ink))
 
-        def started(self):
+        def started(self, start):
             self.heard.append("start")
 
     simulation = Simulation(small_model, seed=9)
-    simulation.listener = Listener()
+    listener = Listener()
+    simulation.listeners.append(listener)
     simulation.begin(image, 0.5)
     simulation.advance(0)
     simulation.advance(3)
@@ -239,4 +250,187 @@ def test_a_listener_hears_of_every_change(small_model, image, region):
     simulation.restore(simulation.moment())
     simulation.reset()
     simulation.restart()
-    assert simulation.listener.heard == ["start", 3, (Tool.PAINT, 0.5), "start", "start", "start"]
+    assert listener.heard == ["start", 3, (Tool.PAINT, 0.5), "start", "start", "start"]
+
+
+def explained(simulation):
+    return simulation.request_snapshot(explained=True).result()
+
+
+def advanced(simulation, image, experiments, steps, *, mask_ratio=0.5):
+    """The states at the start of an episode and some steps later, under experiments."""
+    begin(simulation, image, mask_ratio)
+    simulation.experiments = experiments
+    start = state_of(simulation)
+    simulation.advance(steps)
+    return start, state_of(simulation)
+
+
+def test_an_explanation_is_of_the_very_next_step(simulation, small_config, image):
+    begin(simulation, image)
+    simulation.advance(3)
+    snapshot = explained(simulation)
+    explanation = snapshot.explanation
+    shape, factor = (small_config.height, small_config.width), 1 / (1 - small_config.cell_dropout_rate)
+    assert explanation.weights.shape == (9, *shape, small_config.num_heads)
+    assert explanation.perception.shape == (*shape, small_config.perception_size)
+    assert explanation.fires.shape == shape
+    assert explanation.firing_factor == pytest.approx(factor)
+    simulation.advance(1)
+    after = state_of(simulation)
+    assert ((after != snapshot.state).any(axis=-1) == explanation.fires).all()
+    np.testing.assert_allclose(explanation.next_state, after, rtol=0, atol=1e-5)
+    added = explanation.fires[..., None] * factor * explanation.update
+    np.testing.assert_allclose(snapshot.state + added, after, rtol=0, atol=1e-5)
+
+
+def test_explaining_changes_no_state(simulation, image, region):
+    finals = []
+    for explain in (False, True):
+        begin(simulation, image)
+        for _ in range(4):
+            if explain:
+                assert explained(simulation).explanation is not None
+            simulation.advance(1)
+            simulation.apply(Tool.CORRUPT, region)
+        finals.append(state_of(simulation))
+    assert (finals[0] == finals[1]).all()
+
+
+def test_a_moment_is_explained_once_and_plain_snapshots_stay_plain(simulation, image):
+    begin(simulation, image)
+    first = explained(simulation)
+    assert explained(simulation) is first
+    plain = simulation.request_snapshot().result()
+    assert plain.explanation is None
+    assert plain.state is first.state
+    with pytest.raises(ValueError, match="read-only"):
+        first.explanation.weights[0] = 1
+    simulation.experiments = Experiments(muted_heads=[0])
+    other = explained(simulation)
+    assert other.state is first.state
+    assert (other.explanation.perception != first.explanation.perception).any()
+    simulation.advance(1)
+    np.testing.assert_allclose(other.explanation.next_state, state_of(simulation), rtol=0, atol=1e-5)
+
+
+def test_no_frame_waits_for_the_compiler(small_model, monkeypatch):
+    simulation = Simulation(small_model, seed=1)
+    may_compile = threading.Event()
+    function = simulation._explain._function
+    monkeypatch.setattr(
+        simulation._explain, "_function", lambda *arguments: (may_compile.wait(60), function(*arguments))[1]
+    )
+    assert explained(simulation).explanation is None
+    assert explained(simulation).explanation is None
+    may_compile.set()
+    simulation._explain.prepare().result()
+    assert explained(simulation).explanation is not None
+
+
+def test_experiments_that_change_nothing_run_the_plain_automaton(small_model, image):
+    simulation = Simulation(small_model, seed=SEED)
+    _, plain = advanced(simulation, image, Experiments(dead_cells=np.zeros((11, 13), bool)), 5)
+    assert not simulation.are_experiments_ready
+    simulation.experiments = Experiments(noise_std=0.5)
+    simulation.experiments = Experiments()
+    begin(simulation, image)
+    simulation.advance(5)
+    assert (state_of(simulation) == plain).all()
+
+
+def test_what_the_automaton_has_not_is_refused_and_changes_nothing(simulation):
+    before = simulation.experiments
+    with pytest.raises(ConfigError, match="muted_heads holds 2; this automaton has heads 0 to 1"):
+        simulation.experiments = Experiments(muted_heads=[2])
+    assert simulation.experiments is before
+
+
+def test_trained_values_given_by_hand_are_the_plain_automaton(simulation, image):
+    _, plain = advanced(simulation, image, Experiments(), 3)
+    _, same = advanced(simulation, image, Experiments(update_rate=0.5), 3)
+    np.testing.assert_allclose(same, plain, rtol=0, atol=1e-5)
+
+
+def test_zeroed_frozen_and_dead_are_exact_under_everything_else(simulation, image, region):
+    experiments = Experiments(
+        zeroed_channels=[0],
+        frozen_channels=[2, 6],
+        dead_cells=region,
+        update_rate=0.9,
+        noise_std=0.3,
+        step_size_factor=2.0,
+    )
+    begin(simulation, image)
+    simulation.advance(3)
+    simulation.apply(Tool.PAINT, region)
+    simulation.experiments = experiments
+    explanation = explained(simulation).explanation
+    before = state_of(simulation)
+    assert before[..., 0].any()
+    simulation.advance(1)
+    once = state_of(simulation)
+    assert not explanation.fires[region].any()
+    assert not explanation.update[..., [0, 2, 6]].any()
+    np.testing.assert_allclose(explanation.next_state, once, rtol=0, atol=1e-4)
+    simulation.advance(4)
+    for after in (once, state_of(simulation)):
+        assert not after[region].any()
+        assert not after[..., 0].any()
+        assert (after[~region][:, [2, 6]] == before[~region][:, [2, 6]]).all()
+        assert (after[~region][:, [1, 3, 4, 5]] != before[~region][:, [1, 3, 4, 5]]).all()
+
+
+def test_the_update_rate_is_how_many_cells_fire_each_by_as_much(simulation, image):
+    fires, update = {}, {}
+    for rate in (0.05, 0.5, 0.9, 1.0):
+        begin(simulation, image)
+        simulation.experiments = Experiments(update_rate=rate)
+        explanation = explained(simulation).explanation
+        fires[rate], update[rate] = explanation.fires, explanation.update
+        many = [fires[rate]]
+        for _ in range(7):
+            simulation.advance(1)
+            many.append(explained(simulation).explanation.fires)
+        assert abs(np.mean(many) - rate) < 4 * np.sqrt(rate * (1 - rate) / np.size(many)) + 1e-9
+        assert explanation.firing_factor == 2.0
+        assert (update[rate] == update[0.05]).all()
+    assert (fires[0.05] <= fires[0.5]).all()
+    assert (fires[0.5] <= fires[0.9]).all()
+
+
+def test_noise_has_its_size_in_every_channel_and_a_stream_of_its_own(simulation, image):
+    experiments = Experiments(noise_std=0.2, step_size_factor=0.0)
+    start, once = advanced(simulation, image, experiments, 1)
+    noise = once - start
+    assert abs(noise.std() - 0.2) < 0.02
+    assert abs(noise.mean()) < 0.02
+    assert abs(np.corrcoef(noise[..., 0].ravel(), noise[..., 1].ravel())[0, 1]) < 0.3
+    simulation.advance(1)
+    assert abs(np.corrcoef((state_of(simulation) - once).ravel(), noise.ravel())[0, 1]) < 0.15
+    begin(simulation, image)
+    quiet = explained(simulation).explanation.fires
+    simulation.experiments = Experiments(update_rate=0.5)
+    assert (explained(simulation).explanation.fires == quiet).all()
+
+
+def test_the_step_size_factor_scales_what_is_added(simulation, image):
+    start, once = advanced(simulation, image, Experiments(step_size_factor=1.0, update_rate=0.5), 1)
+    _, thrice = advanced(simulation, image, Experiments(step_size_factor=3.0), 1)
+    np.testing.assert_allclose(thrice - start, 3 * (once - start), rtol=1e-4, atol=1e-5)
+
+
+def test_experiments_repeat_however_steps_are_divided_and_never_compile_again(simulation, image):
+    compiled = simulation._advance_experiment.prepare().result()
+    finals = []
+    for division in ([6], [1, 2, 3], [6]):
+        begin(simulation, image)
+        simulation.experiments = Experiments(noise_std=0.1, update_rate=0.7, muted_heads=[1])
+        for steps in division:
+            simulation.advance(steps)
+        finals.append(state_of(simulation))
+        simulation.experiments = Experiments(frozen_channels=[1], neighbours=[True] * 8 + [False])
+        simulation.advance(2)
+    assert (finals[0] == finals[1]).all()
+    assert (finals[0] == finals[2]).all()
+    assert simulation._advance_experiment.prepare().result() is compiled

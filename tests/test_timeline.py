@@ -12,7 +12,7 @@ from nca_viewer.errors import BackendError
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.moment import Moment, Start
 from nca_viewer.simulation import Simulation
-from nca_viewer.timeline import Timeline
+from nca_viewer.timeline import LONGEST_REPLAY, Timeline
 
 GRID = (3, 5)
 STATE_BYTES = 2048

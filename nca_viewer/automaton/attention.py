@@ -5,8 +5,9 @@ arXiv:2211.01233, and the CAX example of the same name. The example builds all (
 all but nine per cell; here the nine neighbours are gathered instead, so that cost and memory are
 O(H W). The numbers are the same to float32 rounding; the tests hold the two forms against each other.
 
-Everything here, forward and backward, is made of two operations on packed cells (`FlatLayout`): products with
-shifted cells summed over each head (`_products`), and sums of shifted cells weighted per head (`_weighted_sum`).
+Everything here, forward and backward, is made of two operations on packed cells (`FlatLayout`): products
+with shifted cells summed over each head (`_products`), and sums of shifted cells weighted per head
+(`_weighted_sum`).
 """
 
 from __future__ import annotations
@@ -77,7 +78,9 @@ def _weighted_sum(
     return total.reshape(-1, layout.inner_length)
 
 
-def local_attention_weights(layout: FlatLayout, query: Array, key: Array, num_heads: int) -> Array:
+def local_attention_weights(
+    layout: FlatLayout, query: Array, key: Array, num_heads: int, neighbours: Array | None = None
+) -> Array:
     """Softmax over the Moore neighbourhood of the products of queries and neighbouring keys.
 
     Args:
@@ -86,13 +89,26 @@ def local_attention_weights(layout: FlatLayout, query: Array, key: Array, num_he
             1 / sqrt(hidden / heads).
         key: float[hidden, length].
         num_heads: Number of attention heads.
+        neighbours: bool[9], those that count, the cell itself among them; all without it.
 
     Returns:
         float[9, heads, inner_length]; non-negative, summing to one over the first axis, and exactly zero
-        for neighbours beyond the border. Undefined in padding.
+        for neighbours that do not count or are beyond the border. Undefined in padding.
     """
     logits = _products(layout, layout.inner(query), key, num_heads)
-    return jax.nn.softmax(jnp.where(layout.neighbour_mask, logits, _MASKED_LOGIT), axis=0)
+    counts = layout.neighbour_mask
+    if neighbours is not None:
+        counts = counts & neighbours[:, None, None]
+    return jax.nn.softmax(jnp.where(counts, logits, _MASKED_LOGIT), axis=0)
+
+
+def attention_with_weights(
+    layout: FlatLayout, query_key_value: Array, num_heads: int, neighbours: Array | None = None
+) -> tuple[Array, Array]:
+    """`local_attention` and its `local_attention_weights`; has no gradient of its own."""
+    query, key, value = jnp.split(query_key_value, 3)
+    weights = local_attention_weights(layout, query, key, num_heads, neighbours)
+    return _weighted_sum(layout, weights, value), weights
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 2))
@@ -117,9 +133,8 @@ def local_attention(layout: FlatLayout, query_key_value: Array, num_heads: int) 
 def _local_attention_forward(
     layout: FlatLayout, query_key_value: Array, num_heads: int
 ) -> tuple[Array, tuple[Array, Array]]:
-    query, key, value = jnp.split(query_key_value, 3)
-    weights = local_attention_weights(layout, query, key, num_heads)
-    return _weighted_sum(layout, weights, value), (query_key_value, weights)
+    attended, weights = attention_with_weights(layout, query_key_value, num_heads)
+    return attended, (query_key_value, weights)
 
 
 def _local_attention_backward(

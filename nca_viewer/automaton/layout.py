@@ -1,15 +1,16 @@
 """The flat layout, channels first: the form in which a step is computed.
 
-Everywhere else a state is float[..., H, W, channels]. Inside a step it is packed, float[channels, length]: the
-rows of the grid, and one automaton after the other, end to end. There the neighbour in a direction is the
+Everywhere else a state is float[..., H, W, channels]. Inside a step it is packed, float[channels, length]:
+the rows of the grid, and one automaton after the other, end to end. There the neighbour in a direction is the
 whole array shifted by a number of cells, a sum over channels is a sum of whole vectors, and a layer is one
 matrix product. Every operation is then a plain loop over thousands of neighbours in memory, which is what
 compilers vectorise; reductions over a short trailing axis of channels are what they do not.
 
-Every automaton is followed by padding, and the array begins with it: as many cells as a neighbour can be away.
-Padding holds zeros and never changes. So no shift leaves the array, and no automaton ever reads another's
-cells, not even to multiply them by zero, which would hand on a NaN. Between the rows of a grid there is no
-padding: beyond its border a cell reads the other end of a neighbouring row, under `neighbour_mask`.
+Every automaton is followed by padding, and the array begins with it: as many cells as a neighbour can be
+away. Padding holds zeros and never changes. So no shift leaves the array, and no automaton ever reads
+another's cells, not even to multiply them by zero, which would hand on a NaN. Between the rows of a grid
+there is no padding: beyond its border a cell reads the other end of a neighbouring row, under
+`neighbour_mask`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from cax.core.perceive import Perceive
 from flax import nnx
 from jax import Array
 
-from nca_viewer.automaton.attention import local_attention
+from nca_viewer.automaton.attention import attention_with_weights, local_attention
 from nca_viewer.automaton.layout import FlatLayout, product
 from nca_viewer.config import ModelConfig
 
@@ -118,10 +118,28 @@ class LocalAttentionPerceive(Perceive):
         """
         query_key_value = self._query_key_value(cells, projection)
         attended = local_attention(layout, query_key_value, self.config.num_heads)
+        return self._out(attended, projection)
+
+    def perceive_with_weights(
+        self, layout: FlatLayout, cells: Array, projection: Projection, neighbours: Array
+    ) -> tuple[Array, Array]:
+        """As `perceive_packed`, with what each cell looks at: float[9, heads, inner_length].
+
+        Args:
+            layout: How the cells are packed.
+            cells: float[channel_size, length].
+            projection: `self.projection(layout)`.
+            neighbours: bool[9], those that count, the cell itself among them.
+        """
+        query_key_value = self._query_key_value(cells, projection)
+        attended, weights = attention_with_weights(layout, query_key_value, self.config.num_heads, neighbours)
+        return self._out(attended, projection), weights
+
+    def _out(self, attended: Array, projection: Projection) -> Array:
         return product(projection.out_kernel, attended) + _bias(self.attention.out)[:, None]
 
     def __call__(self, state: Array) -> Array:
-        """As `perceive_packed`, for grids: float[..., H, W, channel_size] -> float[..., H, W, perception_size]."""
+        """As `perceive_packed`, for grids: float[..., H, W, channel_size] to [..., H, W, perception_size]."""
         layout = FlatLayout.of(state)
         perception = self.perceive_packed(layout, layout.pack(state), self.projection(layout))
         return layout.unpack(layout.with_padding(perception))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import jax.numpy as jnp
 from cax.core import ComplexSystem
 from flax import nnx
 from jax import Array
 
+from nca_viewer.automaton.explanation import Explanation
 from nca_viewer.automaton.perceive import LocalAttentionPerceive
 from nca_viewer.automaton.stepper import prepare
 from nca_viewer.automaton.update import StochasticResidualUpdate
@@ -56,7 +58,7 @@ class AttentionNCA(ComplexSystem):
     ) -> Array | tuple[Array, Array]:
         """Run some steps, with keys from the module's own stream.
 
-        CAX's call, but with what the steps share made once. It has the arguments of every CAX from 0.3 to 0.4.
+        CAX's call, with what the steps share made once. It has the arguments of every CAX from 0.3 to 0.4.
 
         Args:
             state: float[..., H, W, channel_size].
@@ -71,13 +73,13 @@ class AttentionNCA(ComplexSystem):
         """
         stepper = prepare(self, state.shape[:-1])
 
-        def step(stream: nnx.RngStream, cells: Array) -> tuple[Array, Array | None]:
+        def step(stream: nnx.RngStream, cells: Array) -> tuple[Array, Any]:
             cells = stepper.step(cells, stepper.dropout_mask(stream()))
             return cells, cells if return_states else None
 
         run = nnx.scan(
             nnx.remat(step) if getattr(self, "remat", False) else step,
-            in_axes=(nnx.StateAxes({...: nnx.Carry}), nnx.Carry),
+            in_axes=(nnx.StateAxes({...: nnx.Carry}), nnx.Carry),  # type: ignore[arg-type]
             out_axes=(nnx.Carry, 0),
             length=num_steps,
         )
@@ -97,6 +99,11 @@ class AttentionNCA(ComplexSystem):
         """
         stepper = prepare(self, state.shape[:-1])
         return stepper.unpack(stepper.step(stepper.pack(state), stepper.dropout_mask(key)))
+
+    def explain(self, state: Array, key: Array) -> Explanation:
+        """The step from a state float[..., H, W, channel_size] under a key, taken apart."""
+        stepper = prepare(self, state.shape[:-1])
+        return stepper.explain(stepper.pack(state), stepper.dropout_mask(key))
 
     def is_at_rest(self, state: Array) -> Array:
         """Whether no cell will ever change again, whichever cells the dropout keeps: bool[...].

@@ -64,6 +64,23 @@ class StochasticResidualUpdate(ResidualUpdate):
         """As `cell_dropout`; from the module's own stream without a key."""
         return cell_dropout(self.config, grid_shape, self.dropout.rngs if key is None else key)
 
+    def change(self, perception: Array) -> Array:
+        """What the network makes of a perception, after the deadband.
+
+        Args:
+            perception: float[perception_size, inner_length].
+
+        Returns:
+            float[channel_size, inner_length].
+        """
+        first, last = self.layers
+        hidden = jax.nn.relu(product(first.kernel[0, 0].T, perception) + first.bias[...][:, None])
+        update = product(last.kernel[0, 0].T, hidden) + last.bias[...][:, None]
+        deadband = self.config.update_deadband
+        if deadband:
+            update = update - jnp.clip(update, -deadband, deadband)
+        return update
+
     def update_packed(self, cells: Array, perception: Array, dropout_mask: Array) -> Array:
         """Add the update to the cells that fire.
 
@@ -75,12 +92,7 @@ class StochasticResidualUpdate(ResidualUpdate):
         Returns:
             float[channel_size, inner_length].
         """
-        first, last = self.layers
-        hidden = jax.nn.relu(product(first.kernel[0, 0].T, perception) + first.bias[...][:, None])
-        update = product(last.kernel[0, 0].T, hidden) + last.bias[...][:, None]
-        deadband = self.config.update_deadband
-        if deadband:
-            update = update - jnp.clip(update, -deadband, deadband)
+        update = self.change(perception)
         # Selected, not multiplied by zero: a NaN in an update that a cell does not take does it no harm.
         return jnp.where(dropout_mask > 0, cells + self.step_size * (dropout_mask * update), cells)
 

@@ -14,8 +14,12 @@ from hypothesis import strategies as st
 from jax.test_util import check_grads
 
 from nca_viewer.automaton.attention import local_attention, local_attention_weights
+from nca_viewer.automaton.experiments import ExperimentArrays, Experiments
+from nca_viewer.automaton.explanation import Explanation
 from nca_viewer.automaton.layout import MOORE_OFFSETS, FlatLayout, neighbour_mask
 from nca_viewer.automaton.perceive import LocalAttentionPerceive
+from nca_viewer.automaton.stepper import prepare
+from nca_viewer.automaton.system import AttentionNCA
 from nca_viewer.config import ModelConfig
 
 # Every size another number, so that swapped axes show.
@@ -37,15 +41,18 @@ def dense_moore_mask(height: int, width: int) -> np.ndarray:
     return (abs(rows[:, None] - rows) <= 1) & (abs(columns[:, None] - columns) <= 1)
 
 
-def dense_perceive(perceive: LocalAttentionPerceive, state: jax.Array) -> jax.Array:
+def dense_perceive(
+    perceive: LocalAttentionPerceive, state: jax.Array, mask: np.ndarray | None = None
+) -> jax.Array:
     """The example's form: flax's own attention over all pairs of cells, under the mask."""
     height, width = state.shape[-3:-1]
+    mask = dense_moore_mask(height, width) if mask is None else mask
     table = perceive.position_embed.embedding[...]
     rows = jnp.broadcast_to(table[:height, None], (height, width, table.shape[1]))
     columns = jnp.broadcast_to(table[None, :width], (height, width, table.shape[1]))
     token = jnp.concatenate([perceive.linear(state), rows, columns], axis=-1)
     token = token.reshape(height * width, -1)
-    out = perceive.attention(token, mask=jnp.asarray(dense_moore_mask(height, width))[None])
+    out = perceive.attention(token, mask=jnp.asarray(mask)[None])
     return out.reshape(height, width, -1)
 
 
@@ -109,9 +116,47 @@ def test_batch_is_independent_automata(perceive: LocalAttentionPerceive) -> None
             np.testing.assert_allclose(batched[i, j], look(states[i, j]), rtol=1e-4, atol=1e-5)
 
 
-def test_weights_are_a_distribution_over_the_cells_that_exist(perceive: LocalAttentionPerceive) -> None:
+@pytest.fixture(scope="module")
+def explain(perceive: LocalAttentionPerceive):
+    """One step taken apart, compiled once for all experiments: (state, Experiments) -> Explanation."""
+    model = AttentionNCA(CONFIG, rngs=nnx.Rngs(15))
+    model.perceive = perceive
+
+    @jax.jit
+    def run(state: jax.Array, experiments: ExperimentArrays) -> Explanation:
+        stepper = prepare(model, state.shape[:-1], experiments)
+        return stepper.explain(stepper.pack(state), stepper.dropout_mask(jax.random.key(16)))
+
+    return lambda state, experiments: run(state, experiments.arrays(CONFIG))
+
+
+def test_muted_heads_and_missing_neighbours_equal_the_dense_form(
+    explain, perceive: LocalAttentionPerceive
+) -> None:
+    state = jax.random.normal(jax.random.key(17), CONFIG.state_shape)
+    rows, columns = np.divmod(np.arange(11 * 13), 13)
+    number = 3 * (rows - rows[:, None] + 1) + columns - columns[:, None] + 1
+    muted = nnx.clone(perceive)
+    muted.attention.out.kernel[...] = muted.attention.out.kernel[...].at[jnp.array([1, 3])].set(0.0)
+    for heads, neighbours, module in (
+        ((), (True,) * 9, perceive),
+        ((1, 3), (True,) * 9, muted),
+        ((), (True, False, True, True, True, False, False, True, False), perceive),
+        ((1, 3), (False,) * 4 + (True,) + (False,) * 4, muted),
+    ):
+        mask = dense_moore_mask(11, 13) & np.array(neighbours)[np.clip(number, 0, 8)]
+        explanation = explain(state, Experiments(muted_heads=heads, neighbours=neighbours))
+        expected = dense_perceive(module, state, mask)
+        rounding = 4e-6 * float(jnp.abs(expected).max())
+        np.testing.assert_allclose(explanation.perception, expected, rtol=1e-5, atol=rounding)
+        weights = np.asarray(explanation.weights)
+        np.testing.assert_allclose(weights.sum(axis=0), 1.0, rtol=1e-5)
+        assert not weights[~np.array(neighbours)].any()
+
+
+def test_weights_are_a_distribution_over_the_cells_that_exist(explain) -> None:
     state = 3 * jax.random.normal(jax.random.key(11), CONFIG.state_shape)
-    weights = jax.jit(perceive.attention_weights)(state)
+    weights = explain(state, Experiments()).weights
     assert weights.shape == (9, 11, 13, 5)
     np.testing.assert_allclose(weights.sum(axis=0), 1.0, rtol=1e-5)
     exists = neighbour_mask(11, 13)

@@ -68,7 +68,7 @@ def test_three_heads_look_at_one_cell_whatever_is_in_it(
 ) -> None:
     dynamics, parameters = automaton
     state = jax.random.uniform(jax.random.key(7), CONFIG.state_shape, minval=-1.0)
-    weights = dynamics.bind(parameters).perceive.attention_weights(state)
+    weights = dynamics.bind(parameters).explain(state, jax.random.key(8)).weights
     looked_at = 3 * (row_offset + 1) + column_offset + 1
     assert np.asarray(weights)[looked_at, 1:-1, 1:-1, head].min() > 0.99999
 
