@@ -83,17 +83,18 @@ class VideoStream:
         """
         cell = video_cell_pixels(height, width)
         flags = "+frag_keyframe+empty_moov+default_base_moof" if is_fragmented else "+faststart"
-        tuning = ("-tune", "zerolatency") if is_fragmented else ()
+        # What is recorded while it runs must leave the processor to the frames.
+        preset = ("ultrafast", "-tune", "zerolatency") if is_fragmented else ("superfast",)
         colours = "bt709"
         command = [
             *(find_ffmpeg(), "-hide_banner", "-loglevel", "error", "-y"),
             *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"),
             *("-r", str(frames_per_second), "-i", "pipe:0", "-an"),
             *("-vf", f"scale={width * cell}:{height * cell}:flags=neighbor:out_color_matrix={colours}"),
-            *("-c:v", "libx264", "-preset", "veryfast", "-crf", "18", "-pix_fmt", "yuv420p", "-threads", "1"),
-            *tuning,
+            *("-c:v", "libx264", "-preset", *preset, "-crf", "20", "-pix_fmt", "yuv420p", "-threads", "1"),
             *("-colorspace", colours, "-color_primaries", colours, "-color_trc", colours),
-            *("-g", str(frames_per_second), "-movflags", flags, "-f", "mp4", f"file:{path}"),
+            *("-g", str(frames_per_second), "-movflags", flags, "-flush_packets", "1"),
+            *("-f", "mp4", f"file:{path}"),
         ]
         options: dict[str, Any] = {}
         if sys.platform == "win32":

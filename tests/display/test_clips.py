@@ -219,6 +219,17 @@ def wait_for(condition, timeout_seconds=30.0):
         time.sleep(0.01)
 
 
+def go_on(recorder, number):
+    """Show further images until there is something to tell."""
+    messages, last = [], number + 1000
+    while not messages and number < last:
+        recorder.add(grey(number % 200), number / RATE)
+        messages = recorder.poll()
+        number += 1
+        time.sleep(0.02)
+    return messages
+
+
 @pytest.fixture
 def encoders(monkeypatch):
     """The process ids of the encoders that are started."""
@@ -237,19 +248,10 @@ def test_a_killed_encoder_is_told_and_what_it_wrote_is_kept(tmp_path, encoders):
     recorder = ClipRecorder(tmp_path, frames_per_second=RATE)
     recorder.add(grey(0), 0.0)
     recorder.start()
-    seconds = 0.0
-    generator = np.random.default_rng(1)
-    while not any(video_files.is_playable(path) for path in tmp_path.glob(".*")):
-        seconds += 1 / RATE
-        recorder.add(generator.integers(0, 256, (5, 7, 3), np.uint8), seconds)
-        time.sleep(0.002)
+    play(recorder, range(1, 91), begin=0.0)
+    wait_for(lambda: any(video_files.is_playable(path) for path in tmp_path.iterdir()))
     os.kill(encoders[0], signal.SIGKILL)
-    messages = []
-    while not messages:
-        seconds += 1 / RATE
-        recorder.add(grey(int(seconds * RATE) % 250), seconds)
-        messages = recorder.poll()
-        time.sleep(0.002)
+    messages = go_on(recorder, 91)
     (path,) = tmp_path.iterdir()
     assert messages[0].is_error
     assert "ended by signal 9" in messages[0].text
@@ -281,13 +283,8 @@ def test_a_recording_ends_where_the_disk_sets_a_limit(tmp_path, monkeypatch, lim
     recorder.start()
     wait_for(lambda: list(tmp_path.iterdir()))
     monkeypatch.setattr(clips, limit, value)
-    generator = np.random.default_rng(1)
-    messages, seconds = [], 0.0
-    while not messages and seconds < 300:
-        seconds += 1 / RATE
-        recorder.add(generator.integers(0, 256, (5, 7, 3), np.uint8), seconds)
-        messages = recorder.poll()
-        time.sleep(0.002)
+    play(recorder, range(1, 91), begin=0.0)
+    messages = go_on(recorder, 91)
     (path,) = tmp_path.iterdir()
     assert text in messages[0].text
     assert messages[0].is_error
