@@ -134,13 +134,35 @@ def step_directory(run_directory: Path | str, step: int) -> Path:
 
 def checkpoint_steps(run_directory: Path | str) -> list[int]:
     """Updates of which a run has a complete checkpoint, ascending; empty where it has none."""
+    return list(_steps_downwards(run_directory))[::-1]
+
+
+def _steps_downwards(run_directory: Path | str) -> Iterator[int]:
+    """As `checkpoint_steps`, the newest first, looked at one by one."""
     try:
         names = os.listdir(step_directory(run_directory, 0).parent)
     except OSError:
-        return []
+        return
     matches = (re.fullmatch(r"\.?step-(\d{8})(?:\.previous)?", name) for name in names)
-    steps = sorted({int(match[1]) for match in matches if match})
-    return [step for step in steps if _is_complete(_standing(step_directory(run_directory, step)))]
+    for step in sorted({int(match[1]) for match in matches if match}, reverse=True):
+        if _is_complete(_standing(step_directory(run_directory, step))):
+            yield step
+
+
+def complete_checkpoints(path: Path) -> Iterator[Path]:
+    """The checkpoint at an absolute path, or those of the run there, the newest first, looked at one by one.
+
+    That the files are intact is checked when they are read.
+
+    Raises:
+        OSError: nobody can tell.
+    """
+    standing = _standing(path)
+    if mode_at(standing / MANIFEST_NAME):
+        yield standing
+    elif folder := _steps_folder(path):
+        for step in _steps_downwards(folder.parent):
+            yield _standing(step_directory(folder.parent, step))
 
 
 def resolve_checkpoint(path_or_name: Path | str) -> Path:
@@ -191,12 +213,7 @@ def resolve_checkpoint(path_or_name: Path | str) -> Path:
 
 def _checkpoint_at(path: Path) -> Path | None:
     """The checkpoint at a path, or the newest of the run there."""
-    standing = _standing(path)
-    if mode_at(standing / MANIFEST_NAME):
-        return standing
-    if (folder := _steps_folder(path)) and (steps := checkpoint_steps(folder.parent)):
-        return _standing(step_directory(folder.parent, steps[-1]))
-    return None
+    return next(complete_checkpoints(path), None)
 
 
 def _steps_folder(path: Path) -> Path | None:

@@ -189,3 +189,10 @@ class ModelConfig:
         """
         require_known("model", fields, cls)
         return cls(**fields)
+
+
+def different_values(first: ModelConfig, second: ModelConfig) -> str:
+    """How the second differs from the first, in words: "height 28 instead of 32"; empty where it does not."""
+    before, after = first.to_dict(), second.to_dict()
+    names = [name for name in after if after[name] != before[name]]
+    return ", ".join(f"{name} {after[name]} instead of {before[name]}" for name in names[:3])

@@ -6,15 +6,16 @@ import functools
 import io
 import struct
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nca_viewer.errors import OutputError
+from nca_viewer.errors import OutputError, presentable
 from nca_viewer.whole_files import free_path, output_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.PngImagePlugin import PngInfo
 
 _USUAL_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pdf", ".png", ".ppm", ".tif", ".tiff", ".webp")
 GIF_SUFFIXES = (".gif",)
@@ -80,13 +81,16 @@ def require_gif_size(path: Path, size: tuple[int, int]) -> None:
         )
 
 
-def write_image(path: Path, image: Image, *, never_lost: bool = False) -> None:
+def write_image(
+    path: Path, image: Image, *, never_lost: bool = False, text: Mapping[str, str] | None = None
+) -> None:
     """Write one picture; the suffix tells the format.
 
     Args:
         path: The file.
         image: The picture.
         never_lost: Whether to put it into the folder for temporary files where it cannot be written.
+        text: What a PNG tells about itself, keyword -> value (tEXt chunks); other formats go without.
 
     Raises:
         OutputError: it could not be written; the message names where it was put instead.
@@ -95,7 +99,17 @@ def write_image(path: Path, image: Image, *, never_lost: bool = False) -> None:
 
     require_suffix(path, writable_suffixes())
     name = PillowImage.registered_extensions()[path.suffix.lower()]
-    _write(path, lambda temporary: image.save(temporary, format=name), never_lost)
+    options = {"pnginfo": _png_text(text)} if text and name == "PNG" else {}
+    _write(path, lambda temporary: image.save(temporary, format=name, **options), never_lost)
+
+
+def _png_text(text: Mapping[str, str]) -> PngInfo:
+    from PIL.PngImagePlugin import PngInfo
+
+    chunks = PngInfo()
+    for keyword, value in text.items():
+        chunks.add_text(keyword, presentable(value))  # As iTXt where it is not Latin-1.
+    return chunks
 
 
 def write_gif(

@@ -24,8 +24,8 @@ from nca_viewer.automaton.explanation import Explanation
 from nca_viewer.automaton.rollout import Dynamics
 from nca_viewer.automaton.stepper import prepare
 from nca_viewer.automaton.system import AttentionNCA, render
-from nca_viewer.config import ModelConfig
-from nca_viewer.errors import BackendError
+from nca_viewer.config import ModelConfig, different_values
+from nca_viewer.errors import BackendError, CheckpointError
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.moment import EXPLOSION_LIMIT, Moment, Start
 from nca_viewer.snapshot import Snapshot
@@ -314,6 +314,21 @@ class Simulation:
         background = [self._explain] * explained + [self._advance_experiment] * experiments
         for function in [function.prepare() for function in background]:
             function.result()
+
+    def swap_parameters(self, model: AttentionNCA) -> None:
+        """Go on with the parameters of another automaton of the same kind; the cells stay as they are.
+
+        Nothing is compiled: the next step is the first with them.
+
+        Raises:
+            CheckpointError: its hyperparameters are others.
+        """
+        if model.config != self.config:
+            raise CheckpointError(
+                f"the parameters are of another automaton ({different_values(self.config, model.config)}); "
+                "start the viewer again with it"
+            )
+        _, self._parameters = Dynamics.of(model)
 
     def begin(self, image: np.ndarray, mask_ratio: float) -> None:
         """Start a new episode.

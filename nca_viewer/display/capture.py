@@ -5,15 +5,55 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from nca_viewer.errors import OutputError
 from nca_viewer.image_files import require_suffix, write_gif, write_image
+from nca_viewer.version import PROGRAM
 from nca_viewer.whole_files import mode_at
 
 SUFFIXES = (".png", ".gif")
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What a picture was made from; with the same options, the program makes it again.
+
+    Attributes:
+        version: Of the program.
+        checkpoint: The checkpoint's name or directory.
+        checkpoint_sha256: Digest of its manifest, see `CheckpointInfo.sha256`.
+        seed: Of everything random.
+        episode: Number of the episode.
+        step: Steps since its start.
+        view: Name of the view.
+        experiments: What was changed about the automaton, in words; empty where nothing was.
+    """
+
+    version: str
+    checkpoint: str
+    checkpoint_sha256: str
+    seed: int
+    episode: int
+    step: int
+    view: str
+    experiments: str = ""
+
+    def text(self) -> dict[str, str]:
+        """Keyword -> value, as in a PNG's tEXt chunks."""
+        return {
+            "Software": f"{PROGRAM} {self.version}",
+            "Checkpoint": self.checkpoint,
+            "Checkpoint SHA-256": self.checkpoint_sha256,
+            "Seed": str(self.seed),
+            "Episode": str(self.episode),
+            "Step": str(self.step),
+            "View": self.view,
+            "Experiments": self.experiments or "none",
+        }
 
 
 def enlarge(image: np.ndarray, cell_pixels: int) -> np.ndarray:
@@ -58,20 +98,24 @@ def require_folder(folder: Path) -> None:
         raise OutputError(f"no permission to write into {str(folder)!r}; choose another folder")
 
 
-def write_png(path: Path, image: np.ndarray, *, never_lost: bool = False) -> None:
+def write_png(
+    path: Path, image: np.ndarray, *, never_lost: bool = False, provenance: Provenance | None = None
+) -> None:
     """Write one picture.
 
     Args:
         path: Ends in .png.
         image: uint8[H, W, 3].
         never_lost: As in `image_files.write_image`.
+        provenance: What it was made from, for its metadata.
 
     Raises:
         OutputError: it could not be written; nothing is left behind.
     """
     from PIL import Image
 
-    write_image(path, Image.fromarray(image), never_lost=never_lost)
+    text = None if provenance is None else provenance.text()
+    write_image(path, Image.fromarray(image), never_lost=never_lost, text=text)
 
 
 def write_animation(
@@ -88,6 +132,30 @@ def write_animation(
     Raises:
         OutputError: it could not be written; the message names where it was put instead.
     """
+    delays_seconds = [1.0 / frames_per_second] * len(images)
+    write_timed_animation(path, images, cell_pixels, delays_seconds, never_lost=True)
+
+
+def write_timed_animation(
+    path: Path,
+    images: Sequence[np.ndarray],
+    cell_pixels: int,
+    delays_seconds: Sequence[float],
+    *,
+    never_lost: bool = False,
+) -> None:
+    """As `write_animation`, with a time for each image.
+
+    Args:
+        path: Ends in .gif.
+        images: uint8[H, W, 3] each, one pixel per cell.
+        cell_pixels: Side of a cell in the animation.
+        delays_seconds: How long each image is shown.
+        never_lost: As in `image_files.write_gif`.
+
+    Raises:
+        OutputError: it could not be written.
+    """
     from PIL import Image
 
     size = (images[0].shape[1] * cell_pixels, images[0].shape[0] * cell_pixels)
@@ -98,4 +166,4 @@ def write_animation(
         small = Image.fromarray(image[..., 0] if is_grey else image)
         return small.resize(size, Image.Resampling.NEAREST)
 
-    write_gif(path, lambda: map(frame, images), [1.0 / frames_per_second] * len(images), never_lost=True)
+    write_gif(path, lambda: map(frame, images), delays_seconds, never_lost=never_lost)

@@ -85,3 +85,28 @@ def test_free_names(tmp_path):
     (tmp_path / "a.png").touch()
     (tmp_path / "a-2.png").touch()
     assert free_path(tmp_path, "a", ".png") == tmp_path / "a-3.png"
+
+
+@pytest.mark.parametrize("checkpoint", ["model", "runs/naïve 7", "runs/模型"])
+def test_a_png_tells_what_it_was_made_from(tmp_path, images, checkpoint):
+    provenance = capture.Provenance("1.2.3", checkpoint, "ab" * 32, 7, 2, 340, "picture", "attention off")
+    capture.write_png(tmp_path / "a.png", images[0], provenance=provenance)
+    with Image.open(tmp_path / "a.png") as picture:
+        text = picture.text
+        assert (np.asarray(picture) == images[0]).all()
+    assert text == {
+        "Software": "nca-viewer 1.2.3",
+        "Checkpoint": checkpoint,
+        "Checkpoint SHA-256": "ab" * 32,
+        "Seed": "7",
+        "Episode": "2",
+        "Step": "340",
+        "View": "picture",
+        "Experiments": "attention off",
+    }
+
+
+def test_a_png_without_provenance_is_as_before(tmp_path, images):
+    capture.write_png(tmp_path / "a.png", images[0])
+    with Image.open(tmp_path / "a.png") as picture:
+        assert not picture.text
