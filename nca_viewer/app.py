@@ -386,6 +386,7 @@ class App:
                 touched=touched,
                 fraction=self._pipeline.fraction if self.window.has_real_time else 1.0,
             )
+        self.face.keep(image, now_seconds)
         status = Status(
             paused=controls.paused,
             step=snapshot.step,

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nca_viewer.automaton.experiments import Experiments
 from nca_viewer.healing import Healing
-from nca_viewer.interaction.actions import Tool
+from nca_viewer.interaction.actions import Action, Tool
+from nca_viewer.interaction.experimenting import changed, told
 from nca_viewer.series import Sample, Series, follow_series
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.timeline import Timeline
@@ -73,6 +75,7 @@ class Instrument:
     """Follows what is shown; makes of it what the views, the inspector and the charts need.
 
     Attributes:
+        simulation: The automaton that is followed.
         channel_names: What each channel of the automaton holds; empty where that is not known.
         timeline: Its past.
         series: What the charts show.
@@ -80,10 +83,12 @@ class Instrument:
 
     def __init__(self, simulation: Simulation, channel_names: Sequence[str] = ()) -> None:
         """Nothing has been seen yet; hear of all that happens to an automaton from now on."""
+        self.simulation = simulation
         self.channel_names = tuple(channel_names)
         self.timeline = Timeline(simulation)
         self.series = Series()
         self._has_moved = False
+        self._wanted: Experiments | None = None
         self._trace: Trace | None = None
         self._axes: PrincipalAxes | None = None
         self._scenes: dict[int | None, Scene] = {}
@@ -99,6 +104,7 @@ class Instrument:
         now_seconds: float,
     ) -> None:
         """Look at the next snapshot; see `display.face.Face.see`."""
+        self._experiment_when_ready()
         if touched is None:
             self.timeline.end_stroke()
         tick = self.timeline.tick_of(snapshot.episode, snapshot.step)
@@ -137,7 +143,30 @@ class Instrument:
     @property
     def tells(self) -> tuple[str, ...]:
         """What goes on beside the automaton and must not be overlooked."""
-        return ()
+        return told(self.experiments) if self._wanted is None else ("preparing", *told(self._wanted))
+
+    @property
+    def experiments(self) -> Experiments:
+        """What is asked for; it takes hold as soon as what runs it is compiled."""
+        return self._wanted or self.simulation.experiments
+
+    def experiment(self, action: Action) -> None:
+        """Change the running automaton as an action asks for, if it does."""
+        config = self.simulation.config
+        experiments = changed(
+            self.experiments,
+            action,
+            grid_size=(config.height, config.width),
+            trained_rate=1.0 - config.cell_dropout_rate,
+        )
+        if experiments is not self.experiments:
+            self._wanted = experiments
+            self.simulation.prepare_experiments()
+
+    def _experiment_when_ready(self) -> None:
+        """No frame waits for the compiler."""
+        if self._wanted is not None and self.simulation.are_experiments_ready:
+            self.simulation.experiments, self._wanted = self._wanted, None
 
     def scene(self, tile: int | None) -> Scene | None:
         """All that a view may show, with one tile enlarged or none; None before the first snapshot."""

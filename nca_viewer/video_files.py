@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib.util
 import math
 import os
 import subprocess
@@ -32,6 +33,11 @@ _SEARCHED_BYTES = 1024 * 1024
 
 class VideoUnavailableError(OutputError):
     """There is no ffmpeg; the message names the extra to install."""
+
+
+def has_encoder() -> bool:
+    """Whether the extra `video` is installed."""
+    return importlib.util.find_spec("imageio_ffmpeg") is not None
 
 
 def find_ffmpeg() -> str:

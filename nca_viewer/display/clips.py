@@ -18,7 +18,6 @@ import numpy as np
 from nca_viewer.display.capture import require_folder, write_timed_animation
 from nca_viewer.errors import OutputError, UserError, unexpected_message
 from nca_viewer.video_files import (
-    VIDEO_REMEDY,
     VideoStream,
     VideoUnavailableError,
     find_ffmpeg,

@@ -13,6 +13,7 @@ import numpy as np
 
 from nca_viewer.display import capture
 from nca_viewer.display.buttons import Button, ButtonRow, draw_focus, draw_tooltip
+from nca_viewer.display.clips import ClipRecorder
 from nca_viewer.display.face import Size
 from nca_viewer.display.frame import Brush
 from nca_viewer.display.geometry import MARGIN_PIXELS, Geometry, Rectangle
@@ -29,6 +30,7 @@ from nca_viewer.interaction.actions import (
     BeforeDamage,
     Cell,
     FocusButton,
+    KillStroke,
     MoveCursor,
     NextTile,
     Nothing,
@@ -36,11 +38,13 @@ from nca_viewer.interaction.actions import (
     PressFocused,
     Redo,
     SaveChart,
+    SaveClip,
     SeekTick,
     ShowTile,
     StepBack,
     StepOnce,
     Stroke,
+    ToggleRecording,
     Tool,
     Undo,
     UseCursor,
@@ -49,6 +53,7 @@ from nca_viewer.interaction.controls import Controls
 from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.pointers import Target
 from nca_viewer.series import write_csv
+from nca_viewer.video_files import has_encoder
 from nca_viewer.views import Scene, ViewImage, view_number
 from nca_viewer.whole_files import free_path
 
@@ -101,6 +106,7 @@ class DesktopFace:
         self._instrument: Instrument | None = None
         self._buttons = ButtonRow()
         self._view_screen = ViewScreen()
+        self._clips = ClipRecorder(folder, suffix=".mp4" if has_encoder() else ".gif")
         self._panel = Panel(
             {"inspector": InspectorPage(), "charts": ChartsPage(), "experiments": ExperimentsPage()}
         )
@@ -182,6 +188,9 @@ class DesktopFace:
                     self._cursor = (geometry.grid_height // 2, geometry.grid_width // 2)
                 self._cursor_seconds = now_seconds
                 return [Stroke(controls.tool, self._cursor, self._cursor)]
+            case Stroke(_, start, end, radius) if controls.killing:
+                size = controls.brush_radius_cells if radius is None else radius
+                return [KillStroke(start, end, size)]
             case StepOnce() if self._instrument is not None and self._instrument.timeline.is_in_past:
                 return [StepBack(-1)]
             case PinCell(None):
@@ -223,6 +232,12 @@ class DesktopFace:
         if self._instrument is None:
             return
         match action:
+            case SaveClip():
+                self._clips.save_last()
+            case ToggleRecording() if self._clips.elapsed_seconds is None:
+                self._clips.start()
+            case ToggleRecording():
+                self._clips.stop()
             case Undo():
                 self._instrument.go(lambda timeline: timeline.undo())
             case Redo():
@@ -235,6 +250,8 @@ class DesktopFace:
                 self._save_chart(now_seconds)
             case BeforeDamage():
                 self._instrument.go(lambda timeline: timeline.to_before_last_damage())
+            case _:
+                self._instrument.experiment(action)
 
     def _save_chart(self, now_seconds: float) -> None:
         try:
@@ -297,6 +314,10 @@ class DesktopFace:
         view = self._view_image(controls)
         return snapshot.image if view is None else view.image
 
+    def keep(self, image: np.ndarray, now_seconds: float) -> None:
+        """Hold what is shown for clips; see `Face`."""
+        self._clips.add(image, now_seconds)
+
     def recall(self, snapshot: Snapshot) -> Healing | None:
         """As it was in the past, after going back to it; see `Face`."""
         return None if self._instrument is None else self._instrument.recall(snapshot)
@@ -322,7 +343,11 @@ class DesktopFace:
         """Whether the image rests, and what else goes on."""
         if self._instrument is None:
             return status
-        return replace(status, is_at_rest=self._instrument.is_at_rest, tells=self._instrument.tells)
+        tells = self._instrument.tells
+        seconds = self._clips.elapsed_seconds
+        if seconds is not None:
+            tells = (f"recording {int(seconds) // 60}:{int(seconds) % 60:02}", *tells)
+        return replace(status, is_at_rest=self._instrument.is_at_rest, tells=tells)
 
     def brushes(self, geometry: Geometry, controls: Controls) -> tuple[Brush, ...]:
         """The mouse's and the keyboard's, unless the help is open."""
@@ -361,6 +386,8 @@ class DesktopFace:
     ) -> None:
         """What a view tells, the panel, the buttons, and the hint of the one under the pointer."""
         self._now_seconds = now_seconds
+        for message in self._clips.poll():
+            (self.complain if message.is_error else self.inform)(message.text, now_seconds)
         scene = self._scene(controls)
         view, pointer = self._view_image(controls), self._input.mouse_position
         if view is not None:
@@ -380,6 +407,9 @@ class DesktopFace:
                 geometry.text_height,
                 instrument.timeline,
                 instrument.series,
+                instrument.experiments,
+                instrument.simulation.config.num_heads,
+                1.0 - instrument.simulation.config.cell_dropout_rate,
             )
             self._panel.draw(surface, geometry, shown)
             if cell is not None and (view is None or not view.tiles):

@@ -89,6 +89,9 @@ class Face(Protocol):
     def image(self, snapshot: Snapshot, controls: Controls) -> np.ndarray:
         """What is shown of a snapshot: uint8[h, w, 3], one pixel per cell; larger than the grid for tiles."""
 
+    def keep(self, image: np.ndarray, now_seconds: float) -> None:
+        """Take notice of the image that is shown in this frame, as it is shown."""
+
     def fill(self, status: Status) -> Status:
         """A status with what only this face knows."""
 

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import pygame
 
+from nca_viewer.automaton.experiments import Experiments
 from nca_viewer.display.buttons import Button, hint_with_key, row_of_buttons
 from nca_viewer.display.chart import Chart, ScrubBar
 from nca_viewer.display.geometry import Rectangle
+from nca_viewer.display.hud import elided
 from nca_viewer.display.inspector import STORY_LENGTH_SECONDS, Inspector
 from nca_viewer.display.letters import letters_of
 from nca_viewer.display.palette import MUTED, TEXT
@@ -16,16 +18,24 @@ from nca_viewer.display.panel import PanelScene
 from nca_viewer.interaction.actions import (
     Action,
     BeforeDamage,
+    ChangeChannel,
+    ChangeExperiment,
+    EndExperiments,
     PinCell,
     Redo,
     SaveChart,
     Scrub,
     SeekTick,
     StepBack,
+    ToggleChannel,
+    ToggleHead,
+    ToggleKilling,
+    ToggleNeighbour,
     ToggleStory,
     Undo,
 )
 from nca_viewer.interaction.controls import Controls
+from nca_viewer.interaction.experimenting import NEIGHBOUR_NAMES
 from nca_viewer.interaction.input import Input
 
 
@@ -146,18 +156,94 @@ class ChartsPage:
 
 
 class ExperimentsPage:
-    """What is changed of the automaton."""
+    """What is changed of the automaton while it runs."""
+
+    def __init__(self) -> None:
+        """Nothing is changed yet."""
+        self._experiments = Experiments()
+        self._heads = 0
+        self._channel_names: tuple[str, ...] = ()
 
     def buttons(self, rectangle: Rectangle, text_height: int, controls: Controls) -> Sequence[Button]:
-        """None yet."""
-        return ()
+        """All of them, a row for each kind of change."""
+        done, (left, top, width, _) = self._experiments, rectangle
+        line, height = round(4.4 * text_height), round(1.8 * text_height)
+        channel = self._channel(controls)
+
+        def row(number: int, *buttons: tuple[str, Action, str, bool]) -> list[Button]:
+            below = top + number * line + round(1.7 * text_height)
+            return row_of_buttons((left, below, width, height), text_height, buttons)
+
+        found = row(
+            0,
+            *(
+                (f"head {n + 1}", ToggleHead(n), f"mute head {n + 1}", n in done.muted_heads)
+                for n in range(self._heads)
+            ),
+        )
+        found += row(
+            1,
+            *(
+                (name, ToggleNeighbour(n), f"no cell sees its neighbour {name}", not done.neighbours[n])
+                for n, name in enumerate(NEIGHBOUR_NAMES)
+                if n != 4
+            ),
+        )
+        for number, amount in ((2, "rate"), (3, "noise"), (4, "step size")):
+            found += row(
+                number,
+                (" - ", ChangeExperiment(amount, -1), "less", False),
+                (" + ", ChangeExperiment(amount, 1), "more", False),
+            )
+        found += row(
+            5,
+            (" < ", ChangeChannel(-1), "the channel before", False),
+            (" > ", ChangeChannel(1), "the next channel", False),
+            ("zero", ToggleChannel(channel, "zero"), "hold it at zero", channel in done.zeroed_channels),
+            (
+                "freeze",
+                ToggleChannel(channel, "freeze"),
+                "hold it where it is",
+                channel in done.frozen_channels,
+            ),
+        )
+        found += row(
+            6,
+            ("kill cells", ToggleKilling(), "cells die under the brush", controls.killing),
+            ("end all experiments", EndExperiments(), "the automaton as it was trained", False),
+        )
+        return found
+
+    def _channel(self, controls: Controls) -> int:
+        return controls.channel % max(1, len(self._channel_names))
 
     def dragged(self, source: Input) -> list[Action]:
         """Nothing."""
         return []
 
     def draw(self, surface: pygame.Surface, rectangle: Rectangle, shown: PanelScene) -> None:
-        """Draw it."""
+        """The words over each row."""
+        self._experiments, self._heads = shown.experiments, shown.heads
+        self._channel_names = shown.scene.channel_names
+        done, channel = shown.experiments, self._channel(shown.controls)
+        rate = shown.trained_rate if done.update_rate is None else done.update_rate
+        name = self._channel_names[channel] if self._channel_names else f"{channel}"
+        left, top, width, _ = rectangle
+        line, font = round(4.4 * shown.text_height), letters_of(round(1.2 * shown.text_height))
+        titles = (
+            "Mute attention heads",
+            "Neighbours that no cell sees",
+            f"Cells that fire in a step: {rate:.0%}",
+            f"Noise on the state: {done.noise_std:g}",
+            f"Step size: x {done.step_size_factor:g}",
+            f"Channel {channel}: {name}",
+            "Dead cells never update"
+            if done.dead_cells is None
+            else f"{int(done.dead_cells.sum())} dead cells",
+        )
+        for number, title in enumerate(titles):
+            text = elided(title, font, width)
+            surface.blit(font.render(text, True, TEXT), (left, top + number * line))
 
 
 def _top_row(rectangle: Rectangle, text_height: int) -> Rectangle:

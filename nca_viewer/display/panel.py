@@ -8,6 +8,7 @@ from typing import Protocol
 
 import pygame
 
+from nca_viewer.automaton.experiments import Experiments
 from nca_viewer.display.buttons import Button, hint_with_key
 from nca_viewer.display.geometry import Geometry, Rectangle
 from nca_viewer.display.palette import FRAME, PANEL
@@ -32,6 +33,9 @@ class PanelScene:
         text_height: Of the status bar's letters, in pixels.
         timeline: What happened.
         series: What the charts show.
+        experiments: What is changed of the automaton.
+        heads: How many attention heads it has.
+        trained_rate: The update rate that it was trained with.
     """
 
     scene: Scene
@@ -42,6 +46,9 @@ class PanelScene:
     text_height: int
     timeline: Timeline
     series: Series
+    experiments: Experiments
+    heads: int
+    trained_rate: float
 
 
 class Page(Protocol):

@@ -252,6 +252,37 @@ class ChangeExperiment:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeChannel:
+    """Choose the next of the channels, or one before, that can be held."""
+
+    rungs: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToggleKilling:
+    """Let the brush kill cells instead of using its tool, or use its tool again."""
+
+
+@dataclass(frozen=True, slots=True)
+class KillStroke:
+    """Cells die where the brush moves: they hold nothing and never update."""
+
+    start: Cell
+    end: Cell
+    radius_cells: int
+
+
+@dataclass(frozen=True, slots=True)
+class SaveClip:
+    """Save what was shown in the last seconds as a clip."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToggleRecording:
+    """Begin to record what is shown, or end it."""
+
+
+@dataclass(frozen=True, slots=True)
 class EndExperiments:
     """Let the automaton be as it was trained."""
 
@@ -346,6 +377,11 @@ Action = (
     | ToggleNeighbour
     | ToggleChannel
     | ChangeExperiment
+    | ChangeChannel
+    | ToggleKilling
+    | KillStroke
+    | SaveClip
+    | ToggleRecording
     | EndExperiments
     | FocusButton
     | PressFocused

@@ -9,9 +9,11 @@ from nca_viewer.interaction.actions import (
     Action,
     BeforeDamage,
     Cell,
+    ChangeChannel,
     ChangeRadius,
     ChangeSpeed,
     Dismiss,
+    EndExperiments,
     NextPage,
     NextView,
     PinCell,
@@ -29,6 +31,7 @@ from nca_viewer.interaction.actions import (
     ToggleGrid,
     ToggleHelp,
     ToggleHud,
+    ToggleKilling,
     TogglePanel,
     TogglePause,
     ToggleSlowMotion,
@@ -70,6 +73,8 @@ class Controls:
         page: Which page of it, one of `PAGES`.
         pinned_cell: The cell that the inspector is kept on; None follows the pointer.
         story: Whether the inspector shows one step of its cell, slowly.
+        channel: Which one experiments can hold.
+        killing: Whether the brush kills cells instead of using its tool.
         grid_visible: Lines between the cells.
         hud_visible: The status bar.
         help_visible: The list of keys.
@@ -89,6 +94,8 @@ class Controls:
     page: str = PAGES[0]
     pinned_cell: Cell | None = None
     story: bool = False
+    channel: int = 0
+    killing: bool = False
     grid_visible: bool = False
     hud_visible: bool = True
     help_visible: bool = False
@@ -130,6 +137,12 @@ def update(controls: Controls, action: Action) -> Controls:
             step = 1 if controls.panel_visible else 0
             page = PAGES[(PAGES.index(controls.page) + step) % len(PAGES)]
             return replace(controls, panel_visible=True, page=page)
+        case ChangeChannel(rungs):
+            return replace(controls, channel=max(0, controls.channel + rungs))
+        case ToggleKilling():
+            return replace(controls, killing=not controls.killing)
+        case EndExperiments():
+            return replace(controls, killing=False)
         case ToggleStory():
             return replace(controls, story=not controls.story)
         case PinCell(cell):

@@ -211,6 +211,9 @@ class KioskFace:
         """What the cells show."""
         return snapshot.image
 
+    def keep(self, image: np.ndarray, now_seconds: float) -> None:
+        """Nothing: nobody saves clips."""
+
     def fill(self, status: Status) -> Status:
         """As it is: visitors see no status bar."""
         return status
