@@ -416,7 +416,7 @@ def test_a_failing_device_is_told_and_survived(session, monkeypatch):
             raise BackendError("the device failed in step 3: out of memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr(session.simulation, "request_snapshot", Broken)
+        patch.setattr(session.simulation, "request_snapshot", lambda **options: Broken())
         session.frames()
     assert "out of memory" in session.app.message.text
     session.frames(2)
@@ -469,9 +469,9 @@ def test_slow_steps_leave_the_window_responsive(make_session, statuses, monkeypa
     session = make_session(window=SlowWindow(SIZE))
     request = session.simulation.request_snapshot
 
-    def request_and_wait():
+    def request_and_wait(**options):
         """Its clock runs ahead of the device's, which would count as a stall."""
-        pending = request()
+        pending = request(**options)
         pending.result()
         return pending
 
