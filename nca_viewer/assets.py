@@ -55,6 +55,11 @@ def handwriting_file() -> Path:
     return _directory("handwriting") / "digits.json"
 
 
+def demo_folder() -> Path:
+    """The guided tour, a record each; see `nca_viewer.demos`."""
+    return _directory("demos")
+
+
 def language_folder() -> Path:
     """The exhibit's languages, a TOML file each; see `nca_viewer.kiosk.texts`."""
     return _directory("exhibit") / "languages"

@@ -1,7 +1,8 @@
 """The lines of a record, and how each is written: JSON, with a checksum that goes on from line to line.
 
 The first line is the header: what the run began from and what computed it. Every other line says what
-happened (`do`), in which episode and at which step. Steps themselves have no lines: they lie between those that have.
+happened (`do`), in which episode and at which step. Steps themselves have no lines: they lie between those
+that have.
 """
 
 from __future__ import annotations
