@@ -55,9 +55,12 @@ def handwriting_file() -> Path:
     return _directory("handwriting") / "digits.json"
 
 
-def demo_folder() -> Path:
-    """The guided tour, a record each; see `nca_viewer.demos`."""
-    return _directory("demos")
+def demo_files() -> dict[str, Path]:
+    """The guided tour by name, in its order, a record each; see `nca_viewer.demos`.
+
+    The files are called NUMBER-NAME.jsonl.
+    """
+    return {path.stem.partition("-")[2]: path for path in sorted(_directory("demos").glob("*.jsonl"))}
 
 
 def language_folder() -> Path:

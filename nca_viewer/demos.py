@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nca_viewer.assets import demo_folder
+from nca_viewer.assets import demo_files
 from nca_viewer.errors import ConfigError
 from nca_viewer.pacing import Tempo
 from nca_viewer.recording.lines import Edit, Header, Line, Position
@@ -29,9 +29,8 @@ class Demo:
 
 
 def demos() -> tuple[Demo, ...]:
-    """All there are, in the order of the tour: files are called NUMBER-NAME.jsonl."""
-    paths = sorted(demo_folder().glob("*.jsonl"))
-    return tuple(Demo(path.stem.partition("-")[2], read_header(path).title, path) for path in paths)
+    """All there are, in the order of the tour."""
+    return tuple(Demo(name, read_header(path).title, path) for name, path in demo_files().items())
 
 
 def find_demo(name: str) -> Demo:
@@ -40,10 +39,10 @@ def find_demo(name: str) -> Demo:
     Raises:
         ConfigError: there is none; the message lists the names.
     """
-    found = {demo.name: demo for demo in demos()}
-    if name not in found:
-        raise ConfigError(f"no demo is called {name[:80]!r}; the demos are {', '.join(found)}")
-    return found[name]
+    files = demo_files()
+    if name not in files:
+        raise ConfigError(f"no demo is called {name[:80]!r}; the demos are {', '.join(files)}")
+    return Demo(name, read_header(files[name]).title, files[name])
 
 
 def timed(header: Header, lines: Iterable[Line], tempo: Tempo) -> Iterator[tuple[float, Line]]:

@@ -110,6 +110,7 @@ class FramePipeline:
         steps_per_frame: float,
         elapsed_seconds: float,
         frame_seconds: float,
+        advance: Callable[[int], None] | None = None,
     ) -> None:
         """Ask for this frame's snapshot, and have the next frame's steps begun; once until it is collected.
 
@@ -119,6 +120,7 @@ class FramePipeline:
             steps_per_frame: The speed; 0 while the automaton does not run.
             elapsed_seconds: Time since the frame before.
             frame_seconds: How long a frame should take.
+            advance: Takes the steps, where the simulation is not to take them by itself, as in a replay.
 
         Raises:
             BackendError: the device failed.
@@ -137,7 +139,7 @@ class FramePipeline:
                 frame_seconds=frame_seconds,
             )
             self.fraction = min(self._steps_under_way + self._pace.owed_steps, 1.0)
-        simulation.advance(self._steps_under_way)
+        (advance or simulation.advance)(self._steps_under_way)
         self._dispatched_seconds = self._now_seconds()
         busy_since = dispatched if self._is_device_late else began_seconds
         self._request = _Request(pending, began_seconds, under_way, busy_since)

@@ -115,7 +115,7 @@ def test_a_record_is_repeated_bit_for_bit_at_any_speed(recorded, other):
     path, expected = recorded
     experiments, outcomes = [], []
     for steps in (1, 7, 1000):
-        replay = replay_of(other, path, experiment=experiments.append)
+        replay = replay_of(other, path, experiment=lambda _, values: experiments.append(values))
         while not replay.is_over:
             replay.advance(steps)
         replay.finish()
@@ -143,7 +143,7 @@ def test_a_record_says_what_it_is_of(recorded, small_config):
 
 
 def test_cues_and_touched_cells_come_with_their_step(recorded, other, region):
-    replay = replay_of(other, recorded[0], experiment=lambda values: None)
+    replay = replay_of(other, recorded[0], experiment=lambda _, values: None)
     first = replay.advance(0)
     assert first.cues == (Caption("It begins.", 2.5),)
     assert first.touched is None
@@ -246,7 +246,7 @@ def test_the_first_difference_is_named(recorded, other):
         if line["do"] == "check":
             line["sha256"] = "00" * 32
     rewrite(path, changed)
-    replay = replay_of(other, path, experiment=lambda values: None)
+    replay = replay_of(other, path, experiment=lambda _, values: None)
     report = run_replay(replay, {"jax": "2", "backend": "cpu"})
     difference = report.difference
     assert (difference.line, difference.episode, difference.step) == (3, 1, 100)
