@@ -223,3 +223,4 @@ class Recorder:
                 file.close()
         if self in self._simulation.listeners:
             self._simulation.listeners.remove(self)
+            self._simulation.stop_steps = 0

@@ -133,6 +133,7 @@ class Replay:
         """Take some steps, with all that the record says of them; none after its end.
 
         Where the simulation is not where the replay left it, somebody has taken over: the replay is over.
+        An edit by hand leaves it where it is; anyone who lets hands act sets `is_over`.
 
         Args:
             steps: At most so many, at least 0.
