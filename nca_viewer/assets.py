@@ -60,6 +60,14 @@ def classifier_file() -> Path:
     return _directory("classifier") / "digits.npz"
 
 
+def demo_files() -> dict[str, Path]:
+    """The guided tour by name, in its order, a record each; see `nca_viewer.demos`.
+
+    The files are called NUMBER-NAME.jsonl.
+    """
+    return {path.stem.partition("-")[2]: path for path in sorted(_directory("demos").glob("*.jsonl"))}
+
+
 def language_folder() -> Path:
     """The exhibit's languages, a TOML file each; see `nca_viewer.kiosk.texts`."""
     return _directory("exhibit") / "languages"

@@ -61,7 +61,7 @@ class _ViewerCommand(_Command):
 
 def _tasks() -> dict[str, click.Command]:
     """What the program can do beside showing the automaton, by the word that asks for it."""
-    return {"supervise": supervise, "doctor": doctor}
+    return {"supervise": supervise, "doctor": doctor, "replay": replay}
 
 
 _KINDS: dict[type[click.ParamType], config_file.Kind] = {
@@ -270,6 +270,22 @@ def doctor(as_json: bool, arguments: tuple[str, ...]) -> None:
     if as_json:
         click.echo(_as_json(findings))
     sys.exit(0 if is_well(findings) else 1)
+
+
+@click.command(cls=_Command, context_settings=_SETTINGS)
+@click.argument("record", type=USER_PATH, metavar="FILE.jsonl")
+@click.option("--ckpt", metavar="NAME|DIRECTORY", help="The checkpoint.  [default: the one that is recorded]")
+def replay(record: Path, ckpt: str | None) -> None:
+    """Repeat a run that was written with --record, and compare its states.
+
+    Opens no window, and goes as fast as it can. Ends with exit code 1 where a state differs, and names the
+    first.
+    """
+    from nca_viewer.recording.replay import replay_headless
+
+    report = replay_headless(record, ckpt)
+    click.echo(str(report))
+    sys.exit(0 if report.difference is None else 1)
 
 
 def _as_json(findings: Sequence[Finding]) -> str:

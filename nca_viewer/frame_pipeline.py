@@ -111,6 +111,7 @@ class FramePipeline:
         elapsed_seconds: float,
         frame_seconds: float,
         is_explained: bool = False,
+        advance: Callable[[int], None] | None = None,
     ) -> None:
         """Ask for this frame's snapshot, and have the next frame's steps begun; once until it is collected.
 
@@ -121,6 +122,7 @@ class FramePipeline:
             elapsed_seconds: Time since the frame before.
             frame_seconds: How long a frame should take.
             is_explained: Whether the snapshot should come with its explanation.
+            advance: Takes the steps, where the simulation is not to take them by itself, as in a replay.
 
         Raises:
             BackendError: the device failed.
@@ -139,7 +141,7 @@ class FramePipeline:
                 frame_seconds=frame_seconds,
             )
             self.fraction = min(self._steps_under_way + self._pace.owed_steps, 1.0)
-        simulation.advance(self._steps_under_way)
+        (advance or simulation.advance)(self._steps_under_way)
         self._dispatched_seconds = self._now_seconds()
         busy_since = dispatched if self._is_device_late else began_seconds
         self._request = _Request(pending, began_seconds, under_way, busy_since)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nca_viewer.assets import Origin, origin_of
-from nca_viewer.errors import CheckpointError
+from nca_viewer.errors import CheckpointError, OutputError
 from nca_viewer.version import version
 from nca_viewer.viewer_config import START_BLANK, ViewerConfig
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
     from nca_viewer.frame_report import FrameListener
     from nca_viewer.pictures import Picture
+    from nca_viewer.recording.reader import Record
+    from nca_viewer.recording.recorder import Recorder
+    from nca_viewer.recording.replay import Replay
+    from nca_viewer.saved_states import SavedState
     from nca_viewer.simulation import Simulation
     from nca_viewer.start_images import StartImages
 
@@ -39,6 +44,10 @@ class Session:
         note: What is to be told once of the picture it starts from, or nothing.
         origin: How the automaton came to be; None where it is not a bundled one.
         channel_names: What each channel of the automaton holds; empty where nobody knows.
+        checkpoint: Name of the checkpoint.
+        checkpoint_sha256: Digest of its manifest; None where the automaton is in no file.
+        recorder: Writes down what is done to the cells, where that was asked for.
+        replay: What is repeated; None where hands alone act.
     """
 
     simulation: Simulation
@@ -48,6 +57,37 @@ class Session:
     note: str = ""
     origin: Origin | None = None
     channel_names: tuple[str, ...] = ()
+    checkpoint: str = ""
+    checkpoint_sha256: str | None = None
+    recorder: Recorder | None = None
+    replay: Replay | None = None
+
+    def saved_state(self, settings: Mapping[str, Any] = MappingProxyType({})) -> SavedState:
+        """The present, for a state file.
+
+        Args:
+            settings: JSON values that are wanted back with it.
+        """
+        from nca_viewer.backend import environment
+        from nca_viewer.saved_states import SavedState
+
+        moment, sha256 = self.simulation.moment(), self.checkpoint_sha256 or ""
+        return SavedState(moment, self.checkpoint, sha256, settings, environment())
+
+    def end(self, config: ViewerConfig) -> None:
+        """Write what is written when a run ends: a record's last line, and the state.
+
+        Raises:
+            OutputError: it could not be written, or not all of the record.
+        """
+        if self.recorder is not None:
+            self.recorder.close()
+        if config.save_state is not None:
+            from nca_viewer.saved_states import save_state
+
+            save_state(config.save_state, self.saved_state())
+        if self.recorder is not None and self.recorder.trouble:
+            raise OutputError(self.recorder.trouble)
 
 
 class Loading(Protocol):
@@ -145,9 +185,12 @@ def load_session(
     if config.compile_cache:
         use_compile_cache()
     from nca_viewer.checkpoint import load_checkpoint
+    from nca_viewer.recording.reader import read_record
+    from nca_viewer.saved_states import load_state
     from nca_viewer.selftest import check_backend
     from nca_viewer.simulation import Simulation
 
+    record = None if config.replayed is None else read_record(config.replayed)
     trouble = ""
     # The check is mostly compiling, so it runs beside the rest: beside orbax's import, then other compiling.
     with ThreadPoolExecutor(1) as pool:
@@ -160,15 +203,56 @@ def load_session(
                 raise
             model, info = load_checkpoint(FALLBACK_CHECKPOINT)
             trouble = str(error)
+        saved = (
+            None if config.load_state is None else load_state(config.load_state, model.config, info.sha256)
+        )
+        if saved is not None:
+            seed = saved.moment.seed
+        elif record is not None:
+            seed = record.header.seed
         report("compiling")
         simulation = Simulation(model, seed=seed)
         simulation.warm_up()
         check.result()
     session = begin_session(simulation, config, picture)
+    session = replace(session, checkpoint=info.path.name, checkpoint_sha256=info.sha256)
+    session = _followed(session, config, record, saved)
     if listener is not None:
         listener.loaded(info.path.name, info.sha256, trouble)
     _spare_the_collector()
     return replace(session, origin=origin_of(info.path), channel_names=info.channel_names())
+
+
+def _followed(
+    session: Session, config: ViewerConfig, record: Record | None, saved: SavedState | None
+) -> Session:
+    """The session where a record or a state file says, recorded from there on.
+
+    Raises:
+        ConfigError: the record is of another checkpoint.
+        OutputError: the record that is asked for cannot be written.
+    """
+    simulation, replay = session.simulation, None
+    if saved is not None:
+        simulation.restore(saved.moment)
+    if record is not None:
+        from nca_viewer.recording.replay import Replay
+
+        replay = Replay(record, simulation, checkpoint_sha256=session.checkpoint_sha256)
+        session = replace(session, replay=replay, note=record.note)
+    if config.record is not None:
+        from nca_viewer.backend import environment
+        from nca_viewer.recording.recorder import Recorder, RecordFile
+
+        recorder = Recorder(
+            RecordFile(config.record),
+            simulation,
+            checkpoint=session.checkpoint,
+            checkpoint_sha256=session.checkpoint_sha256 or "",
+            environment=environment(),
+        )
+        session = replace(session, recorder=recorder)
+    return session
 
 
 def begin_session(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from nca_viewer.assets import bundled_checkpoint_names
+from nca_viewer.assets import bundled_checkpoint_names, demo_files
 from nca_viewer.config import option_name, require_limits, require_range, setting
 from nca_viewer.errors import ConfigError
 from nca_viewer.interaction.controls import MAX_BRUSH_RADIUS_CELLS, SPEEDS
@@ -100,6 +100,27 @@ class ViewerConfig:
         metavar="FILE.png|FILE.gif",
         help="Write the last frame (.png), or the start and all frames (.gif); needs --frames.",
     )
+    record: Path | None = setting(
+        None,
+        metavar="FILE.jsonl",
+        help="Write down everything that is done to the cells, as it is done; see --replay.",
+    )
+    replay: Path | None = setting(
+        None,
+        metavar="FILE.jsonl",
+        help="Repeat a run that was written with --record, bit for bit, at any speed.",
+    )
+    demo: str | None = setting(
+        None,
+        metavar="NAME",
+        help="A guided tour of a minute: what-one-cell-sees, wound-and-memory, wiped-page.",
+    )
+    load_state: Path | None = setting(
+        None, metavar="FILE.npz", help="Go on from a state that was written with --save-state."
+    )
+    save_state: Path | None = setting(
+        None, metavar="FILE.npz", help="Write the state of the cells when the run ends."
+    )
     output_directory: Path | None = setting(
         None, option="output-dir", help="Where screenshots (F2) go.  [default: your pictures folder]"
     )
@@ -151,8 +172,37 @@ class ViewerConfig:
             raise ConfigError("--save writes when the run ends; give --frames N")
         if self.save is not None and self.save.suffix.lower() == ".gif" and self.frames is not None:
             require_range("--frames (of a GIF)", self.frames, 1, MAX_GIF_FRAMES, whole=True)
+        self._require_one_beginning()
+        if self.save_state is not None and self.save_state.suffix.lower() != ".npz":
+            raise ConfigError(f"--save-state {str(self.save_state)!r}: end the name in .npz")
         if self.device not in DEVICES:
             raise ConfigError(f"--device = {self.device!r} is unknown; choose auto, cpu or gpu")
+
+    def _require_one_beginning(self) -> None:
+        """Check that there is one thing to begin with, and that nobody is to follow a run in an exhibit."""
+        beginnings = {"--replay": self.replay, "--demo": self.demo, "--load-state": self.load_state}
+        given = [name for name, value in beginnings.items() if value is not None]
+        if self.demo is not None:
+            require_one_of("--demo", self.demo, tuple(demo_files()))
+        if len(given) > 1:
+            raise ConfigError(f"{given[0]} and {given[1]} both say what to begin with; give one of them")
+        others = {
+            "--seed": self.seed,
+            "--digit": self.digit,
+            "--start": None if self.start == START_DIGIT else self.start,
+        }
+        for name, value in others.items():
+            if given and value is not None:
+                raise ConfigError(f"{given[0]} says what to begin with, and so does {name}; leave {name} out")
+        files = {"--record": self.record, "--save-state": self.save_state}
+        given += [name for name, value in files.items() if value is not None]
+        if self.exhibit and given:
+            raise ConfigError(f"{given[0]} is for one's own window; leave it out in an --exhibit")
+
+    @property
+    def replayed(self) -> Path | None:
+        """The record that is repeated, a demo's too."""
+        return self.replay if self.demo is None else demo_files()[self.demo]
 
     @property
     def first_radius_cells(self) -> int:

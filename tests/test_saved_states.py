@@ -58,6 +58,7 @@ def act(simulation):
     simulation.restart()
     simulation.advance(5)
     digests.append(digest(simulation.moment().state))
+    assert np.isfinite(simulation.moment().state).all()
     return digests, simulation.episode, simulation.step
 
 

@@ -1,7 +1,8 @@
 """The lines of a record, and how each is written: JSON, with a checksum that goes on from line to line.
 
 The first line is the header: what the run began from and what computed it. Every other line says what
-happened (`do`), in which episode and at which step. Steps themselves have no lines: they lie between those that have.
+happened (`do`), in which episode and at which step. Steps themselves have no lines: they lie between those
+that have.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ CHECK_STEPS = 100
 VIEWS = ("image", "attention", "channels", "activity", "difference", "opinion")
 """Names of the views that a record may ask the window for."""
 
-MAX_CAPTION_LETTERS = 200
+MAX_TEXT_LETTERS = 200
 MAX_CAPTION_SECONDS = 60.0
 MAX_HEADER_BYTES = 2**20
 _MORE_BYTES = 2**20
@@ -512,7 +513,7 @@ def _whole(values: Mapping[str, Any], name: str, high: int) -> int:
 
 def _number(values: Mapping[str, Any], name: str, low: float, high: float) -> float:
     value = values.get(name)
-    if type(value) not in (int, float):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise ConfigError(f"{name} = {_shown(value)} must be a number from {low} to {high}")
     require_range(name, value, low, high)
     return float(value)
@@ -520,8 +521,8 @@ def _number(values: Mapping[str, Any], name: str, low: float, high: float) -> fl
 
 def _text(values: Mapping[str, Any], name: str) -> str:
     text = values.get(name)
-    if not isinstance(text, str) or len(text) > MAX_CAPTION_LETTERS or presentable(text) != text:
-        raise ConfigError(f"{name} = {_shown(text)} is not a text of at most {MAX_CAPTION_LETTERS} letters")
+    if not isinstance(text, str) or len(text) > MAX_TEXT_LETTERS or presentable(text) != text:
+        raise ConfigError(f"{name} = {_shown(text)} is not a text of at most {MAX_TEXT_LETTERS} letters")
     return text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -62,6 +62,17 @@ def shown_path(path: Path) -> str:
     return repr(text if len(text) <= _LONGEST_SHOWN_PATH else f"{text[:80]}...")
 
 
+def read_header(path: Path) -> Header:
+    """The first line of a record alone.
+
+    Raises:
+        ConfigError: there is no such file, or it is not a record.
+    """
+    header, lines = _open(path)
+    lines.close()
+    return header
+
+
 def read_record(path: Path) -> Record:
     """Read a record once from end to end, to know that all of it can be repeated.
 
@@ -77,6 +88,7 @@ def read_record(path: Path) -> Record:
     for entry in lines:
         if isinstance(entry, str):
             note = entry
+        if not isinstance(entry, Line):
             continue
         steps += entry.at.step - at.step
         at = entry.at.after(entry.what)
@@ -87,7 +99,7 @@ def read_record(path: Path) -> Record:
     return Record(path, header, steps, actions, note)
 
 
-def _open(path: Path) -> tuple[Header, Iterator[Line | str]]:
+def _open(path: Path) -> tuple[Header, Generator[Header | Line | str, None, None]]:
     """The header of a file, and the lines after it; a text is a note on one that was cut."""
     try:
         mode = mode_at(path)
@@ -101,14 +113,14 @@ def _open(path: Path) -> tuple[Header, Iterator[Line | str]]:
     lines = _lines(path, file)
     header = next(lines)
     assert isinstance(header, Header)
-    return header, (entry for entry in lines if not isinstance(entry, Header))
+    return header, lines
 
 
 def _unreadable(path: Path, error: OSError) -> ConfigError:
     return ConfigError(f"the record {shown_path(path)} cannot be read: {error.strerror or error}")
 
 
-def _lines(path: Path, file: BinaryIO) -> Iterator[Header | Line | str]:
+def _lines(path: Path, file: BinaryIO) -> Generator[Header | Line | str, None, None]:
     header, at, checksum, is_over = None, Position(0, 0), 0, False
     limit, number = MAX_HEADER_BYTES, 0
     with file:

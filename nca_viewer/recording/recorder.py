@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nca_viewer.errors import OutputError
+from nca_viewer.errors import OutputError, presentable
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.moment import Start, digest
 from nca_viewer.recording.lines import (
     CHECK_STEPS,
+    MAX_TEXT_LETTERS,
     Begin,
     Check,
     Cue,
@@ -122,12 +123,12 @@ class Recorder:
             episode=moment.episode,
             image=moment.image,
             mask_ratio=moment.mask_ratio,
-            checkpoint=checkpoint,
+            checkpoint=presentable(checkpoint)[:MAX_TEXT_LETTERS],
             checkpoint_sha256=checkpoint_sha256,
             state_shape=config.state_shape,
             visible_channel_size=config.visible_channel_size,
             environment=environment,
-            title=title,
+            title=presentable(title)[:MAX_TEXT_LETTERS],
         )
         self._put(encode_header(header))
         self._at = Position(moment.episode, 0)
@@ -222,3 +223,4 @@ class Recorder:
                 file.close()
         if self in self._simulation.listeners:
             self._simulation.listeners.remove(self)
+            self._simulation.stop_steps = 0

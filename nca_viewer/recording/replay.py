@@ -33,6 +33,9 @@ from nca_viewer.recording.reader import Record, read_record, shown_path
 if TYPE_CHECKING:
     from nca_viewer.simulation import Simulation
 
+SetExperiment = Callable[["Simulation", Mapping[str, Any]], None]
+"""Sets the conditions that a record's experiment tells of."""
+
 MAX_LINES_AT_ONCE = 1000
 """So many are followed in one call, so that a window goes on answering."""
 
@@ -93,7 +96,7 @@ class Replay:
         simulation: Simulation,
         *,
         checkpoint_sha256: str | None,
-        experiment: Callable[[Mapping[str, Any]], None] | None = None,
+        experiment: SetExperiment | None = None,
     ) -> None:
         """Put the simulation where the record begins.
 
@@ -130,6 +133,7 @@ class Replay:
         """Take some steps, with all that the record says of them; none after its end.
 
         Where the simulation is not where the replay left it, somebody has taken over: the replay is over.
+        An edit by hand leaves it where it is; anyone who lets hands act sets `is_over`.
 
         Args:
             steps: At most so many, at least 0.
@@ -199,7 +203,7 @@ class Replay:
                         f"the record {shown_path(self.record.path)}, line {line.number}: "
                         "it has an experiment, and here none can be set"
                     )
-                self._experiment(values)
+                self._experiment(simulation, values)
             case Check(sha256) | End(sha256):
                 self._settle()
                 if sha256 is not None:
@@ -265,7 +269,7 @@ def replay_headless(
     checkpoint: str | Path | None = None,
     *,
     max_steps: int | None = None,
-    experiment: Callable[[Mapping[str, Any]], None] | None = None,
+    experiment: SetExperiment | None = None,
 ) -> Report:
     """Repeat a record without a window, as fast as it goes.
 

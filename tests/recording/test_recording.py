@@ -25,28 +25,28 @@ HERE = {"jax": "1", "backend": "cpu"}
 
 
 @pytest.fixture(scope="module")
-def simulation(small_model):
-    simulation = Simulation(small_model, seed=5)
+def simulation(bounded_model):
+    simulation = Simulation(bounded_model, seed=5)
     simulation.warm_up()
     return simulation
 
 
 @pytest.fixture(scope="module")
-def other(small_model):
+def other(bounded_model):
     """The one that repeats."""
-    simulation = Simulation(small_model, seed=99)
+    simulation = Simulation(bounded_model, seed=99)
     simulation.warm_up()
     return simulation
 
 
 @pytest.fixture
-def image(small_config):
-    return np.random.default_rng(2).random(small_config.image_shape).astype(np.float32)
+def image(bounded_config):
+    return np.random.default_rng(2).random(bounded_config.image_shape).astype(np.float32)
 
 
 @pytest.fixture
-def region(small_config):
-    return np.random.default_rng(3).random((small_config.height, small_config.width)) < 0.3
+def region(bounded_config):
+    return np.random.default_rng(3).random((bounded_config.height, bounded_config.width)) < 0.3
 
 
 def fresh(simulation, image):
@@ -111,11 +111,21 @@ def rewrite(path, changed):
 # ------------------------------------------------------------------------------------- bit for bit
 
 
+def test_the_states_that_are_compared_differ(simulation, image):
+    fresh(simulation, image)
+    digests = set()
+    for _ in range(10):
+        simulation.advance(100)
+        assert np.isfinite(simulation.moment().state).all()
+        digests.add(state_of(simulation))
+    assert len(digests) == 10
+
+
 def test_a_record_is_repeated_bit_for_bit_at_any_speed(recorded, other):
     path, expected = recorded
     experiments, outcomes = [], []
     for steps in (1, 7, 1000):
-        replay = replay_of(other, path, experiment=experiments.append)
+        replay = replay_of(other, path, experiment=lambda _, values: experiments.append(values))
         while not replay.is_over:
             replay.advance(steps)
         replay.finish()
@@ -124,7 +134,7 @@ def test_a_record_is_repeated_bit_for_bit_at_any_speed(recorded, other):
     assert experiments == [{"muted_heads": [1], "rate": 0.5}] * 3
 
 
-def test_a_record_says_what_it_is_of(recorded, small_config):
+def test_a_record_says_what_it_is_of(recorded, bounded_config):
     path, expected = recorded
     header, *rest = read_lines(path)
     assert header["record"] == lines.FORMAT_NAME
@@ -143,7 +153,7 @@ def test_a_record_says_what_it_is_of(recorded, small_config):
 
 
 def test_cues_and_touched_cells_come_with_their_step(recorded, other, region):
-    replay = replay_of(other, recorded[0], experiment=lambda values: None)
+    replay = replay_of(other, recorded[0], experiment=lambda _, values: None)
     first = replay.advance(0)
     assert first.cues == (Caption("It begins.", 2.5),)
     assert first.touched is None
@@ -168,11 +178,11 @@ actions = st.lists(
 @given(sequence=actions, speed=st.sampled_from([1, 3, 50, 10_000]), before=st.integers(0, 9))
 @settings(max_examples=25)
 def test_any_sequence_of_actions_is_repeated_bit_for_bit(
-    tmp_path_factory, simulation, other, small_config, sequence, speed, before
+    tmp_path_factory, simulation, other, bounded_config, sequence, speed, before
 ):
     path = tmp_path_factory.mktemp("any") / "run.jsonl"
     generator = np.random.default_rng(len(sequence))
-    picture = generator.random(small_config.image_shape).astype(np.float32)
+    picture = generator.random(bounded_config.image_shape).astype(np.float32)
     fresh(simulation, picture)
     simulation.advance(before)
     recorder = recorder_of(simulation, path)
@@ -182,7 +192,7 @@ def test_any_sequence_of_actions_is_repeated_bit_for_bit(
             case ("advance", steps):
                 simulation.advance(steps)
             case (Tool() as tool, seed, ink):
-                shape = (small_config.height, small_config.width)
+                shape = (bounded_config.height, bounded_config.width)
                 simulation.apply(tool, np.random.default_rng(seed).random(shape) < 0.3, ink)
             case ("begin",):
                 simulation.begin(picture * np.float32(0.37), 0.3)
@@ -206,14 +216,14 @@ def test_any_sequence_of_actions_is_repeated_bit_for_bit(
 
 
 @pytest.mark.slow
-def test_a_long_run_is_repeated_bit_for_bit(tmp_path, simulation, other, image, small_config):
+def test_a_long_run_is_repeated_bit_for_bit(tmp_path, simulation, other, image, bounded_config):
     path = tmp_path / "long.jsonl"
     fresh(simulation, image)
     recorder = recorder_of(simulation, path)
     generator = np.random.default_rng(1)
     for _ in range(200):
         simulation.advance(50)
-        region = generator.random((small_config.height, small_config.width)) < 0.1
+        region = generator.random((bounded_config.height, bounded_config.width)) < 0.1
         simulation.apply(list(Tool)[generator.integers(3)], region)
     recorder.close()
     report = run_replay(replay_of(other, path), HERE)
@@ -246,7 +256,7 @@ def test_the_first_difference_is_named(recorded, other):
         if line["do"] == "check":
             line["sha256"] = "00" * 32
     rewrite(path, changed)
-    replay = replay_of(other, path, experiment=lambda values: None)
+    replay = replay_of(other, path, experiment=lambda _, values: None)
     report = run_replay(replay, {"jax": "2", "backend": "cpu"})
     difference = report.difference
     assert (difference.line, difference.episode, difference.step) == (3, 1, 100)
@@ -414,11 +424,11 @@ def test_a_file_that_is_none_is_refused(tmp_path):
         read_record(tmp_path / "a\0b")
 
 
-def test_another_checkpoint_or_grid_is_refused(recorded, other, small_config):
+def test_another_checkpoint_or_grid_is_refused(recorded, other, bounded_config):
     record = read_record(recorded[0])
     with pytest.raises(ConfigError, match=r"checkpoint 'small' with SHA-256 abab.*this one has cdcd"):
         Replay(record, other, checkpoint_sha256="cd" * 32)
-    larger = dataclasses.replace(small_config, width=14)
+    larger = dataclasses.replace(bounded_config, width=14)
     with pytest.raises(ConfigError, match=r"grid of 11 x 13 cells.*has 11 x 14 cells"):
         lines.require_fits(record.header, larger, SHA)
 

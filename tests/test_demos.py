@@ -1,0 +1,74 @@
+import pytest
+
+from nca_viewer.backend import environment
+from nca_viewer.demos import demos, find_demo, timed
+from nca_viewer.errors import ConfigError
+from nca_viewer.pacing import VISIBLE_TEMPO
+from nca_viewer.recording.lines import Caption, End
+from nca_viewer.recording.reader import read_record
+from nca_viewer.recording.replay import replay_headless
+from nca_viewer.recording.tour import SCRIPTS, make_demos
+
+DEMOS = demos()
+
+
+def named(demo):
+    return demo.name
+
+
+def require_alike(report):
+    """States are the same, wherever they are computed as they were when the demo was made."""
+    if not report.changes:
+        assert report.difference is None, str(report)
+
+
+def test_the_tour_has_its_order():
+    assert [demo.name for demo in DEMOS] == ["what-one-cell-sees", "wound-and-memory", "wiped-page"]
+    assert find_demo("wiped-page").title == "Why a wiped page does not come back"
+    for name in ("", "wiped", "3-wiped-page", "../secret"):
+        with pytest.raises(
+            ConfigError, match="the demos are what-one-cell-sees, wound-and-memory, wiped-page"
+        ):
+            find_demo(name)
+
+
+@pytest.mark.parametrize("demo", DEMOS, ids=named)
+def test_a_demo_takes_a_minute_and_its_captions_can_be_read(demo):
+    record = read_record(demo.path)
+    assert record.note == ""
+    moments = list(timed(record.header, record.lines(), VISIBLE_TEMPO))
+    assert 50 <= moments[-1][0] <= 75
+    assert isinstance(moments[-1][1].what, End)
+    captions = [(seconds, line.what) for seconds, line in moments if isinstance(line.what, Caption)]
+    assert len(captions) >= 8
+    ends = [*(seconds for seconds, _ in captions[1:]), moments[-1][0]]
+    for (seconds, caption), end in zip(captions, ends, strict=True):
+        assert caption.seconds >= 1 + len(caption.text) / 20, caption.text
+        assert seconds + caption.seconds <= end + 0.3, caption.text
+
+
+@pytest.mark.parametrize("demo", DEMOS, ids=named)
+def test_a_demo_begins_as_it_was_made(demo):
+    report = replay_headless(demo.path, max_steps=100)
+    assert report.steps == 100
+    assert report.checks == 1
+    require_alike(report)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("demo", DEMOS, ids=named)
+def test_a_demo_is_repeated_to_its_end(demo):
+    report = replay_headless(demo.path)
+    assert report.is_complete
+    assert report.checks >= 5
+    require_alike(report)
+
+
+@pytest.mark.slow
+def test_what_the_captions_say_is_so(tmp_path):
+    make_demos(tmp_path)
+    assert [path.stem for path in sorted(tmp_path.iterdir())] == list(SCRIPTS)
+    for demo in DEMOS:
+        made = read_record(tmp_path / demo.path.name)
+        if made.header.environment == environment() == read_record(demo.path).header.environment:
+            assert (tmp_path / demo.path.name).read_bytes() == demo.path.read_bytes()
