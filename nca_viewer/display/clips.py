@@ -1,4 +1,4 @@
-"""Clips of what the window shows: the last seconds after the fact, and recordings; written in the background."""
+"""Clips of what the window shows: its last seconds, and recordings; written in the background."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ import numpy as np
 from nca_viewer.display.capture import require_folder, write_timed_animation
 from nca_viewer.errors import OutputError, UserError, unexpected_message
 from nca_viewer.video_files import (
-    VIDEO_REMEDY,
     VideoStream,
     VideoUnavailableError,
     find_ffmpeg,
@@ -449,8 +448,8 @@ def _disk_problem(folder: Path) -> str:
         return ""
     mebibyte = 1024 * 1024
     return (
-        f"the disk has {free // mebibyte:,} MiB left, and {LEAST_FREE_BYTES // mebibyte:,} MiB are kept free; "
-        "make room"
+        f"the disk has {free // mebibyte:,} MiB left, and {LEAST_FREE_BYTES // mebibyte:,} MiB are kept "
+        "free; make room"
     )
 
 
