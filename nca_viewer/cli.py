@@ -3,78 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nca_viewer import config_file
-from nca_viewer.assets import bundled_checkpoint_names
-from nca_viewer.ending import Interrupted, as_interrupted, ending
-from nca_viewer.errors import DEBUG_VARIABLE, ConfigError, UserError, unexpected_message
+from nca_viewer.errors import ConfigError, UserError
 from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping
 from nca_viewer.kiosk.config import KioskConfig
-from nca_viewer.kiosk.option_types import NightType
-from nca_viewer.kiosk.texts import LANGUAGES
-from nca_viewer.kiosk.visit import OperatorExit, OperatorHold
-from nca_viewer.launch import on_ending_signals, run, say_error
-from nca_viewer.option_types import USER_PATH, SizeType, SpeedType, UserPathType
+from nca_viewer.launch import on_ending_signals, run
+from nca_viewer.option_types import SpeedType
+from nca_viewer.options import USER_PATH, UserPathType, WordOrPathType, config_options
+from nca_viewer.program import OneLineErrors
 from nca_viewer.pygame_check import REMEDY, pygame_trouble
 from nca_viewer.version import PROGRAM, version
-from nca_viewer.viewer_config import START_BLANK, START_DIGIT
 
 if TYPE_CHECKING:
     from nca_viewer.kiosk.operation.doctor import Finding
 
 
-class _OneLineErrors(click.Command):
-    """Prints every expected failure as one line on stderr, and ends with its exit code."""
+class _Command(OneLineErrors):
+    program = PROGRAM
 
-    def main(
-        self,
-        args: Sequence[str] | None = None,
-        prog_name: str | None = None,
-        complete_var: str | None = None,
-        standalone_mode: bool = True,
-        **extra: Any,
-    ) -> Any:
-        """Run the command; as `click.Command.main`, but for the errors."""
-        if not standalone_mode:
-            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-        ending.begin(PROGRAM)
-        try:
-            super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-        except click.exceptions.Exit as stop:
-            sys.exit(stop.exit_code)
-        except click.ClickException as error:
-            _fail(error.format_message(), error.exit_code)
-        except UserError as error:
-            _fail(str(error), error.exit_code)
-        except (Interrupted, click.Abort, KeyboardInterrupt):
-            ending.say_last_words()
-            sys.exit(ending.exit_code)
-        except Exception as error:
-            if ending.is_told:  # What a library made of the interrupt.
-                ending.say_last_words()
-                sys.exit(ending.exit_code)
-            if os.environ.get(DEBUG_VARIABLE):
-                raise
-            if trouble := pygame_trouble():  # Then no error of it is unexpected.
-                _fail(f"{trouble}; {REMEDY}", ConfigError.exit_code)
-            _fail(unexpected_message(error), 1)
-        sys.exit(0)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Do the work; an interrupt is told in our own words."""
-        with as_interrupted():
-            return super().invoke(ctx)
+    def remedy(self, error: Exception) -> str | None:
+        """Where Pygame is damaged, no error of it is unexpected."""
+        trouble = pygame_trouble()
+        return f"{trouble}; {REMEDY}" if trouble else None
 
 
-class _ViewerCommand(_OneLineErrors):
+class _ViewerCommand(_Command):
     """The viewer itself; a first word that names a task hands over to that."""
 
     def main(
@@ -101,11 +62,6 @@ class _ViewerCommand(_OneLineErrors):
 def _tasks() -> dict[str, click.Command]:
     """What the program can do beside showing the automaton, by the word that asks for it."""
     return {"supervise": supervise, "doctor": doctor}
-
-
-def _fail(message: str, exit_code: int) -> NoReturn:
-    say_error(message)
-    sys.exit(exit_code)
 
 
 _KINDS: dict[type[click.ParamType], config_file.Kind] = {
@@ -150,7 +106,9 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
             raise ConfigError(f"{path}: {name}: {error.message}") from None
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from None
-        defaults[str(option.name)] = _beside(path, option, value)
+        items = value if isinstance(value, list) else [value]
+        placed = [_beside(path, option, item) for item in items]
+        defaults[str(option.name)] = placed if isinstance(value, list) else placed[0]
     ctx.default_map = defaults
     return path
 
@@ -170,11 +128,8 @@ def _beside(path: Path, option: click.Option, value: Any) -> Any:
         raise ConfigError(
             f"{path}: {option.opts[0][2:]} = {value[:60]!r} has a character of no meaning, U+0000"
         )
-    is_path = isinstance(option.type, UserPathType)
-    if option.name == "start":
-        is_path = value not in (START_DIGIT, START_BLANK)
-    elif option.name == "checkpoint":
-        is_path = value not in bundled_checkpoint_names()
+    kind = option.type
+    is_path = isinstance(kind, UserPathType) or (isinstance(kind, WordOrPathType) and kind.is_path(value))
     if is_path and not value:
         raise ConfigError(f"{path}: {option.opts[0][2:]} is empty; name a place, or leave the line out")
     return str(path.parent / value) if is_path and not value.startswith("~") else value
@@ -184,191 +139,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 @click.command(cls=_ViewerCommand, context_settings=_SETTINGS)
-@click.option(
-    "--ckpt",
-    "checkpoint",
-    default="model",
-    show_default=True,
-    metavar="NAME|DIRECTORY",
-    help="Trained automaton: a bundled name, a checkpoint, or a training run (its newest checkpoint).",
-)
-@click.option(
-    "--start",
-    default=START_DIGIT,
-    show_default=True,
-    metavar="digit|blank|PICTURE",
-    help="What to start from. A picture file's drawing is brought into the form of MNIST's digits: light ink "
-    "on black, cropped, scaled and centred; for an RGB automaton it is fitted whole, in its colours.",
-)
-@click.option(
-    "--start-as-is",
-    is_flag=True,
-    help="Fit a picture file whole, with the levels it has: do not invert, clean, crop or centre it.",
-)
-@click.option("--digit", type=int, metavar="0-9", help="Which digit to start with.  [default: any]")
-@click.option(
-    "--mask-ratio",
-    type=float,
-    default=0.5,
-    show_default=True,
-    help="Part of the start's pixels that is forgotten, 0 to 1.",
-)
-@click.option("--seed", type=int, help="Makes a run repeat exactly.  [default: drawn at random]")
-@click.option(
-    "--fps",
-    "frames_per_second",
-    type=int,
-    default=60,
-    show_default=True,
-    help="Most frames per second, 1 to 240.",
-)
-@click.option(
-    "--speed",
-    type=SpeedType(),
-    metavar="1/8...64",
-    help="Steps per frame, a power of two.  [default: so that a digit forms in about 4 s; headless: 1]",
-)
-@click.option(
-    "--brush-radius",
-    "brush_radius_cells",
-    type=int,
-    help="In cells; 0 is a single cell.  [default: 1, in an exhibit 4]",
-)
-@click.option(
-    "--window-size",
-    type=SizeType(),
-    default="900x960",
-    show_default=True,
-    metavar="WIDTHxHEIGHT",
-    help="In pixels.",
-)
-@click.option("--fullscreen", is_flag=True, help="Fill the screen.")
-@click.option("--headless", is_flag=True, help="Run without a screen; needs --frames.")
-@click.option("--frames", type=int, metavar="N", help="End after this many frames.")
-@click.option(
-    "--save",
-    type=USER_PATH,
-    metavar="FILE.png|FILE.gif",
-    help="Write the last frame (.png), or the start and all frames (.gif); needs --frames.",
-)
-@click.option(
-    "--output-dir",
-    "output_directory",
-    type=USER_PATH,
-    help="Where screenshots (F2) go.  [default: your pictures folder]",
-)
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "gpu"]),
-    default="auto",
-    show_default=True,
-    help="What computes the cells; auto is a GPU where JAX finds one.",
-)
-@click.option(
-    "--compile-cache/--no-compile-cache",
-    default=True,
-    show_default=True,
-    help="Keep compiled functions in your cache folder, for a faster start.",
-)
-@click.option(
-    "--display", type=int, default=0, show_default=True, metavar="N", help="Which display to open on."
-)
-@click.option(
-    "--exhibit",
-    is_flag=True,
-    help="For an unattended public place: fills the screen, shows visitors' controls only, and shows itself "
-    "while nobody is there.",
-)
-@click.option(
-    "--language",
-    "languages",
-    multiple=True,
-    default=("en",),
-    show_default=True,
-    metavar="|".join(LANGUAGES),
-    help="What the exhibit speaks; given several times, visitors can switch.",
-)
-@click.option(
-    "--idle-seconds",
-    type=float,
-    default=60.0,
-    show_default=True,
-    help="Without a touch for so long, 5 to 3600, the exhibit shows itself.",
-)
-@click.option(
-    "--attract-script",
-    type=USER_PATH,
-    metavar="FILE",
-    help="What it shows then: a text file.  [default: the bundled one]",
-)
-@click.option(
-    "--operator-exit",
-    default=OperatorExit.MENU.value,
-    show_default=True,
-    metavar="|".join(known.value for known in OperatorExit),
-    help="What the operator's hold of 3 seconds does in an exhibit.",
-)
-@click.option(
-    "--operator-hold",
-    default=OperatorHold.BOTH.value,
-    show_default=True,
-    metavar="|".join(known.value for known in OperatorHold),
-    help="Which hold that is: Ctrl+Shift+Q, four fingers at rest, or either.",
-)
-@click.option(
-    "--state-dir",
-    "state_directory",
-    type=USER_PATH,
-    help="Where status.json and the records of faults go.  [default in an exhibit: your state folder]",
-)
-@click.option(
-    "--log-dir",
-    "log_directory",
-    type=USER_PATH,
-    help="Where the log goes, a few bounded files.  [default in an exhibit: your log folder]",
-)
-@click.option(
-    "--usage-csv",
-    type=USER_PATH,
-    metavar="FILE.csv",
-    help="Count visits, strokes, heals and resets by the hour; nothing else is kept of anybody.",
-)
-@click.option(
-    "--limit-flashes/--no-limit-flashes",
-    default=None,
-    help="Hold back what would flash three times in a second (WCAG 2.3.1).  [default: in an exhibit]",
-)
-@click.option(
-    "--reduce-motion/--no-reduce-motion",
-    default=False,
-    show_default=True,
-    help="Let every change of the picture come gradually.",
-)
-@click.option(
-    "--pixel-shift/--no-pixel-shift",
-    default=None,
-    help="Glide by a few pixels, against burn-in.  [default: in an exhibit]",
-)
-@click.option(
-    "--night",
-    type=NightType(),
-    metavar="HH:MM-HH:MM",
-    help="Hours, by the local clock, at which the screen is dim or black, such as 22:00-07:00.",
-)
-@click.option(
-    "--night-brightness",
-    type=float,
-    default=0.0,
-    show_default=True,
-    help="Of the screen at night: 0 is black, and the automaton sleeps; 1 is as by day.",
-)
-@click.option(
-    "--night-wake-seconds",
-    type=float,
-    default=0.0,
-    show_default=True,
-    help="How long a touch at night lights the screen up, 0 (not at all) to 3600.",
-)
+@config_options(KioskConfig, leave_out=tuple(_TABLES))
 @click.option(
     "--config",
     type=USER_PATH,
@@ -419,7 +190,7 @@ def parsed_options(arguments: Sequence[str]) -> KioskConfig | None:
 
 
 @click.command(
-    cls=_OneLineErrors,
+    cls=_Command,
     context_settings=_SETTINGS | {"ignore_unknown_options": True},
     options_metavar="[OPTIONS OF THE VIEWER]",
 )
@@ -464,7 +235,7 @@ def supervise(arguments: tuple[str, ...]) -> None:
 
 
 @click.command(
-    cls=_OneLineErrors,
+    cls=_Command,
     context_settings=_SETTINGS | {"ignore_unknown_options": True},
     options_metavar="[--json] [OPTIONS OF THE VIEWER]",
 )

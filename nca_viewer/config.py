@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,66 @@ def require_known(kind: str, fields: Mapping[str, Any], config_class: type[Any])
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What a configuration's field says of itself as an option of a command line.
+
+    Attributes:
+        help: What the option does; where it is empty, it is what the class's docstring says of the field.
+        option: The option's name without dashes; where it is empty, the field's with `-` for `_`.
+        metavar: Stands for the value in the help; where it is empty, the type's name.
+        type: A click type; where it is None, the field's annotation says which.
+        limits: The smallest and the largest value; whole ones ask for a whole number.
+        is_flag: Whether an option of True and False has no form with `--no-`.
+        group: Options of a smaller number stand first in the help; else their order is that of the fields.
+    """
+
+    help: str = ""
+    option: str = ""
+    metavar: str = ""
+    type: Any = None
+    limits: tuple[float, float] | None = None
+    is_flag: bool = False
+    group: int = 0
+
+
+def setting(default: Any, **what: Any) -> Any:
+    """A dataclass's field with a default, and what `Setting` says of it."""
+    return dataclasses.field(default=default, metadata={"setting": Setting(**what)})
+
+
+_NO_SETTING = Setting()
+
+
+def setting_of(field: dataclasses.Field[Any]) -> Setting:
+    """What a field says of itself."""
+    found: Setting = field.metadata.get("setting", _NO_SETTING)
+    return found
+
+
+def option_name(field: dataclasses.Field[Any]) -> str:
+    """A field's name on the command line, with dashes."""
+    return f"--{setting_of(field).option or field.name.replace('_', '-')}"
+
+
+def require_limits(
+    config: Any, named: Callable[[dataclasses.Field[Any]], str] = lambda field: field.name
+) -> None:
+    """Check every field of a configuration that has limits; None passes where it is the default.
+
+    Args:
+        config: An instance of a dataclass.
+        named: What an error calls a field.
+
+    Raises:
+        ConfigError: naming the first field out of its limits, the value and the limits.
+    """
+    for field in dataclasses.fields(config):
+        limits, value = setting_of(field).limits, getattr(config, field.name)
+        if limits is not None and (value is not None or field.default is not None):
+            require_range(named(field), value, *limits, whole=all(isinstance(end, int) for end in limits))
+
+
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
     """Every hyperparameter of the attention-based neural cellular automaton.
@@ -71,24 +131,22 @@ class ModelConfig:
             no parameters.
     """
 
-    height: int = 28
-    width: int = 28
-    channel_size: int = 32
+    height: int = setting(28, limits=(MIN_GRID_SIZE, MAX_GRID_SIZE))
+    width: int = setting(28, limits=(MIN_GRID_SIZE, MAX_GRID_SIZE))
+    channel_size: int = setting(32, limits=(2, 1024))
     visible_channel_size: int = 1
-    projection_size: int = 32
-    position_embedding_size: int = 4
-    num_heads: int = 4
-    hidden_size: int = 128
-    perception_size: int = 64
-    step_size: float = 1.0
-    cell_dropout_rate: float = 0.5
-    state_limit: float | None = None
-    update_deadband: float = 0.0
+    projection_size: int = setting(32, limits=(1, 4096))
+    position_embedding_size: int = setting(4, limits=(1, 4096))
+    num_heads: int = setting(4, limits=(1, 64))
+    hidden_size: int = setting(128, limits=(1, 4096))
+    perception_size: int = setting(64, limits=(1, 4096))
+    step_size: float = setting(1.0, limits=(1e-6, 100.0))
+    cell_dropout_rate: float = setting(0.5, limits=(0.0, 0.99))
+    state_limit: float | None = setting(None, limits=(1.0, 1e6))
+    update_deadband: float = setting(0.0, limits=(0.0, 1.0))
 
     def __post_init__(self) -> None:
-        require_range("height", self.height, MIN_GRID_SIZE, MAX_GRID_SIZE, whole=True)
-        require_range("width", self.width, MIN_GRID_SIZE, MAX_GRID_SIZE, whole=True)
-        require_range("channel_size", self.channel_size, 2, 1024, whole=True)
+        require_limits(self)
         if self.visible_channel_size not in (1, 3):
             raise ConfigError(
                 f"visible_channel_size = {self.visible_channel_size!r} must be 1 (grey) or 3 (RGB)"
@@ -98,19 +156,10 @@ class ModelConfig:
                 f"channel_size = {self.channel_size} leaves no hidden channel beside "
                 f"{self.visible_channel_size} visible ones; choose a larger channel_size"
             )
-        for name in ("projection_size", "position_embedding_size", "perception_size"):
-            require_range(name, getattr(self, name), 1, 4096, whole=True)
-        require_range("num_heads", self.num_heads, 1, 64, whole=True)
-        require_range("hidden_size", self.hidden_size, 1, 4096, whole=True)
         if self.hidden_size % self.num_heads:
             raise ConfigError(
                 f"hidden_size = {self.hidden_size} is not a multiple of num_heads = {self.num_heads}"
             )
-        require_range("step_size", self.step_size, 1e-6, 100.0)
-        require_range("cell_dropout_rate", self.cell_dropout_rate, 0.0, 0.99)
-        if self.state_limit is not None:
-            require_range("state_limit", self.state_limit, 1.0, 1e6)
-        require_range("update_deadband", self.update_deadband, 0.0, 1.0)
 
     @property
     def head_size(self) -> int:

@@ -4,28 +4,11 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import click
 
 from nca_viewer.interaction.controls import SPEEDS
-
-
-class UserPathType(click.ParamType):
-    """A path in which the shell left a `~` as it was, as it does after an equals sign."""
-
-    name = "path"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """What was written, or a complaint that names it."""
-        try:
-            return Path(value).expanduser()
-        except RuntimeError:
-            self.fail(f"{value!r} names a home folder that does not exist", param, ctx)
-
-
-USER_PATH = UserPathType()
 
 
 class SpeedType(click.ParamType):
@@ -65,3 +48,7 @@ class SizeType(click.ParamType):
         if not match:
             self.fail(f"{str(value)[:40]!r} is not a size; write it as 900x960", param, ctx)
         return int(match[1]), int(match[2])
+
+    def written(self, value: tuple[int, int]) -> str:
+        """A size as it is written."""
+        return "{}x{}".format(*value)

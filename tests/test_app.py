@@ -13,7 +13,9 @@ from pygame.event import Event
 
 from nca_viewer.app import MAX_FAILURES
 from nca_viewer.assets import ORIGINS
+from nca_viewer.display.frame import Frame
 from nca_viewer.display.geometry import Geometry
+from nca_viewer.display.hud import Hud, Status
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import BackendError, CheckpointError
 from nca_viewer.interaction.actions import Tool
@@ -99,14 +101,15 @@ def warm_simulation(small_model):
 
 @pytest.fixture
 def make_session(warm_simulation, tmp_path):
-    def make(config=None, start="blank", window=None):
+    def make(config=None, start="blank", window=None, origin=None, folder=tmp_path, on_snapshot=None):
         simulation = warm_simulation
         simulation.episode = 0
         starts = StartImages(simulation.config, 11)
         simulation.begin(starts.blank() if start == "blank" else starts.digit(3, 1), 0.0)
         window = window or HeadlessWindow(SIZE)
-        exhibit = Session(simulation, starts, 0.5, "a test")
-        app = open_app(window, Loaded(exhibit), config or KioskConfig(), screenshot_folder=tmp_path)
+        exhibit = Session(simulation, starts, 0.5, "a test", origin=origin)
+        config = config or KioskConfig()
+        app = open_app(window, Loaded(exhibit), config, screenshot_folder=folder, on_snapshot=on_snapshot)
         return Bench(app, window, exhibit)
 
     return make
@@ -115,6 +118,19 @@ def make_session(warm_simulation, tmp_path):
 @pytest.fixture
 def session(make_session):
     return make_session()
+
+
+@pytest.fixture
+def statuses(monkeypatch):
+    """What the status bar tells of each frame."""
+    told, draw = [], Frame.draw
+
+    def draw_and_tell(*given, **more):
+        told.extend(part for part in given if isinstance(part, Status))
+        draw(*given, **more)
+
+    monkeypatch.setattr(Frame, "draw", draw_and_tell)
+    return told
 
 
 @pytest.fixture
@@ -237,12 +253,12 @@ def test_the_device_works_on_the_next_frame_while_this_one_is_drawn(session, mon
     session.frames()
     order = []
     advance, present = session.simulation.advance, session.window.present
-    draw = session.app._frame.draw
+    draw = Frame.draw
     monkeypatch.setattr(
         session.simulation, "advance", lambda steps: (order.append(f"advance {steps}"), advance(steps))
     )
     monkeypatch.setattr(
-        session.app._frame, "draw", lambda *args, **options: (order.append("draw"), draw(*args, **options))
+        Frame, "draw", lambda *args, **options: (order.append("draw"), draw(*args, **options))
     )
     monkeypatch.setattr(session.window, "present", lambda: (order.append("present"), present()))
     session.frames(2)
@@ -369,11 +385,11 @@ def test_screenshot_is_the_picture_in_whole_cells(paused, tmp_path):
     assert (pixels[side // 2 :: side, side // 2 :: side] == paused.app.snapshot.image).all()
 
 
-def test_a_screenshot_that_cannot_be_saved_is_told_in_the_window(paused, tmp_path):
-    paused.app._folder = tmp_path / "nowhere"
-    paused.type("f2").frames(2)
-    assert paused.app.message.is_error
-    assert "does not exist" in paused.app.message.text
+def test_a_screenshot_that_cannot_be_saved_is_told_in_the_window(make_session, tmp_path):
+    session = make_session(folder=tmp_path / "nowhere").frames()
+    session.type("f2").frames(2)
+    assert session.app.message.is_error
+    assert "does not exist" in session.app.message.text
 
 
 # ---------------------------------------------------------------------------------------- trouble
@@ -409,14 +425,14 @@ def test_a_failing_device_is_told_and_survived(session, monkeypatch):
 
 def test_a_mistake_of_the_program_is_told_and_survived(make_session, monkeypatch):
     session = make_session(start="digit").frames(3)
-    draw, mistakes = session.app._frame.draw, [ZeroDivisionError("division by zero")] * 3
+    draw, mistakes = Frame.draw, [ZeroDivisionError("division by zero")] * 3
 
     def stumble(*arguments, **options):
         if mistakes:
             raise mistakes.pop()
         draw(*arguments, **options)
 
-    monkeypatch.setattr(session.app._frame, "draw", stumble)
+    monkeypatch.setattr(Frame, "draw", stumble)
     session.frames(4)
     assert "division by zero" in session.app.message.text
     assert session.app.message.is_error
@@ -435,13 +451,13 @@ def test_a_mistake_that_comes_again_and_again_ends_the_program(session, monkeypa
         raise ZeroDivisionError("division by zero")
 
     session.frames(3)
-    monkeypatch.setattr(session.app._frame, "draw", stumble)
+    monkeypatch.setattr(Frame, "draw", stumble)
     session.frames(MAX_FAILURES - 1)
     with pytest.raises(ZeroDivisionError):
         session.frames()
 
 
-def test_slow_steps_leave_the_window_responsive(make_session, monkeypatch):
+def test_slow_steps_leave_the_window_responsive(make_session, statuses, monkeypatch):
     taken = []
 
     class SlowWindow(HeadlessWindow):
@@ -466,7 +482,7 @@ def test_slow_steps_leave_the_window_responsive(make_session, monkeypatch):
     taken.clear()
     for _ in range(20):
         session.frames()
-        assert session.app._pipeline.is_limited
+        assert statuses[-1].is_limited
     assert set(taken) <= {1, 2}
 
 
@@ -531,10 +547,13 @@ def test_a_failure_to_load_ends_the_run(tmp_path):
 
 def test_a_run_repeats_bit_for_bit(make_session):
     def live():
-        session = make_session(KioskConfig(frames=12, seed=1), start="digit")
-        session.press((2, 2)).move((8, 9))
         seen = []
-        session.app._on_snapshot = lambda snapshot, image: seen.append((snapshot.state, image.copy()))
+        session = make_session(
+            KioskConfig(frames=12, seed=1),
+            start="digit",
+            on_snapshot=lambda snapshot, image: seen.append((snapshot.state, image.copy())),
+        )
+        session.press((2, 2)).move((8, 9))
         session.app.run()
         return seen, session.window.pixels()
 
@@ -637,33 +656,26 @@ def test_a_frame_between_two_steps_shows_a_picture_between_them_and_hands_at_onc
     assert (session.window.pixels()[y + side // 4, x + side // 4] == 255).all()
 
 
-def test_a_ruined_page_is_told_until_the_key_that_it_names_is_pressed(make_session, monkeypatch):
-    told = []
+def test_a_ruined_page_is_told_until_the_key_that_it_names_is_pressed(make_session, statuses, monkeypatch):
     session = make_session(start="digit")
-    draw = session.app._frame.draw
-    monkeypatch.setattr(
-        session.app._frame, "draw", lambda *given, **more: told.append(given[3]) or draw(*given, **more)
-    )
     simulation = session.simulation
     monkeypatch.setattr(
         simulation, "advance", lambda steps: setattr(simulation, "step", simulation.step + steps)
     )
     session.frames(50)
-    assert not any(status.is_ruined for status in told)
+    assert statuses
+    assert not any(status.is_ruined for status in statuses)
     simulation.apply(Tool.PAINT, np.ones((11, 13), bool), 0.5)
     session.frames(50)
-    assert told[-1].is_ruined
+    assert statuses[-1].is_ruined
     session.type("d").frames()
-    assert not told[-1].is_ruined
+    assert not statuses[-1].is_ruined
 
 
 def test_the_help_says_what_of_an_automaton_was_designed(make_session, monkeypatch):
-    session = make_session()
     footers = []
-    monkeypatch.setattr(session.app._frame.hud, "draw_help", lambda *given: footers.append(given[2]))
-    session.type("h").frames()
-    session.app._loading._exhibit = replace(session.exhibit, origin=ORIGINS["model"])
-    session.app.session = session.app._loading._exhibit
-    session.frames()
-    assert footers[0] == "a test"
-    assert footers[-1] == f"{ORIGINS['model'].sentence}\na test"
+    monkeypatch.setattr(Hud, "draw_help", lambda *given: footers.append(given[-1]))
+    for origin, footer in ((None, "a test"), (ORIGINS["model"], f"{ORIGINS['model'].sentence}\na test")):
+        footers.clear()
+        make_session(origin=origin).type("h").frames()
+        assert set(footers) == {footer}

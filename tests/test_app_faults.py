@@ -10,6 +10,7 @@ import pytest
 from pygame.event import Event
 
 from nca_viewer.checkpoint import build_model
+from nca_viewer.display.frame import Frame
 from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import BackendError, DisplayLostError, RestartNeededError
@@ -111,8 +112,11 @@ class Floor:
             Event(pygame.MOUSEBUTTONUP, pos=position, button=1),
         )
 
-    def touch(self, position):
-        """A finger comes, and goes in the next frame."""
+    def touch(self, cell):
+        """A finger comes to a cell, and goes in the next frame."""
+        config = self.simulation.config
+        geometry = self.app.face.geometry(SIZE, (config.height, config.width), self.app.controls)
+        position = geometry.cell_centre(cell)
         place = {"x": position[0] / SIZE[0], "y": position[1] / SIZE[1], "finger_id": 1, "touch_id": 1}
         self.window.post(Event(pygame.FINGERDOWN, dx=0, dy=0, **place))
         self.frames(4)
@@ -189,23 +193,25 @@ def test_an_error_that_nobody_expected(floor):
     assert "ZeroDivisionError: surprise" in floor.status["last_fault"]["reason"]
 
 
-def test_an_error_in_every_frame_is_no_flood_where_nobody_would_start_it_again(warm_simulation, tmp_path):
+def test_an_error_in_every_frame_is_no_flood_where_nobody_would_start_it_again(
+    warm_simulation, tmp_path, monkeypatch
+):
     floor = Floor(warm_simulation, tmp_path, may_restart=False)
     journal = EventLog()
     journal.open(tmp_path)
 
-    def fail(*arguments):
+    def fail(*arguments, **options):
         raise ZeroDivisionError("surprise")
 
     floor.frames(5)
     before = floor.window.now_seconds()
-    floor.app._draw = fail
-    floor.frames(30 * RATE)
+    with monkeypatch.context() as patch:
+        patch.setattr(Frame, "draw", fail)
+        floor.frames(30 * RATE)
     assert floor.window.now_seconds() - before == pytest.approx(30, rel=0.1)
     log = (tmp_path / "nca-viewer.log").read_text()
     assert log.count("ERROR error: ZeroDivisionError") == 1
     assert log.count("fault: error: ZeroDivisionError") <= 5 + 3
-    del floor.app._draw
     assert floor.is_picture_back()
     floor.monitor.end()
     journal.close()
@@ -424,7 +430,7 @@ def test_counts_of_the_running_hour_are_written_while_it_runs(warm_simulation, t
     path = tmp_path / "usage.csv"
     floor = Floor(warm_simulation, tmp_path, usage_csv=path)
     floor.frames(5)
-    floor.touch(floor.app._geometry(floor.simulation).cell_centre((5, 6)))
+    floor.touch((5, 6))
     floor.frames(90)
     floor.monitor.flush()
     assert path.read_text().splitlines()[1].endswith(",1,1,0,0")
@@ -432,10 +438,9 @@ def test_counts_of_the_running_hour_are_written_while_it_runs(warm_simulation, t
 
 def test_visits_strokes_and_resets_are_counted_by_the_hour(warm_simulation, tmp_path):
     floor = Floor(warm_simulation, tmp_path, usage_csv=tmp_path / "usage.csv")
-    geometry = floor.app._geometry(floor.simulation)
     floor.frames(5)
     for _ in range(3):
-        floor.touch(geometry.cell_centre((5, 6)))
+        floor.touch((5, 6))
         floor.frames(10)
     floor.frames(30)
     floor.monitor.end()

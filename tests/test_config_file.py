@@ -147,6 +147,8 @@ MISTAKES = [
     ("idle-seconds = inf", "FILE: --idle-seconds = inf is out of range; choose a value from 5.0 to 3600.0"),
     ("operator-exit = 'x'", "FILE: --operator-exit = 'x' is unknown; choose one of quit, menu, none"),
     ("language = 'tlh'", "FILE: --language = 'tlh' is unknown; choose one of en, de, es, fr, it, nl"),
+    (r'ckpt = "a\u0000"', "FILE: ckpt = 'a\\x00' has a character of no meaning, U+0000"),
+    (r'language = ["de", "\u0000"]', "FILE: language = '\\x00' has a character of no meaning, U+0000"),
     ("language = []", "FILE: --language: give at least one of en, de, es, fr, it, nl"),
     ("language = ['de', 'de']", "FILE: --language: give each once, of en, de, es, fr, it, nl"),
     ("state-dir = ''", "FILE: state-dir is empty; name a place, or leave the line out"),

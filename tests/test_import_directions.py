@@ -91,7 +91,8 @@ def test_training_uses_only_the_automaton_and_what_is_kept_of_it():
     assert not strangers(
         arrows("training"),
         *("assets", "automaton", "backend", "checkpoint", "config", "ending", "environment", "errors"),
-        *("handwriting", "image_files", "pictures", "places", "selftest", "whole_files"),
+        *("handwriting", "image_files", "options", "pictures", "places", "program", "selftest"),
+        "whole_files",
         # Gestures are measured with the strokes of the viewer.
         *("interaction.strokes", "interaction.actions"),
     )
@@ -109,7 +110,8 @@ def test_jax_stays_where_numbers_are_computed():
 
 
 def test_pygame_stays_at_the_edge():
-    homes = ("interaction.input", "interaction.bindings", "display", "kiosk", "pygame_check")
+    devices = ("input", "bindings", "keyboard", "mouse", "sticks", "touch")
+    homes = (*(f"interaction.{device}" for device in devices), "display", "kiosk", "pygame_check")
     outside = arrows("nca_viewer", "training", outside_of=tuple(f"nca_viewer.{home}" for home in homes))
     assert not forbidden(outside, "pygame")
 

@@ -7,24 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import inspect
 import logging
-import os
-import re
 import shlex
 import shutil
 import sys
-import types
-import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nca_viewer.config import ModelConfig
-from nca_viewer.ending import Interrupted, as_interrupted, ending
-from nca_viewer.errors import DEBUG_VARIABLE, ConfigError, UserError, one_line, unexpected_message
+from nca_viewer.ending import ending
+from nca_viewer.errors import ConfigError
+from nca_viewer.options import given_fields, preset_options
+from nca_viewer.program import OneLineErrors
 from training import PROGRAM
 from training.config import RECIPES, TrainConfig
 
@@ -47,159 +44,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, 2 for whatever a user can set right, 1 for what should not happen, and that of
         `nca_viewer.ending` where a signal told it to end.
     """
-    exit_code = _run(list(sys.argv[1:] if arguments is None else arguments))
+    logging.basicConfig(format=f"{PROGRAM}: %(message)s", level=logging.WARNING)
+    try:
+        cli.main(arguments, prog_name=PROGRAM)
+    except SystemExit as stop:
+        exit_code = int(stop.code or 0)
     if "jax" in sys.modules and sys.modules["jax"].distributed.is_initialized():
         ending.is_abrupt = True  # An orderly end would wait for processes that do not come.
     return exit_code
 
 
-def _run(arguments: Sequence[str]) -> int:
-    logging.basicConfig(format=f"{PROGRAM}: %(message)s", level=logging.WARNING)
-    ending.begin(PROGRAM)
-    try:
-        result = cli.main(arguments, prog_name=PROGRAM, standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return UserError.exit_code
-    except click.ClickException as error:
-        return _complain(error.format_message(), UserError.exit_code)
-    except UserError as error:
-        return _complain(str(error), error.exit_code)
-    except (Interrupted, click.Abort, KeyboardInterrupt):
-        ending.say_last_words()
-        return ending.exit_code
-    except Exception as error:
-        if ending.is_told:  # What a library made of the interrupt.
-            ending.say_last_words()
-            return ending.exit_code
-        if os.environ.get(DEBUG_VARIABLE):
-            raise
+class _Program(OneLineErrors, click.Group):
+    program = PROGRAM
+
+    def remedy(self, error: Exception) -> str | None:
+        """Without the extra, parts of training cannot be imported."""
         if isinstance(error, ModuleNotFoundError) and error.name in _EXTRA_MODULES:
-            message = f"{error.name} is not installed, which training needs; {_INSTALL_EXTRA}"
-            return _complain(message, UserError.exit_code)
-        return _complain(unexpected_message(error), 1)
-    return result if isinstance(result, int) else 0
-
-
-def _complain(message: str, exit_code: int) -> int:
-    click.echo(f"{PROGRAM}: error: {one_line(message)}", err=True)
-    return exit_code
-
-
-# ---- One option per field of a configuration ----
-
-_Command = Callable[..., Any]
-
-
-def config_options(
-    presets: Mapping[str, Any], *, leave_out: Sequence[str] = ()
-) -> Callable[[_Command], _Command]:
-    """Give a command one option per field of a frozen dataclass; what is not given arrives as None.
-
-    Help texts are those of the dataclass's docstring, under `Attributes:`. A field that may be None takes
-    the word 'none', which arrives as `UNLIMITED`.
-
-    Args:
-        presets: By name, instances of one dataclass, whose values the help gives as the defaults.
-        leave_out: Fields that get no option.
-    """
-    config = type(next(iter(presets.values())))
-
-    def decorate(command: _Command) -> _Command:
-        hints, texts = typing.get_type_hints(config), attribute_texts(config)
-        for config_field in reversed(dataclasses.fields(config)):
-            if config_field.name in leave_out:
-                continue
-            name = f"--{config_field.name.replace('_', '-')}"
-            scalar, optional = _option_type(hints[config_field.name])
-            values = {
-                preset: _plain(getattr(values, config_field.name)) for preset, values in presets.items()
-            }
-            same = len(set(values.values())) == 1
-            default = (
-                next(iter(values.values())) if same else ", ".join(f"{k} {v}" for k, v in values.items())
-            )
-            command = click.option(
-                f"{name}/--no-{name[2:]}" if scalar is click.BOOL else name,
-                config_field.name,
-                type=None if scalar is click.BOOL else _OrNone(scalar, optional),
-                default=None,
-                help=f"{texts.get(config_field.name, '')} [default: {default}]",
-            )(command)
-        return command
-
-    return decorate
-
-
-UNLIMITED = "none"
-
-
-class _OrNone(click.ParamType):
-    """A scalar, or the word 'none' where a field may be None."""
-
-    def __init__(self, scalar: click.ParamType, optional: bool):
-        self.scalar, self.optional = scalar, optional
-        self.name = f"{scalar.name}|none" if optional else scalar.name
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if self.optional and isinstance(value, str) and value.lower() == UNLIMITED:
-            return UNLIMITED
-        return self.scalar.convert(value, param, ctx)
-
-
-def _option_type(hint: Any) -> tuple[click.ParamType, bool]:
-    optional = False
-    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        members = [member for member in typing.get_args(hint) if member is not types.NoneType]
-        optional = len(members) < len(typing.get_args(hint))
-        (hint,) = members
-    scalars: dict[Any, click.ParamType] = {
-        bool: click.BOOL,
-        int: click.INT,
-        float: click.FLOAT,
-        str: click.STRING,
-    }
-    return scalars[hint], optional
-
-
-def _plain(value: Any) -> str:
-    return UNLIMITED if value is None else str(value)
-
-
-def attribute_texts(config: type) -> dict[str, str]:
-    """What a dataclass's docstring says of each of its attributes."""
-    _, _, section = (inspect.getdoc(config) or "").partition("Attributes:\n")
-    texts: dict[str, str] = {}
-    name = None
-    for line in section.splitlines():
-        start = re.match(r"    (\w+): (.*)", line)
-        if start:
-            name = start[1]
-            texts[name] = start[2]
-        elif name and line.startswith("        "):
-            texts[name] += " " + line.strip()
-        elif line.strip():
-            break
-    return texts
-
-
-def _given(config: type, options: dict[str, Any]) -> dict[str, Any]:
-    names = {config_field.name for config_field in dataclasses.fields(config)}
-    return {
-        name: None if value == UNLIMITED else value
-        for name, value in options.items()
-        if name in names and value is not None
-    }
-
-
-# ---- Commands ----
-
-
-class _Program(click.Group):
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; an interrupt is told in our own words."""
-        with as_interrupted():
-            return super().invoke(ctx)
+            return f"{error.name} is not installed, which training needs; {_INSTALL_EXTRA}"
+        return None
 
 
 @click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -274,8 +136,8 @@ _checkpoint_option = click.option(
 @_data_option
 @_data_dir_option
 @_data_as_is_option
-@config_options({name: preset.train for name, preset in RECIPES.items()}, leave_out=["recipe"])
-@config_options({name: preset.model for name, preset in RECIPES.items()})
+@preset_options({name: preset.train for name, preset in RECIPES.items()}, leave_out=["recipe"])
+@preset_options({name: preset.model for name, preset in RECIPES.items()})
 def fit(
     recipe: str | None,
     run_dir: Path,
@@ -292,8 +154,8 @@ def fit(
 ) -> None:
     """Train an automaton; every number of the recipe is an option."""
     preset = RECIPES[recipe or "seed-recipe"]
-    model_fields = _given(ModelConfig, options)
-    config = dataclasses.replace(preset.train, **_given(TrainConfig, options))
+    train_fields, model_fields = given_fields(TrainConfig, options), given_fields(ModelConfig, options)
+    config = dataclasses.replace(preset.train, **train_fields)
     model_config = dataclasses.replace(preset.model, **model_fields)
     others = _other_processes(distributed, coordinator, host_count, host_index, timeout_seconds)
     remedy = f"continue with: {_resume_command()}"
@@ -313,7 +175,7 @@ def fit(
         if resume and recipe is None:
             found = processes.on_first(lambda: stored_configs(run_dir))
             if stored := processes.gathered(found and [part.to_dict() for part in found])[0]:
-                config = dataclasses.replace(TrainConfig.from_dict(stored[0]), **_given(TrainConfig, options))
+                config = dataclasses.replace(TrainConfig.from_dict(stored[0]), **train_fields)
                 model_config = dataclasses.replace(ModelConfig.from_dict(stored[1]), **model_fields)
         size = model_config.height, model_config.width
         images, _ = processes.together(lambda: load_images(data, "train", data_dir, *size, as_is=data_as_is))

@@ -5,59 +5,103 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from nca_viewer.config import require_range
+from nca_viewer.config import setting
 from nca_viewer.errors import ConfigError
 from nca_viewer.kiosk.night import NightHours, NightSchedule
+from nca_viewer.kiosk.option_types import NightType
 from nca_viewer.kiosk.texts import LANGUAGES, texts_in
 from nca_viewer.kiosk.visit import OperatorExit, OperatorHold
-from nca_viewer.viewer_config import ViewerConfig, require_one_of
+from nca_viewer.viewer_config import HelpGroup, ViewerConfig, require_one_of
 
 MAX_NAME_LENGTH = 200
-MIN_IDLE_SECONDS = 5.0
-MAX_IDLE_SECONDS = 3600.0
-MAX_NIGHT_WAKE_SECONDS = 3600.0
+OPERATOR_EXITS = tuple(known.value for known in OperatorExit)
+OPERATOR_HOLDS = tuple(known.value for known in OperatorHold)
 
 
 @dataclass(frozen=True, slots=True)
 class KioskConfig(ViewerConfig):
-    """How a viewer starts that may be unattended; all but `exhibit` serves a person's own window too.
+    """How a viewer starts that may be unattended; all but `exhibit` serves a person's own window too."""
 
-    Attributes:
-        languages: What the exhibit speaks, codes of `LANGUAGES`; the first is what a visit begins with.
-        idle_seconds: From a visitor's last act to the attract loop, 5 to 3600.
-        attract_script: What the attract loop shows; None is the bundled script.
-        operator_exit: What the operator's hold does, a value of `OperatorExit`.
-        operator_hold: Which hold that is, a value of `OperatorHold`.
-        pixel_shift: Whether everything glides by a few pixels against burn-in; None is in an exhibit.
-        night: Hours, by the local clock, at which the screen is dim or black.
-        night_brightness: Of the screen at night, 0 (black) to 1 (as by day).
-        night_wake_seconds: How long a touch at night lights the screen up, 0 (not at all) to 3600.
-        state_directory: For `status.json` and what is kept of faults; None is the user's state folder in an
-            exhibit, and nowhere else.
-        log_directory: For the log; None is the user's log folder in an exhibit, and nowhere else.
-        usage_csv: Where visits, strokes, heals and resets are counted by the hour; None counts nothing.
-    """
-
-    languages: tuple[str, ...] = ("en",)
-    idle_seconds: float = 60.0
-    attract_script: Path | None = None
-    operator_exit: str = OperatorExit.MENU.value
-    operator_hold: str = OperatorHold.BOTH.value
-    pixel_shift: bool | None = None
-    night: NightHours | None = None
-    night_brightness: float = 0.0
-    night_wake_seconds: float = 0.0
-    state_directory: Path | None = None
-    log_directory: Path | None = None
-    usage_csv: Path | None = None
+    languages: tuple[str, ...] = setting(
+        ("en",),
+        option="language",
+        group=HelpGroup.EXHIBIT,
+        metavar="|".join(LANGUAGES),
+        help="What the exhibit speaks; given several times, visitors can switch.",
+    )
+    idle_seconds: float = setting(
+        60.0,
+        group=HelpGroup.EXHIBIT,
+        limits=(5.0, 3600.0),
+        help="Without a touch for so long, 5 to 3600, the exhibit shows itself.",
+    )
+    attract_script: Path | None = setting(
+        None,
+        group=HelpGroup.EXHIBIT,
+        metavar="FILE",
+        help="What it shows then: a text file.  [default: the bundled one]",
+    )
+    operator_exit: str = setting(
+        OperatorExit.MENU.value,
+        group=HelpGroup.EXHIBIT,
+        metavar="|".join(OPERATOR_EXITS),
+        help="What the operator's hold of 3 seconds does in an exhibit.",
+    )
+    operator_hold: str = setting(
+        OperatorHold.BOTH.value,
+        group=HelpGroup.EXHIBIT,
+        metavar="|".join(OPERATOR_HOLDS),
+        help="Which hold that is: Ctrl+Shift+Q, four fingers at rest, or either.",
+    )
+    state_directory: Path | None = setting(
+        None,
+        option="state-dir",
+        group=HelpGroup.EXHIBIT,
+        help="Where status.json and the records of faults go.  [default in an exhibit: your state folder]",
+    )
+    log_directory: Path | None = setting(
+        None,
+        option="log-dir",
+        group=HelpGroup.EXHIBIT,
+        help="Where the log goes, a few bounded files.  [default in an exhibit: your log folder]",
+    )
+    usage_csv: Path | None = setting(
+        None,
+        group=HelpGroup.EXHIBIT,
+        metavar="FILE.csv",
+        help="Count visits, strokes, heals and resets by the hour; nothing else is kept of anybody.",
+    )
+    pixel_shift: bool | None = setting(
+        None,
+        group=HelpGroup.SCREEN,
+        help="Glide by a few pixels, against burn-in.  [default: in an exhibit]",
+    )
+    night: NightHours | None = setting(
+        None,
+        group=HelpGroup.SCREEN,
+        type=NightType(),
+        metavar="HH:MM-HH:MM",
+        help="Hours, by the local clock, at which the screen is dim or black, such as 22:00-07:00.",
+    )
+    night_brightness: float = setting(
+        0.0,
+        group=HelpGroup.SCREEN,
+        limits=(0.0, 1.0),
+        help="Of the screen at night: 0 is black, and the automaton sleeps; 1 is as by day.",
+    )
+    night_wake_seconds: float = setting(
+        0.0,
+        group=HelpGroup.SCREEN,
+        limits=(0.0, 3600.0),
+        help="How long a touch at night lights the screen up, 0 (not at all) to 3600.",
+    )
 
     def __post_init__(self) -> None:
         """Validate; raises ConfigError."""
         # `super()` does not work in a dataclass with slots before Python 3.14.
         ViewerConfig.__post_init__(self)
-        require_range("--idle-seconds", self.idle_seconds, MIN_IDLE_SECONDS, MAX_IDLE_SECONDS)
-        require_one_of("--operator-exit", self.operator_exit, [known.value for known in OperatorExit])
-        require_one_of("--operator-hold", self.operator_hold, [known.value for known in OperatorHold])
+        require_one_of("--operator-exit", self.operator_exit, OPERATOR_EXITS)
+        require_one_of("--operator-hold", self.operator_hold, OPERATOR_HOLDS)
         for language in self.languages:
             require_one_of("--language", language, LANGUAGES)
             texts_in(language)
@@ -76,8 +120,6 @@ class KioskConfig(ViewerConfig):
             raise ConfigError(f"--language: give at least one of {', '.join(LANGUAGES)}")
         if len(set(self.languages)) < len(self.languages):
             raise ConfigError(f"--language: give each once, of {', '.join(LANGUAGES)}")
-        require_range("--night-brightness", self.night_brightness, 0.0, 1.0)
-        require_range("--night-wake-seconds", self.night_wake_seconds, 0.0, MAX_NIGHT_WAKE_SECONDS)
 
     @property
     def shifts_pixels(self) -> bool:

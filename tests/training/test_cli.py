@@ -16,6 +16,7 @@ from PIL import Image
 from nca_viewer import selftest
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import BackendError
+from nca_viewer.options import attribute_texts
 from training import cli, run
 from training.config import RECIPES, TrainConfig
 
@@ -124,7 +125,7 @@ def test_every_field_has_an_option_with_a_text() -> None:
     ("recipe", "field"), [(TrainConfig, "train_steps"), (TrainConfig, "loss_steps"), (ModelConfig, "height")]
 )
 def test_texts_come_from_the_docstrings(recipe: type, field: str) -> None:
-    assert cli.attribute_texts(recipe)[field].endswith(".")
+    assert attribute_texts(recipe)[field].endswith(".")
 
 
 def test_colour_images_make_a_colour_automaton(fitted: Fitted, pictures: Path) -> None:
@@ -335,7 +336,7 @@ def test_what_should_not_happen_is_one_line(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("two\nlines")
 
-    monkeypatch.setattr(cli.cli, "main", fail)
+    monkeypatch.setattr(cli.cli, "invoke", fail)
     assert cli.main(["fit"]) == 1
     assert capsys.readouterr().err == (
         "nca-train: error: this should not happen: ZeroDivisionError: two lines; "
@@ -353,7 +354,7 @@ def test_without_the_extra_it_says_what_to_install(
         import tqdm  # noqa: F401
 
     monkeypatch.setitem(sys.modules, "tqdm", None)
-    monkeypatch.setattr(cli.cli, "main", begin)
+    monkeypatch.setattr(cli.cli, "invoke", begin)
     assert one_error(capsys, "evaluate") == (
         "tqdm is not installed, which training needs; "
         "install the extra: pip install 'nca-viewer[train]', or in the project's folder '.[train]'"
