@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nca_viewer.pictures import Picture
     from nca_viewer.simulation import Simulation
     from nca_viewer.start_images import StartImages
+    from nca_viewer.watching import Watcher
 
 FALLBACK_CHECKPOINT = "model"
 """The bundled checkpoint that an exhibit shows where its own is gone or damaged."""
@@ -38,6 +39,8 @@ class Session:
         footer: Which checkpoint and seed these are, for the help.
         note: What is to be told once of the picture it starts from, or nothing.
         origin: How the automaton came to be; None where it is not a bundled one.
+        checkpoint_sha256: Digest of what was loaded, see `CheckpointInfo.sha256`.
+        watcher: Looks for further checkpoints of the run that is watched; None where none is.
     """
 
     simulation: Simulation
@@ -46,6 +49,8 @@ class Session:
     footer: str
     note: str = ""
     origin: Origin | None = None
+    checkpoint_sha256: str = ""
+    watcher: Watcher | None = None
 
 
 class Loading(Protocol):
@@ -151,8 +156,16 @@ def load_session(
     with ThreadPoolExecutor(1) as pool:
         check = pool.submit(check_backend)
         report("loading the checkpoint")
+        watcher = None
         try:
-            model, info = load_checkpoint(config.checkpoint)
+            if config.watch is not None:
+                from nca_viewer.watching import Watcher
+
+                watcher = Watcher(config.watch)
+                swap = watcher.first(report)
+                model, info = swap.model, swap.info
+            else:
+                model, info = load_checkpoint(config.checkpoint)
         except CheckpointError as error:
             if not (config.exhibit and may_stand_in) or config.checkpoint == FALLBACK_CHECKPOINT:
                 raise
@@ -166,7 +179,8 @@ def load_session(
     if listener is not None:
         listener.loaded(info.path.name, info.sha256, trouble)
     _spare_the_collector()
-    return replace(session, origin=origin_of(info.path))
+    origin = origin_of(info.path)
+    return replace(session, origin=origin, checkpoint_sha256=info.sha256, watcher=watcher)
 
 
 def begin_session(
@@ -196,7 +210,7 @@ def begin_session(
         image = start_images.digit(config.digit, simulation.episode + 1)
     simulation.begin(image, mask_ratio)
     simulation.request_snapshot().result()
-    footer = f"{config.checkpoint}  ·  seed {simulation.seed}  ·  version {version()}"
+    footer = f"{config.watch or config.checkpoint}  ·  seed {simulation.seed}  ·  version {version()}"
     return Session(simulation, start_images, config.mask_ratio, footer, note)
 
 

@@ -52,7 +52,9 @@ class StartImage:
     @property
     def text(self) -> str:
         """What a person is told of it, in one line."""
-        parts = [part for part in (self.note, self.hint and f"unlike a digit: {self.hint}") if part]
+        is_told = self.note.startswith("blank")
+        hint = f"unlike a digit: {self.hint}" if self.hint and not is_told else ""
+        parts = [part for part in (self.note, hint) if part]
         return f"{self.name}: {'; '.join(parts)}" if parts else self.name
 
 
