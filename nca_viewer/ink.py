@@ -205,7 +205,7 @@ def _rim(residual: Levels) -> NDArray[np.bool_]:
     is_rim = none.copy()
     covers = []
     for side in (residual > 0.35 * largest, residual < -0.35 * largest):
-        patches = _patches(side)
+        patches = numbered_patches(side)
         for edge in (patches[0], patches[-1], patches[:, 0], patches[:, -1]):
             number = int(np.argmax(np.bincount(edge, weights=edge > 0)))
             covers.append((float(np.mean(edge == number)) if number else 0.0, patches == number))
@@ -233,7 +233,7 @@ def _opened(residual: Levels) -> Levels:
 def _plateaus(residual: Levels, limit: float) -> Levels:
     """What of that is lighter and reaches the border, as what is beyond a shadow's edge."""
     opened = _opened(residual)
-    patches = _patches(_reduced(opened) > limit)
+    patches = numbered_patches(_reduced(opened) > limit)
     at_border = np.unique(np.concatenate([patches[0], patches[-1], patches[:, 0], patches[:, -1]]))
     reaches = _grown(np.isin(patches, at_border[at_border > 0]), 1)
     return np.where(_enlarged(reaches.astype(np.float32), residual.shape) > 0, opened, 0)
@@ -260,14 +260,14 @@ def _without_specks(ink: Levels) -> NDArray[np.bool_]:
     """Where ink belongs to a patch large enough."""
     factor = _factor(ink.shape)
     blocks = _blocks(ink, factor)
-    patches = _patches(blocks.max(axis=(1, 3)) > 0)
+    patches = numbered_patches(blocks.max(axis=(1, 3)) > 0)
     masses = np.bincount(patches.ravel(), weights=blocks.sum(axis=(1, 3)).ravel())
     masses[0] = 0
     kept = (masses >= _SPECK_PART * np.max(masses))[patches] & (patches > 0)
     return kept.repeat(factor, 0).repeat(factor, 1)[: ink.shape[0], : ink.shape[1]]
 
 
-def _patches(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+def numbered_patches(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Number of the connected patch, from 1, at each pixel of a mask; 0 outside."""
     labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
     while True:
@@ -314,7 +314,7 @@ def _blocks(values: Levels, factor: int) -> Levels:
 def _scaled(ink: Levels, scale: float, box: tuple[int, int]) -> Levels:
     """Ink scaled to fit a box in cells, antialiased, with strokes that are wide enough."""
     fine = scale * _SUBCELLS
-    stroke = _stroke_width(ink) * fine
+    stroke = stroke_width(ink) * fine
     least = _LEAST_STROKE_CELLS * _SUBCELLS * min(box) / 20
     reach = max(0.0, (least - stroke) / 2)
     # The thicker stroke must fit into the box too.
@@ -338,7 +338,7 @@ def _resampled(ink: Levels, scale: float, *, keep_thin: bool) -> Levels:
     return np.asarray(Image.fromarray(ink).resize(size, method)).clip(0, 1)
 
 
-def _stroke_width(ink: Levels) -> float:
+def stroke_width(ink: Levels) -> float:
     """The mean width of the strokes in pixels: twice the area over the length of the outline."""
     mask = np.pad(ink > 0.5, 1).astype(np.int8)
     area = float(mask.sum())

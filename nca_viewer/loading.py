@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nca_viewer.saved_states import SavedState
     from nca_viewer.simulation import Simulation
     from nca_viewer.start_images import StartImages
+    from nca_viewer.watching import Watcher
 
 FALLBACK_CHECKPOINT = "model"
 """The bundled checkpoint that an exhibit shows where its own is gone or damaged."""
@@ -48,6 +49,7 @@ class Session:
         checkpoint_sha256: Digest of its manifest; None where the automaton is in no file.
         recorder: Writes down what is done to the cells, where that was asked for.
         replay: What is repeated; None where hands alone act.
+        watcher: Looks for further checkpoints of the run that is watched; None where none is.
     """
 
     simulation: Simulation
@@ -61,6 +63,7 @@ class Session:
     checkpoint_sha256: str | None = None
     recorder: Recorder | None = None
     replay: Replay | None = None
+    watcher: Watcher | None = None
 
     def saved_state(self, settings: Mapping[str, Any] = MappingProxyType({})) -> SavedState:
         """The present, for a state file.
@@ -196,8 +199,16 @@ def load_session(
     with ThreadPoolExecutor(1) as pool:
         check = pool.submit(check_backend)
         report("loading the checkpoint")
+        watcher = None
         try:
-            model, info = load_checkpoint(config.checkpoint)
+            if config.watch is not None:
+                from nca_viewer.watching import Watcher
+
+                watcher = Watcher(config.watch)
+                swap = watcher.first(report)
+                model, info = swap.model, swap.info
+            else:
+                model, info = load_checkpoint(config.checkpoint)
         except CheckpointError as error:
             if not (config.exhibit and may_stand_in) or config.checkpoint == FALLBACK_CHECKPOINT:
                 raise
@@ -220,7 +231,7 @@ def load_session(
     if listener is not None:
         listener.loaded(info.path.name, info.sha256, trouble)
     _spare_the_collector()
-    return replace(session, origin=origin_of(info.path), channel_names=info.channel_names())
+    return replace(session, origin=origin_of(info.path), channel_names=info.channel_names(), watcher=watcher)
 
 
 def _followed(
@@ -282,7 +293,7 @@ def begin_session(
         image = start_images.digit(config.digit, simulation.episode + 1)
     simulation.begin(image, mask_ratio)
     simulation.request_snapshot().result()
-    footer = f"{config.checkpoint}  ·  seed {simulation.seed}  ·  version {version()}"
+    footer = f"{config.watch or config.checkpoint}  ·  seed {simulation.seed}  ·  version {version()}"
     return Session(simulation, start_images, config.mask_ratio, footer, note)
 
 

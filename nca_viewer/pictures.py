@@ -118,28 +118,29 @@ class Decision:
     as_is: bool = False
 
 
-def read_picture(path: Path, *, longest_pixels: int | None = None) -> Picture:
+def read_picture(source: Path | bytes, *, longest_pixels: int | None = None) -> Picture:
     """Read a picture file, upright.
 
     Args:
-        path: The file.
+        source: The file, or its content.
         longest_pixels: A picture with a longer side is reduced to about this.
 
     Raises:
         PictureError: it is missing, not a picture, cut short, or larger than `MAX_PIXELS`.
     """
-    require_file(path)
+    if isinstance(source, Path):
+        require_file(source)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             try:
                 # By its path Pillow would map a TIFF into memory, and not turn it upright.
-                with path.open("rb") as file:
+                with _opened(source) as file:
                     return _decoded(file, longest_pixels)
             except PictureError:
                 raise
             except Exception:
-                bare = _without_metadata(path)
+                bare = _without_metadata(source)
                 if bare is None:
                     raise
                 return _decoded(io.BytesIO(bare), longest_pixels)
@@ -318,9 +319,13 @@ def _reduced(image: Image.Image, longest_pixels: int | None) -> Image.Image:
     return image if factor == 1 else image.reduce(factor)
 
 
-def _without_metadata(path: Path) -> bytes | None:
+def _opened(source: Path | bytes) -> BinaryIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+
+
+def _without_metadata(source: Path | bytes) -> bytes | None:
     """The bytes of a PNG, JPEG or WebP file without what does not belong to its pixels; None of others."""
-    content = path.read_bytes()
+    content = source if isinstance(source, bytes) else source.read_bytes()
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return _png_without_metadata(content)
     if content.startswith(b"\xff\xd8"):

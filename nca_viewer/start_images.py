@@ -53,8 +53,11 @@ class StartImages:
         return np.zeros(self._config.image_shape, np.float32)
 
 
-def open_start_image(path: Path) -> Picture:
+def open_start_image(source: Path | bytes) -> Picture:
     """Read a picture file, as far as it can be judged without a model.
+
+    Args:
+        source: The file, or the content of one that has no name.
 
     Raises:
         StartImageError: it is missing, not a picture, cut short, or too large, see `nca_viewer.pictures`.
@@ -63,13 +66,17 @@ def open_start_image(path: Path) -> Picture:
     from nca_viewer.pictures import PictureError, read_picture
 
     try:
-        return read_picture(path.expanduser(), longest_pixels=LONGEST_PIXELS)
+        if isinstance(source, Path):
+            source = source.expanduser()
+        return read_picture(source, longest_pixels=LONGEST_PIXELS)
     except RuntimeError as error:  # A home that is not.
         raise StartImageError(
-            f"start image {str(path)[:80]!r} cannot be looked for: {error}; give a picture file"
+            f"start image {str(source)[:80]!r} cannot be looked for: {error}; give a picture file"
         ) from error
     except PictureError as error:
-        name = str(path) if len(str(path)) <= _LONGEST_SHOWN_PATH else f"{str(path)[:80]}..."
+        if isinstance(source, bytes):
+            raise StartImageError(f"the picture {error}") from error
+        name = str(source) if len(str(source)) <= _LONGEST_SHOWN_PATH else f"{str(source)[:80]}..."
         remedy = "; give a picture file, or --start digit or blank" if "does not exist" in str(error) else ""
         raise StartImageError(f"start image {name!r} {error}{remedy}") from error
 

@@ -58,8 +58,10 @@ def find_ffmpeg() -> str:
 
 
 def video_cell_pixels(height: int, width: int) -> int:
-    """Side of a cell in a video of a grid: its sides are even, as H.264 wants, and `LEAST_SIDE_PIXELS` or more
-    where that makes none of them longer than most players can show."""
+    """Side of a cell in a video of a grid, whose sides then are even, as H.264 wants.
+
+    They have `LEAST_SIDE_PIXELS` or more where that makes none of them longer than most players can show.
+    """
     cell = math.ceil(LEAST_SIDE_PIXELS / min(height, width))
     cell = max(1, min(cell, _LONGEST_SIDE_PIXELS // max(height, width)))
     is_odd = height % 2 or width % 2
@@ -107,8 +109,8 @@ class VideoStream:
             options["creationflags"] = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
         else:
             options["process_group"] = 0  # Ctrl+C in a terminal is for the program, which ends the video.
-        # Not imageio-ffmpeg's own writer: it runs Python in a fork, against which JAX warns, and keeps neither
-        # the encoder's words nor its exit status.
+        # Not imageio-ffmpeg's own writer: it runs Python in a fork, against which JAX warns, and keeps
+        # neither the encoder's words nor its exit status.
         self._words = tempfile.TemporaryFile()  # noqa: SIM115
         try:
             self._process = subprocess.Popen(

@@ -18,6 +18,7 @@ from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping
 from nca_viewer.option_types import SizeType, SpeedType
 from nca_viewer.options import WordOrPathType
 
+DEFAULT_CHECKPOINT = "model"
 START_DIGIT = "digit"
 START_BLANK = "blank"
 DEVICES = ("auto", "cpu", "gpu")
@@ -45,11 +46,16 @@ class ViewerConfig:
     """
 
     checkpoint: str = setting(
-        "model",
+        DEFAULT_CHECKPOINT,
         option="ckpt",
         type=WordOrPathType(bundled_checkpoint_names),
         metavar="NAME|DIRECTORY",
         help="Trained automaton: a bundled name, a checkpoint, or a training run (its newest checkpoint).",
+    )
+    watch: Path | None = setting(
+        None,
+        metavar="RUN",
+        help="Watch a training run: each new checkpoint goes on with the cells as they are.",
     )
     start: str = setting(
         START_DIGIT,
@@ -157,6 +163,14 @@ class ViewerConfig:
         if not self.start:
             raise ConfigError("--start is empty; give digit, blank or the path of a picture")
         require_limits(self, option_name)
+        if self.watch is not None:
+            others = {
+                "--ckpt": self.checkpoint != DEFAULT_CHECKPOINT,
+                "--headless": self.headless,
+                "--exhibit": self.exhibit,
+            }
+            for option in [option for option, is_given in others.items() if is_given]:
+                raise ConfigError(f"--watch and {option} do not go together; give one of them")
         if self.digit is not None and self.start != START_DIGIT:
             raise ConfigError(f"--digit {self.digit} needs --start digit, not {self.start!r}")
         if self.speed is not None and self.speed not in SPEEDS:

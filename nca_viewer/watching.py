@@ -1,4 +1,4 @@
-"""Watching a training run: each new checkpoint is loaded in the background and handed over between two frames."""
+"""Watching a training run: each new checkpoint is loaded in the background, for between two frames."""
 
 from __future__ import annotations
 

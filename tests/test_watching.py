@@ -16,9 +16,11 @@ from nca_viewer.checkpoint import (
     save_checkpoint,
     step_directory,
 )
-from nca_viewer.errors import CheckpointError
+from nca_viewer.errors import CheckpointError, ConfigError
+from nca_viewer.loading import load_session
 from nca_viewer.selftest import fixed_parameters
 from nca_viewer.simulation import Simulation
+from nca_viewer.viewer_config import ViewerConfig
 from nca_viewer.watching import Refusal, Swap, Watcher, progress_text
 
 
@@ -212,3 +214,35 @@ def test_parameters_of_another_automaton_are_refused(small_model, small_config):
 def test_what_is_told_of_a_checkpoint(tmp_path, small_config, provenance, text):
     info = CheckpointInfo(tmp_path / "a\nb", small_config, provenance, 1, "")
     assert progress_text(info) == text
+
+
+def test_a_session_begins_with_the_first_checkpoint_of_the_run(run, small_model, small_config):
+    stages = []
+
+    def report(stage):
+        stages.append(stage)
+        if stage.startswith("waiting for the first checkpoint"):
+            save(run, 10, small_model, small_config)
+
+    config = ViewerConfig(watch=run, compile_cache=False, device="cpu")
+    session = load_session(config, 3, None, report)
+    assert session.watcher is not None
+    save(run, 20, small_model, small_config, 2.0)
+    swap = found(session.watcher)
+    session.watcher.close()
+    session.simulation.swap_parameters(swap.model)
+    assert len(session.checkpoint_sha256) == 64 != swap.info.sha256
+    assert stages[-1] == "compiling"
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"checkpoint": "small"}, "--ckpt"),
+        ({"headless": True, "frames": 1}, "--headless"),
+        ({"exhibit": True}, "--exhibit"),
+    ],
+)
+def test_what_does_not_go_with_watching_is_refused(run, options, name):
+    with pytest.raises(ConfigError, match=f"--watch and {name} do not go together"):
+        ViewerConfig(watch=run, **options)

@@ -1,4 +1,4 @@
-"""Clips of what the window shows: the last seconds after the fact, and recordings; written in the background."""
+"""Clips of what the window shows: its last seconds, and recordings; written in the background."""
 
 from __future__ import annotations
 
@@ -448,8 +448,8 @@ def _disk_problem(folder: Path) -> str:
         return ""
     mebibyte = 1024 * 1024
     return (
-        f"the disk has {free // mebibyte:,} MiB left, and {LEAST_FREE_BYTES // mebibyte:,} MiB are kept free; "
-        "make room"
+        f"the disk has {free // mebibyte:,} MiB left, and {LEAST_FREE_BYTES // mebibyte:,} MiB are kept "
+        "free; make room"
     )
 
 
