@@ -71,7 +71,7 @@ class DigitClassifier:
         """
         path = classifier_file() if path is None else path
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 layers = tuple(
                     (stored[f"{name}.kernel"].astype(np.float32), stored[f"{name}.bias"].astype(np.float32))
                     for name in ("first", "second", "hidden", "out")

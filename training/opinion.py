@@ -25,7 +25,7 @@ from training.output import atomic_output
 NO_DIGIT = NUM_DIGITS
 UNSEEN_FIGURES = ("N", "T", "W")
 HIDDEN_SIZE = 48
-UNSURE_DIGITS = 0.01
+UNSURE_DIGITS = 0.03
 """Part of set-aside clean digits that the threshold leaves unsure."""
 EPOCHS = 4
 
