@@ -7,6 +7,7 @@ from flax import nnx
 from nca_viewer.opinion import NUM_DIGITS, DigitClassifier
 from training import opinion
 from training.classifier import Classifier, DigitReader
+from training.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +60,24 @@ def test_it_is_written_read_and_measured(tmp_path, digits, labels, monkeypatch):
     assert read.threshold == made.threshold
     assert json.loads(path.with_suffix(".json").read_text())["measured on test"] == figures
     assert set(figures["called_a_digit"]) == {*opinion.NO_DIGITS, "letters never seen (N, T, W)"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--out", "digits.txt"], "end the name in .npz"),
+        (["--out", "digits"], "it has no suffix"),
+        (["--out", "no-such-folder/digits.npz"], "cannot write"),
+        (["--out", "digits.npz", "--epochs", "0"], "--epochs"),
+        ([], "--out"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_any_work(
+    tmp_path, monkeypatch, capsys, arguments, complaint
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(["classifier", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
