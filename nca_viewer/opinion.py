@@ -45,7 +45,7 @@ class Opinion:
 
     @property
     def text(self) -> str:
-        """ "7", or "unsure"."""
+        """The digit, or "unsure"."""
         return "unsure" if self.digit is None else str(self.digit)
 
 
@@ -71,7 +71,7 @@ class DigitClassifier:
         """
         path = classifier_file() if path is None else path
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 layers = tuple(
                     (stored[f"{name}.kernel"].astype(np.float32), stored[f"{name}.bias"].astype(np.float32))
                     for name in ("first", "second", "hidden", "out")
@@ -123,5 +123,5 @@ def _fitted(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     resized = Image.fromarray(grey).resize((fitted_width, fitted_height), Image.Resampling.BILINEAR)
     canvas = np.zeros((SIZE_CELLS, SIZE_CELLS), np.float32)
     top, left = (SIZE_CELLS - fitted_height) // 2, (SIZE_CELLS - fitted_width) // 2
-    canvas[top : top + fitted_height, left : left + fitted_width] = resized
+    canvas[top : top + fitted_height, left : left + fitted_width] = np.asarray(resized)
     return canvas

@@ -21,7 +21,7 @@ def drawn(digit, number):
 
 
 def test_drawn_digits_are_read(classifier):
-    digits = [digit for digit in range(NUM_DIGITS) for _ in range(10)]
+    digits = [digit for digit in range(NUM_DIGITS) for _ in range(3)]
     opinions = [classifier.read(drawn(digit, number)) for number, digit in enumerate(digits)]
     assert np.mean([opinion.digit == digit for opinion, digit in zip(opinions, digits, strict=True)]) >= 0.9
     for opinion in opinions:
@@ -47,10 +47,10 @@ def test_what_is_no_digit_leaves_it_unsure(classifier, image):
 
 
 @pytest.mark.parametrize("scale", [1, 2, 4])
-@pytest.mark.parametrize("pad", [(0, 0), (0, 20), (12, 0)])
-def test_grids_of_any_size_are_read(classifier, scale, pad):
+@pytest.mark.parametrize("beside_cells", [0, 3])
+def test_grids_of_any_size_are_read(classifier, scale, beside_cells):
     image = np.kron(drawn(3, 5), np.ones((scale, scale, 1), np.uint8))
-    image = np.pad(image, ((pad[0], pad[0]), (pad[1], pad[1]), (0, 0)))
+    image = np.pad(image, ((0, 0), (beside_cells, beside_cells), (0, 0)))
     assert classifier.read(image).text == "3"
 
 

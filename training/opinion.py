@@ -25,7 +25,7 @@ from training.output import atomic_output
 NO_DIGIT = NUM_DIGITS
 UNSEEN_FIGURES = ("N", "T", "W")
 HIDDEN_SIZE = 48
-UNSURE_DIGITS = 0.01
+UNSURE_DIGITS = 0.03
 """Part of set-aside clean digits that the threshold leaves unsure."""
 EPOCHS = 4
 
@@ -44,12 +44,12 @@ def _figures(names: tuple[str, ...]) -> Callable[[int, Images, np.random.Generat
             draw_figure(names[number % len(names)], generator, _CONFIG, least_part=_LEAST_PART)
             for number in range(count)
         )
-        return np.stack([_softened(figure[..., 0] / np.float32(255), generator) for figure in figures])
+        return np.stack([_softened(figure[..., 0].astype(np.float32) / 255, generator) for figure in figures])
 
     return draw
 
 
-def _softened(image: NDArray[np.float32], generator: np.random.Generator) -> NDArray[np.float32]:
+def _softened(image: NDArray[np.floating], generator: np.random.Generator) -> NDArray[np.float32]:
     """As it is, or with the grey edges that a finished picture has."""
     if generator.random() < 0.5:
         return image
@@ -134,7 +134,7 @@ def training_images(
     """Digits, as many drawn ones as a twelfth of them, and for every two digits one image of none."""
     drawn_labels = np.arange(len(digits) // 12) % NUM_DIGITS
     drawn = [
-        _softened(draw_picture(int(digit), generator, _CONFIG)[..., 0] / np.float32(255), generator)
+        _softened(draw_picture(int(digit), generator, _CONFIG)[..., 0].astype(np.float32) / 255, generator)
         for digit in drawn_labels
     ]
     share = len(digits) // 2 // len(NO_DIGITS)

@@ -14,6 +14,7 @@ from nca_viewer.views.cells import (
     draw_damage,
     draw_difference,
     draw_image,
+    draw_opinion,
 )
 from nca_viewer.views.scene import NEVER, ColourBar, ColourRow, Explanation, Scene, Tile, ViewImage
 
@@ -63,6 +64,7 @@ VIEWS: tuple[View, ...] = (
     View("components", "o", "cells that know alike, alike in colour", draw_components),
     View("activity", "y", "which cells update, and how much", draw_activity, needs_explanation=True),
     View("damage", "u", "steps since each cell was damaged", draw_damage),
+    View("opinion", "q", "what an outside classifier reads", draw_opinion),
     View("attention", "a", "where each cell looks", draw_attention, needs_explanation=True, enlarges="head"),
     View("entropy", "t", "how many cells it looks at", draw_entropy, needs_explanation=True, enlarges="head"),
 )

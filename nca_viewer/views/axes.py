@@ -36,7 +36,7 @@ class PrincipalAxes:
     spread: NDArray[np.float32]
     share: float
 
-    def components(self, state: NDArray[np.float32]) -> NDArray[np.float32]:
+    def components(self, state: NDArray[np.float32]) -> NDArray[np.floating]:
         """The cells along the directions, in standard deviations: float32[..., 3]; NaN where a cell is."""
         size = state.shape[-1]
         bounded = np.clip(state, -_LARGEST_VALUE, _LARGEST_VALUE)
@@ -83,10 +83,9 @@ def follow_axes(previous: PrincipalAxes | None, snapshot: Snapshot) -> Principal
 def _sample(state: NDArray[np.float32]) -> NDArray[np.float64]:
     """Cells evenly over the grid, at most so many, finite and bounded: float64[n, channels], 3 or more."""
     cells = state.reshape(-1, state.shape[-1])
-    cells = cells[:: -(-len(cells) // _MOST_CELLS)].astype(np.float64)
-    cells = np.clip(np.nan_to_num(cells), -_LARGEST_VALUE, _LARGEST_VALUE)
-    missing = COMPONENTS - cells.shape[1]
-    return np.pad(cells, ((0, 0), (0, missing))) if missing > 0 else cells
+    chosen = np.nan_to_num(cells[:: -(-len(cells) // _MOST_CELLS)]).astype(np.float64)
+    missing = max(0, COMPONENTS - chosen.shape[1])
+    return np.pad(np.clip(chosen, -_LARGEST_VALUE, _LARGEST_VALUE), ((0, 0), (0, missing)))
 
 
 def _start(size: int) -> NDArray[np.float64]:

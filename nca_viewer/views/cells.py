@@ -1,4 +1,4 @@
-"""Views of what cells are and do: image, difference, channels, components, activity, damage."""
+"""Views of what cells are and do: image, opinion, difference, channels, components, activity, damage."""
 
 from __future__ import annotations
 
@@ -38,6 +38,24 @@ def waiting(scene: Scene, what: str) -> ViewImage:
 def draw_image(scene: Scene) -> ViewImage:
     """The visible channels as they are."""
     return ViewImage(scene.snapshot.image, caption="What the cells show.")
+
+
+def draw_opinion(scene: Scene) -> ViewImage:
+    """The image, and how probable an outside classifier finds each digit."""
+    opinion = scene.opinion
+    if opinion is None:
+        return waiting(scene, "The classifier has not read this image.")
+    legend = tuple(
+        ColourRow(_probability_colour(float(probability)), f"{digit}: {100 * probability:.0f} %")
+        for digit, probability in enumerate(opinion.probabilities)
+    )
+    read = "is unsure" if opinion.digit is None else f"reads a {opinion.digit}"
+    return ViewImage(scene.snapshot.image, legend, f"A classifier that sees only the image {read}.")
+
+
+def _probability_colour(probability: float) -> Colour:
+    red, green, blue = coloured(np.array(probability), 0.0, 1.0, VIRIDIS).tolist()
+    return red, green, blue
 
 
 def draw_difference(scene: Scene) -> ViewImage:

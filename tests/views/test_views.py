@@ -3,8 +3,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from nca_viewer.automaton.line import MOORE_OFFSETS as AUTOMATON_OFFSETS
 
+from nca_viewer.automaton.layout import MOORE_OFFSETS as AUTOMATON_OFFSETS
+from nca_viewer.opinion import Opinion
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.views import NEVER, VIEWS, ColourBar, ColourRow, Scene, follow_axes, view_named, view_number
 from nca_viewer.views.attention import DIRECTION_LEGEND, entropies, mean_offsets
@@ -120,6 +121,19 @@ def test_difference_tells_missing_ink_from_too_much():
             (TOO_MUCH, "ink is too much"),
         ]
     assert "blank" in draw("difference", Scene(snapshot(state))).caption
+
+
+def test_the_opinion_is_told_digit_by_digit_and_whether_it_is_sure():
+    shown = snapshot(np.random.default_rng(0).random((5, 7, 6), np.float32))
+    assert "has not read" in draw("opinion", Scene(shown)).caption
+    probabilities = np.array([0.25, 0.0, 0.0, 0.7, *[0.0] * 6], np.float32)
+    for threshold, caption in ((0.6, "reads a 3."), (0.8, "is unsure.")):
+        seen = draw("opinion", Scene(shown, opinion=Opinion(probabilities, threshold)))
+        assert (seen.image == shown.image).all()
+        assert seen.caption.endswith(caption)
+        assert [row.label for row in seen.legend][:4] == ["0: 25 %", "1: 0 %", "2: 0 %", "3: 70 %"]
+        brightness = [sum(row.colour) for row in seen.legend]
+        assert np.argsort(brightness)[-2:].tolist() == [0, 3]
 
 
 def test_channel_seven_is_shown_in_tile_seven():
