@@ -24,12 +24,19 @@ from PIL import Image
 import training.run as run_module
 from nca_viewer.automaton.rollout import Dynamics
 from nca_viewer.automaton.system import AttentionNCA
-from nca_viewer.checkpoint import checkpoint_exists, checkpoint_steps, load_checkpoint, read_tree
+from nca_viewer.checkpoint import (
+    checkpoint_exists,
+    checkpoint_steps,
+    load_checkpoint,
+    read_tree,
+    write_tree,
+)
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import CheckpointError, ConfigError, OutputError
 from training.config import TrainConfig
+from training.data import ImageSource
 from training.memory import with_memory
-from training.run import DivergenceError, Run, RunFiles, fit, stored_configs
+from training.run import DivergenceError, Run, RunFiles, fit, stored_run
 from training.step import Metrics
 from training.validation import make_validation
 
@@ -88,7 +95,17 @@ def test_a_run_leaves_checkpoints_curves_and_its_settings(finished: Path) -> Non
 
 
 def test_a_run_starts_with_a_memory_and_keeps_it(tmp_path: Path) -> None:
-    roomy = ModelConfig(height=9, width=8, position_embedding_size=5, state_limit=1.0)
+    roomy = ModelConfig(
+        height=9,
+        width=8,
+        channel_size=13,
+        projection_size=13,
+        position_embedding_size=5,
+        num_heads=3,
+        hidden_size=45,
+        perception_size=25,
+        state_limit=1.0,
+    )
     config = dataclasses.replace(TRAIN, memory=True, train_steps=2, checkpoint_every=2)
     fit(config, roomy, IMAGES[:11], IMAGES[11:], tmp_path / "first", resume=False, progress=False)
     config = dataclasses.replace(config, initial_checkpoint=str(tmp_path / "first"), train_steps=1)
@@ -212,8 +229,39 @@ def test_a_run_begun_before_a_setting_existed_goes_on_with_its_default(
         run_module._check_claim(files, settings, resume=True)
 
 
+def test_a_run_of_an_earlier_version_goes_on(finished: Path, tmp_path: Path) -> None:
+    """It had one count less in its optimiser's state, one metric more, and settings that did nothing."""
+    train(tmp_path, dataclasses.replace(TRAIN, train_steps=8))
+    files = RunFiles(tmp_path)
+    tree, _ = read_tree(files.resume)
+    leaves = [tree["state"][name] for name in sorted(tree["state"])]
+    parameters, _ = parameters_and_average(tmp_path)
+    assert leaves.pop(2 * len(parameters)) == 8
+    state = {f"{number:04d}": leaf for number, leaf in enumerate(leaves)}
+    write_tree(files.resume, {"state": state, "recent": np.insert(tree["recent"], 2, 0.0, axis=1)}, {})
+    settings = json.loads(files.config.read_text())
+    settings["train"] |= {"overflow_weight": 0.0, "overflow_limit": 2.0, "ruin_probability": 0.0}
+    files.config.write_text(json.dumps(settings))
+    train(tmp_path, resume=True)
+    assert same(finished / "resume", tmp_path / "resume")
+    settings["train"]["overflow_weight"] = 0.3
+    files.config.write_text(json.dumps(settings))
+    with pytest.raises(ConfigError, match=r"config.json: overflow_weight = 0.3 was a setting of an earlier"):
+        train(tmp_path, resume=True)
+
+
+def test_where_the_images_came_from_is_kept_and_may_have_moved(tmp_path: Path) -> None:
+    config = dataclasses.replace(TRAIN, train_steps=1)
+    arguments = (config, MODEL, IMAGES[:11], IMAGES[11:], tmp_path)
+    fit(*arguments, resume=False, progress=False, source=ImageSource("mine", as_is=True))
+    stored = stored_run(tmp_path)
+    assert stored is not None
+    assert stored.source == ImageSource(str(Path("mine").absolute()), as_is=True)
+    fit(*arguments, resume=True, progress=False, source=ImageSource("/elsewhere"))
+
+
 def metrics_of(loss: float) -> Metrics:
-    return Metrics(loss, 0.0, 0.0, 0.1, 3.0)
+    return Metrics(loss, 0.0, 0.1, 3.0)
 
 
 def test_a_loss_that_jumps_and_stays_is_a_divergence_and_one_bad_batch_is_none() -> None:
@@ -322,7 +370,9 @@ def test_an_interrupt_while_the_start_is_saved_waits_for_the_save(
         train(tmp_path)
     monkeypatch.undo()
     assert checkpoint_exists(RunFiles(tmp_path).resume)
-    assert stored_configs(tmp_path) == (TRAIN, MODEL)
+    stored = stored_run(tmp_path)
+    assert stored is not None
+    assert (stored.train, stored.model) == (TRAIN, MODEL)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="signals of POSIX")
@@ -409,7 +459,7 @@ def test_a_home_folder_is_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     newest = train(Path("~/run"), dataclasses.replace(TRAIN, train_steps=1))
     assert newest.parents[1] == tmp_path / "run"
     assert not (tmp_path / "~").exists()
-    assert stored_configs(Path("~/run")) is not None
+    assert stored_run(Path("~/run")) is not None
 
 
 def test_a_stored_number_that_is_not_allowed_is_named(tmp_path: Path) -> None:
@@ -418,7 +468,7 @@ def test_a_stored_number_that_is_not_allowed_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"config.json: batch_size = -1 .*; restore it, or start another run"
     ):
-        stored_configs(tmp_path)
+        stored_run(tmp_path)
 
 
 def test_another_recipe_is_not_resumed(finished: Path) -> None:
