@@ -8,9 +8,7 @@ import pytest
 
 @pytest.fixture(scope="package", autouse=True)
 def quick_compiler() -> Iterator[None]:
-    """Most of the time is the compiler's, and what it makes runs for a few steps; so too in subprocesses."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-        jax.config.update("jax_disable_most_optimizations", True)
-        yield
-        jax.config.update("jax_disable_most_optimizations", False)
+    """Most of the time is the compiler's, and what it makes runs for a few steps."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
