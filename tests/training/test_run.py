@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ from training.config import TrainConfig
 from training.data import ImageSource
 from training.memory import with_memory
 from training.run import DivergenceError, Run, RunFiles, fit, stored_run
-from training.step import Metrics
+from training.sharding import BatchSharding
+from training.step import Metrics, make_train_step
 from training.validation import make_validation
 
 from .test_curves import scalars
@@ -57,6 +59,46 @@ TRAIN = TrainConfig(
     average_decay=0.9,
 )
 IMAGES = np.random.default_rng(0).random((13, *MODEL.image_shape)).astype(np.float32)
+
+
+class CompiledOnce:
+    """A jitted function that is always called with arguments of the same shapes."""
+
+    def __init__(self, function: Any):
+        self._function, self._compiled = function, None
+
+    def lower(self, *arguments: Any) -> CompiledOnce:
+        if self._compiled is None:
+            self._compiled = self._function.lower(*arguments).compile()
+        return self
+
+    def compile(self) -> Any:
+        return self._compiled
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shared_compilations() -> Iterator[None]:
+    """Runs with the same numbers share what is compiled; for how long they train is no part of it."""
+    updates: dict[Any, CompiledOnce] = {}
+    validations: dict[Any, Any] = {}
+
+    def shared_update(dynamics: Dynamics, config: TrainConfig, sharding: BatchSharding) -> CompiledOnce:
+        numbers = dataclasses.replace(config, train_steps=1, checkpoint_every=1, initial_checkpoint="")
+        key = dynamics.config, numbers, sharding.mesh
+        if key not in updates:
+            updates[key] = CompiledOnce(make_train_step(dynamics, config, sharding))
+        return updates[key]
+
+    def shared_validation(dynamics: Dynamics, images: np.ndarray, *, seed: int) -> Any:
+        key = dynamics.config, images.tobytes(), seed
+        if key not in validations:
+            validations[key] = make_validation(dynamics, images, seed=seed)
+        return validations[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_module, "make_train_step", shared_update)
+        patch.setattr(run_module, "make_validation", shared_validation)
+        yield
 
 
 def train(directory: Path, config: TrainConfig = TRAIN, *, resume: bool = False) -> Path:
@@ -144,7 +186,8 @@ def test_interrupted_and_resumed_ends_like_uninterrupted(
 @pytest.mark.slow
 def test_killed_at_any_instant_and_resumed_ends_like_uninterrupted(finished: Path, tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; sys.path[:0] = sys.argv[3:];"
+        "import sys; from pathlib import Path; sys.path[:0] = sys.argv[3:]; import jax;"
+        "jax.config.update('jax_disable_most_optimizations', True);"
         "from tests.training.test_run import train; train(Path(sys.argv[1]), resume=sys.argv[2] == '1')"
     )
     root = str(Path(__file__).parents[2])
