@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,31 @@ PAUSE_SECONDS = 1.0
 
 SMALLEST_WOUND = 0.005
 """What adds less to the error is no wound that healing could be told of."""
+
+
+def healed_fraction(before: Any, wounded: Any, after: Any) -> Any:
+    """How much of a wound's harm is gone: 1 - (after - before) / (wounded - before).
+
+    1 is a full recovery, 0 none; negative is a wound that grew, above 1 is better than before the wound. What
+    the errors are is the caller's choice:
+
+    - The window passes root mean square differences from the clean picture, and clips the fraction to 0..1.
+    - The exhibit's counts pass mean squared differences from the picture before the first stroke, `before`
+      being 0.
+    - `nca-train evaluate` passes mean squared errors against the clean image, averaged over the automata.
+
+    Args:
+        before: Errors just before the wound: numbers or arrays, of NumPy or of JAX.
+        wounded: The same just after it.
+        after: The same once there was time to heal.
+
+    Returns:
+        The fractions, of the same kind; NaN where a wound did no harm, or an error is not finite.
+    """
+    harm = wounded - before
+    library = harm.__array_namespace__() if hasattr(harm, "__array_namespace__") else np
+    is_harmed = harm > 0
+    return library.where(is_harmed, 1.0 - (after - before) / library.where(is_harmed, harm, 1.0), library.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +66,9 @@ class Healing:
     @property
     def restored(self) -> float | None:
         """Part of the wound that is healed, 0 to 1; None where there is no wound to speak of."""
-        depth = self.error_wounded - self.error_before
-        if depth < SMALLEST_WOUND:
+        if self.error_wounded - self.error_before < SMALLEST_WOUND:
             return None
-        return min(max((self.error_wounded - self.error) / depth, 0.0), 1.0)
+        return min(max(float(healed_fraction(self.error_before, self.error_wounded, self.error)), 0.0), 1.0)
 
 
 def follow_healing(

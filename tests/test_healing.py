@@ -1,7 +1,12 @@
+import math
+
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nca_viewer.healing import PAUSE_SECONDS, follow_healing
+from nca_viewer.healing import PAUSE_SECONDS, follow_healing, healed_fraction
 from nca_viewer.snapshot import Snapshot
 
 CLEAN = np.zeros((10, 10, 3), np.uint8)
@@ -66,3 +71,25 @@ def test_another_start_begins_anew(step, episode):
     healing = follow((0, False, 0.0), (4, True, 1.0), (4, True, 1.1))[-1]
     anew = follow_healing(healing, snapshot(1, step, episode), is_touched=False, now_seconds=2.0)
     assert (anew.error_before, anew.error_wounded, anew.restored) == (0.0, anew.error, 0.0)
+
+
+@given(before=st.floats(0, 0.4), harm=st.floats(0.01, 1.0))
+def test_the_healed_fraction_is_one_for_full_recovery_and_zero_for_none(before, harm):
+    wounded = before + harm
+    assert healed_fraction(before, wounded, before) == 1.0
+    assert healed_fraction(before, wounded, wounded) == pytest.approx(0.0)
+    assert healed_fraction(before, wounded, wounded + harm) == pytest.approx(-1.0)
+    assert healed_fraction(before, wounded, before - harm) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("library", [np, jnp])
+def test_the_healed_fraction_of_arrays_is_that_of_each_and_of_their_kind(library):
+    before, wounded, after = (
+        library.array(row) for row in ([0.0, 0.1, 0.3], [0.4, 0.1, 0.2], [0.1, 0.0, 0.2])
+    )
+    fractions = healed_fraction(before, wounded, after)
+    assert isinstance(fractions, type(before))
+    # Without harm, or where the wound made it better, there is nothing to heal.
+    np.testing.assert_allclose(fractions, [0.75, np.nan, np.nan])
+    assert math.isnan(healed_fraction(0.1, 0.1, 0.1))
+    assert math.isnan(healed_fraction(0.0, 0.1, math.nan))

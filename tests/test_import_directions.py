@@ -91,8 +91,8 @@ def test_training_uses_only_the_automaton_and_what_is_kept_of_it():
     assert not strangers(
         arrows("training"),
         *("assets", "automaton", "backend", "checkpoint", "config", "ending", "environment", "errors"),
-        *("handwriting", "image_files", "opinion", "options", "pictures", "places", "program", "selftest"),
-        "whole_files",
+        *("handwriting", "healing", "image_files", "opinion", "options", "pictures", "places", "program"),
+        *("selftest", "whole_files"),
         # Gestures are measured with the strokes of the viewer.
         *("interaction.strokes", "interaction.actions"),
     )

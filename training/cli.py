@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from training.data import ImageSource
+
 _EXTRA_MODULES = ("optax", "tqdm", "pooch", "skimage", "tensorboardX", "filelock")
 """What the extra `train` of pyproject.toml installs, by the names that are imported."""
 _INSTALL_EXTRA = "install the extra: pip install 'nca-viewer[train]', or in the project's folder '.[train]'"
@@ -109,8 +111,8 @@ _checkpoint_option = click.option(
 @click.option(
     "--resume",
     is_flag=True,
-    help="Continue the run in --run-dir where it was saved last, with the numbers it was started with; give "
-    "--data and --data-dir again.",
+    help="Continue the run in --run-dir where it was saved last, with the numbers and the data that it was "
+    "started with; what is given anew takes their place.",
 )
 @click.option(
     "--distributed",
@@ -164,8 +166,8 @@ def fit(
     with others or contextlib.nullcontext():
         _check_backend(every_core=others is None)
         from training import processes
-        from training.data import load_images
-        from training.run import RunFiles, stored_configs
+        from training.data import ImageSource
+        from training.run import RunFiles, stored_run
         from training.run import fit as train
 
         # Of several processes only the first need see the run's folder.
@@ -173,24 +175,39 @@ def fit(
         ending.last_words = lambda: (
             f"interrupted; {remedy if resume or is_begun() else 'nothing was begun yet'}"
         )
-        if resume and recipe is None:
-            found = processes.on_first(lambda: stored_configs(run_dir))
-            if stored := processes.gathered(found and [part.to_dict() for part in found])[0]:
-                config = dataclasses.replace(TrainConfig.from_dict(stored[0]), **train_fields)
-                model_config = dataclasses.replace(ModelConfig.from_dict(stored[1]), **model_fields)
+        source = ImageSource(data, None if data_dir is None else str(data_dir), data_as_is)
+        if resume:
+            found = processes.on_first(lambda: stored_run(run_dir))
+            stored = processes.gathered(found and dataclasses.asdict(found))[0]
+            if stored and recipe is None:
+                config = dataclasses.replace(TrainConfig.from_dict(stored["train"]), **train_fields)
+                model_config = dataclasses.replace(ModelConfig.from_dict(stored["model"]), **model_fields)
+            if stored and stored["source"]:
+                began, given = ImageSource.from_dict(stored["source"]), _given_anew(source)
+                source = processes.together(lambda: began.with_given(given))
         size = model_config.height, model_config.width
-        images, _ = processes.together(lambda: load_images(data, "train", data_dir, *size, as_is=data_as_is))
+        images = processes.together(lambda: source.load("train", *size))
         channels = images.shape[-1]
         if model_fields.get("visible_channel_size", channels) != channels:
             raise ConfigError(
                 f"--visible-channel-size {model_fields['visible_channel_size']} does not fit the images "
-                f"of {data}, which have {channels}; leave it out"
+                f"of {source.data}, which have {channels}; leave it out"
             )
         model_config = dataclasses.replace(model_config, visible_channel_size=channels)
         parts = set_aside(images, config.validation_images)
-        newest = train(config, model_config, *parts, run_dir, resume=resume)
+        newest = train(config, model_config, *parts, run_dir, resume=resume, source=source)
         if processes.is_first():
             click.echo(f"newest checkpoint: {newest}")
+
+
+def _given_anew(source: ImageSource) -> dict[str, Any]:
+    """The fields of the source that the command line names, and does not leave at their defaults."""
+    context = click.get_current_context()
+    return {
+        field: getattr(source, field)
+        for option, field in (("data", "data"), ("data_dir", "data_dir"), ("data_as_is", "as_is"))
+        if context.get_parameter_source(option) is not click.core.ParameterSource.DEFAULT
+    }
 
 
 def _other_processes(

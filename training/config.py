@@ -49,20 +49,12 @@ class TrainConfig:
         half_plane_probability: Probability that a wound is a half plane instead of a disc.
         wound_radius_min_cells: Smallest radius of a wounded disc.
         wound_radius_max_cells: Largest radius of a wounded disc.
-        ruin_probability: Probability that a state taken from the pool, neither elder nor wounded, loses its
-            whole page within the roll-out, at once or row by row: its picture is the empty page from then on.
-        young_probability: Probability that a fresh episode is wounded while it forms.
-        late_drawing_probability: Probability that an episode of a drawing starts as an empty page, and is
-            drawn on when it is next taken from the pool.
-        empty_weight: Weight of the squared brightest cell of a page that is to be empty, beside its error.
         error_scale: Mean squared error e of one picture, from which on it counts for less and less: the loss
             takes error_scale * log(1 + e / error_scale), which is the error itself while it is small, and,
             like a PSNR, its logarithm where it is large. So what cannot be known, as under a large wound,
             does not drown what can. 0 takes the plain error, as the published recipe does.
         wound_error_scale: The same for automata after a wound of this update; none takes error_scale.
         motion_weight: Weight of the mean magnitude of a channel's change over the last `loss_steps` steps.
-        overflow_weight: Weight of the mean distance of all states from [-overflow_limit, overflow_limit].
-        overflow_limit: Magnitude of a state channel that costs nothing.
         learning_rate: Adam's learning rate after the warm-up.
         learning_rate_end: Learning rate after the decay.
         warmup_steps: Updates over which the learning rate rises from zero.
@@ -102,15 +94,9 @@ class TrainConfig:
     half_plane_probability: float = 0.1
     wound_radius_min_cells: float = 2.0
     wound_radius_max_cells: float = 8.0
-    ruin_probability: float = 0.0
-    young_probability: float = 0.0
-    late_drawing_probability: float = 0.0
-    empty_weight: float = 0.0
     error_scale: float = 0.0
     wound_error_scale: float | None = None
     motion_weight: float = 0.0
-    overflow_weight: float = 0.0
-    overflow_limit: float = 1.5
     learning_rate: float = 1e-3
     learning_rate_end: float = 1e-4
     warmup_steps: int = 0
@@ -149,20 +135,10 @@ class TrainConfig:
             "elder_fraction",
             "elder_error_limit",
             "scramble_probability",
-            "ruin_probability",
-            "young_probability",
-            "late_drawing_probability",
             "half_plane_probability",
             "average_decay",
         ):
             require_range(name, getattr(self, name), 0.0, 1.0)
-        if (self.ruin_probability or self.young_probability) and self.rollout_steps < TOUCHED_STEPS:
-            raise ConfigError(
-                f"rollout_steps = {self.rollout_steps} is too short for ruined or young automata; "
-                f"choose {TOUCHED_STEPS} or more"
-            )
-        if (self.ruin_probability or self.young_probability) and self.wound_step:
-            raise ConfigError(f"wound_step = {self.wound_step} must be 0 for ruined or young automata")
         for low_name, high_name in (
             ("mask_ratio_min", "mask_ratio_max"),
             ("wound_radius_min_cells", "wound_radius_max_cells"),
@@ -178,11 +154,8 @@ class TrainConfig:
                 f"{self.blank_fraction + self.painted_fraction} is larger than 1"
             )
         for name in (
-            "empty_weight",
             "error_scale",
             "motion_weight",
-            "overflow_weight",
-            "overflow_limit",
             "clip_norm",
             "gradient_limit",
             "explosion_limit",
@@ -203,19 +176,35 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> TrainConfig:
-        """Rebuild a configuration from `to_dict`.
+        """Rebuild a configuration from `to_dict`, also of a program that had `RETIRED_FIELDS`.
 
         Raises:
-            ConfigError: for unknown fields and for values out of range.
+            ConfigError: for unknown fields, for retired ones that did something, and for values out of range.
         """
-        require_known("training", fields, cls)
-        return cls(**fields)
+        for name, idle in RETIRED_FIELDS.items():
+            if fields.get(name, idle) != idle:
+                raise ConfigError(
+                    f"{name} = {fields[name]} was a setting of an earlier version; this one knows {idle} only"
+                )
+        current = {
+            name: value
+            for name, value in fields.items()
+            if name not in RETIRED_FIELDS and name != _RETIRED_LIMIT
+        }
+        require_known("training", current, cls)
+        return cls(**current)
 
 
-TOUCH_STEPS = (0, 10, 20)
-"""Steps of a roll-out before which ruined and young automata are touched."""
-TOUCHED_STEPS = 28
-"""Steps of the shortest roll-out with them."""
+RETIRED_FIELDS: Mapping[str, float] = {
+    "ruin_probability": 0.0,
+    "young_probability": 0.0,
+    "late_drawing_probability": 0.0,
+    "empty_weight": 0.0,
+    "overflow_weight": 0.0,
+}
+"""Settings of earlier runs that no recipe uses, with the values at which they did nothing."""
+_RETIRED_LIMIT = "overflow_limit"
+"""Means nothing beside an `overflow_weight` of 0."""
 VALIDATION_STEPS = (64, 512)
 """Automaton steps after which every checkpoint is measured."""
 

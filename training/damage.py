@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nca_viewer.automaton.edits import corrupt, disc, erase
 from nca_viewer.config import ModelConfig
-from training.config import TOUCH_STEPS, TrainConfig
+from training.config import TrainConfig
 
 INK_THRESHOLD = 0.5
 """Value from which on a cell of a picture counts as inked."""
@@ -106,65 +106,3 @@ def draw_wounds(
     empty = jnp.zeros((*region.shape, model_config.channel_size), clean.dtype)
     scrambled = corrupt(empty, region & is_scramble, next(keys), model_config)
     return Wounds(region, erase(scrambled, region & ~is_scramble))
-
-
-class Touches(NamedTuple):
-    """What hands do to a batch of automata in the course of a roll-out, drawn beforehand.
-
-    Attributes:
-        regions: bool[B, len(TOUCH_STEPS), H, W], the cells that are touched each time.
-        content: float[B, H, W, C], what is in them afterwards.
-    """
-
-    regions: Array
-    content: Array
-
-    def applied_to(self, state: Array, number: int) -> Array:
-        """The states float[B, H, W, C] after they were touched for the `number`-th time."""
-        return jnp.where(self.regions[:, number, ..., None], self.content, state)
-
-
-def draw_touches(
-    clean: Array,
-    is_ruined: Array,
-    is_young: Array,
-    key: Array,
-    config: TrainConfig,
-    model_config: ModelConfig,
-) -> Touches:
-    """Whole pages that are lost, and discs that are taken from forming digits.
-
-    A page is scrambled at once, or scrambled or, in half of the cases, erased in three bands of rows or
-    columns, one after the other. A disc around a cell of ink is touched at one of the later times.
-
-    Args:
-        clean: float[B, H, W, V], the pictures that the automata are to show.
-        is_ruined: bool[B], whose whole page is touched.
-        is_young: bool[B], who loses a disc.
-        key: PRNG key.
-        config: Kinds and sizes of the wounds.
-        model_config: The automaton's hyperparameters.
-    """
-    batch, height, width = clean.shape[:3]
-    times = len(TOUCH_STEPS)
-    keys = iter(jax.random.split(key, 8))
-    along_rows = jax.random.bernoulli(next(keys), 0.5, (batch, 1, 1))
-    place = jnp.where(along_rows, (jnp.arange(height) / height)[:, None], (jnp.arange(width) / width)[None])
-    backwards = jax.random.bernoulli(next(keys), 0.5, (batch, 1, 1))
-    place = jnp.where(backwards, 1.0 - place, place)[:, None]
-    starts = jnp.arange(times)[:, None, None] / times
-    # Neighbouring bands overlap a little, as a hand's do.
-    bands = (place >= starts - 0.05) & (place <= starts + 1 / times + 0.05)
-    kind = jax.random.randint(next(keys), (batch, 1, 1, 1), 0, 4)
-    at_once = jnp.arange(times)[:, None, None] == 0
-    page = jnp.where(kind == 0, at_once, bands) & is_ruined[:, None, None, None]
-
-    time = jax.random.randint(next(keys), (batch, 1, 1, 1), 1, times)
-    wounds = draw_wounds(clean, is_young.astype(jnp.float32), next(keys), config, model_config)
-    discs = wounds.region[:, None] & (jnp.arange(times)[:, None, None] == time)
-
-    everywhere = jnp.ones((batch, height, width), bool)
-    noise = corrupt(jnp.zeros((batch, *model_config.state_shape)), everywhere, next(keys), model_config)
-    scrambled = jnp.where(kind < 2, noise, 0.0)
-    content = jnp.where(is_ruined[:, None, None, None], scrambled, wounds.content)
-    return Touches(page | discs, content)

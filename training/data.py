@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -149,6 +150,68 @@ KMNIST = IdxDataset(
 DATASETS: Mapping[str, IdxDataset] = MappingProxyType(
     {dataset.name: dataset for dataset in (MNIST, FASHION_MNIST, KMNIST)}
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSource:
+    """Where a run's images come from: what `load_images` is to be given.
+
+    Attributes:
+        data: A dataset's name, or a folder of images.
+        data_dir: The folder with the dataset's files; None downloads them.
+        as_is: Whether the polarity of a folder's images is left as it is.
+    """
+
+    data: str = "mnist"
+    data_dir: str | None = None
+    as_is: bool = False
+
+    @property
+    def absolute(self) -> ImageSource:
+        """The same, in terms that hold in any working folder and home."""
+        data = self.data if self.data in DATASETS else _absolute(self.data)
+        return replace(self, data=data, data_dir=self.data_dir and _absolute(self.data_dir))
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> ImageSource:
+        """Rebuild it from its fields.
+
+        Raises:
+            TypeError: for other fields, or values of other types.
+        """
+        source = cls(**fields)
+        allowed = ((source.data, str), (source.data_dir, str | None), (source.as_is, bool))
+        if not all(isinstance(value, kind) for value, kind in allowed):
+            raise TypeError(f"{fields} names no source of images")
+        return source
+
+    def load(self, split: str, height: int, width: int) -> NDArray[np.float32]:
+        """The images of one split; see `load_images`."""
+        folder = None if self.data_dir is None else Path(self.data_dir)
+        return load_images(self.data, split, folder, height, width, as_is=self.as_is)[0]
+
+    def with_given(self, given: Mapping[str, Any]) -> ImageSource:
+        """Where the images are now of a run that was started with these.
+
+        Args:
+            given: Fields that are named anew.
+
+        Raises:
+            DatasetError: for a folder that is gone and not named anew.
+        """
+        source = replace(self, **given)
+        field = "data_dir" if source.data in DATASETS else "data"
+        path = getattr(source, field)
+        if field not in given and path is not None and not os.path.isdir(path):
+            raise DatasetError(
+                f"the run was started with the images in {path}, and there is no such folder now; put it "
+                f"back, or tell where they are with --{field.replace('_', '-')}"
+            )
+        return source
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path))
 
 
 def load_images(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from training import metrics
+from nca_viewer.healing import healed_fraction
 
 FORMAT_VERSION = 1
 
@@ -155,17 +155,14 @@ def finite(value: float) -> float | None:
 
 def healed_figure(scenario: str, condition: str, errors: Sequence[NDArray[np.float64]]) -> Figure:
     """The healed fraction, of mean squared errors float[N] before a wound, just after it, and healed."""
-    fractions = [
-        metrics.healed_fraction(before, wounded, after)
-        for before, wounded, after in zip(*errors, strict=True)
-        if not wounded <= before
-    ]
-    low = float(np.percentile(fractions, 5)) if fractions else float("nan")
+    before, wounded, _ = errors
+    fractions = healed_fraction(*errors)[~(wounded <= before)]
+    low = float(np.percentile(fractions, 5)) if len(fractions) else float("nan")
     return Figure(
         scenario,
         condition,
         "healed fraction",
-        finite(metrics.healed_fraction(*errors)),
+        finite(healed_fraction(*(np.mean(error) for error in errors))),
         "of means",
         finite(low),
         len(errors[2]),

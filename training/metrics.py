@@ -67,26 +67,6 @@ def ssim(pictures: ArrayLike, clean: ArrayLike) -> NDArray[np.float64]:
     )
 
 
-def healed_fraction(before: ArrayLike, wounded: ArrayLike, after: ArrayLike) -> float:
-    """How much of a wound's harm is gone: 1 - (after - before) / (wounded - before), on mean errors.
-
-    1 is a full recovery, 0 none; negative is a wound that grew, above 1 is better than before the wound.
-
-    Args:
-        before: Mean squared errors float[N] just before the wound.
-        wounded: The same just after it.
-        after: The same once the automaton had its time to heal.
-
-    Returns:
-        The fraction; NaN if the wounds did no harm at all, or if an error is not finite.
-    """
-    before_mean, wounded_mean, after_mean = (
-        float(np.mean(np.asarray(errors, np.float64))) for errors in (before, wounded, after)
-    )
-    harm = wounded_mean - before_mean
-    return 1.0 - (after_mean - before_mean) / harm if harm > 0 else float("nan")
-
-
 def intersection_over_union(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     """Overlap of two sets of cells: cells in both over cells in either; 1 where both are empty.
 

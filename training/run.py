@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import math
@@ -46,6 +47,7 @@ from nca_viewer.whole_files import mode_at
 from training import processes
 from training.config import TrainConfig
 from training.curves import Curves, read_rows
+from training.data import ImageSource
 from training.drawings import draw_pictures
 from training.memory import channel_names, require_room, with_memory
 from training.output import atomic_output
@@ -145,6 +147,7 @@ def fit(
     *,
     resume: bool,
     progress: bool = True,
+    source: ImageSource | None = None,
 ) -> Path:
     """Train an automaton, saving as it goes.
 
@@ -165,6 +168,7 @@ def fit(
         run_directory: Where the files go.
         resume: Continue the run in that directory.
         progress: Show a progress bar.
+        source: Where the images come from, kept for who resumes the run.
 
     Returns:
         The newest checkpoint's directory.
@@ -188,6 +192,8 @@ def fit(
         processes.require_same(
             {**settings["train"], **settings["model"], **settings["data"], "resume": resume, **versions}
         )
+    if source is not None:  # Its place may differ from machine to machine.
+        settings["source"] = dataclasses.asdict(source.absolute)
     with contextlib.ExitStack() as stack:
         processes.on_first(partial(_enter, stack, files, settings, resume=resume))
         # Several processes end together, after a vote; one alone defers only what has to be saved.
@@ -423,12 +429,17 @@ class Run:
         """The state that was saved last, and `recent` as it was then."""
         tree, _ = read_tree(self._files.resume)
         leaves, structure = jax.tree.flatten(self.state)
-        stored = [tree["state"][name] for name in sorted(tree["state"])]
+        stored, recent = [tree["state"][name] for name in sorted(tree["state"])], tree["recent"]
+        if len(stored) == len(leaves) - 1 and recent.shape[1] == len(Metrics._fields) + 1:
+            # Earlier versions had an overflow among the metrics, and no count of the optimiser's calls, which
+            # is that of the updates.
+            stored.insert(2 * len(jax.tree.leaves(self.state.parameters)), stored[-2])
+            recent = np.delete(recent, 2, axis=1)
         if [leaf.shape for leaf in leaves] != [leaf.shape for leaf in stored]:
             raise ConfigError(f"{self._files.resume} belongs to a run with other settings; start another run")
         self.state = jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in stored])
         self.recent.clear()
-        self.recent.extend(Metrics(*row) for row in tree["recent"].tolist() if not math.isnan(row[0]))
+        self.recent.extend(Metrics(*row) for row in recent.tolist() if not math.isnan(row[0]))
 
     def _make_up(self) -> None:
         """The checkpoint where the run stands, if it was interrupted before it was measured."""
@@ -494,7 +505,8 @@ def _enter(stack: contextlib.ExitStack, files: RunFiles, settings: Settings, *, 
 
 
 Settings = dict[str, dict[str, Any]]
-"""What a run is made of, by part: train, model and data; stored with it, and compared when it is resumed."""
+"""What a run is made of, by part: train, model and data; stored with it, and compared when it is resumed.
+Where the images come from, `source`, is stored only."""
 
 
 def _settings(config: TrainConfig, model_config: ModelConfig, pixels: NDArray[np.uint8]) -> Settings:
@@ -538,20 +550,38 @@ def _locked(files: RunFiles) -> Iterator[None]:
                 directory.rmdir()
 
 
-def stored_configs(run_directory: Path) -> tuple[TrainConfig, ModelConfig] | None:
-    """The configurations that a run was started with; None where there is no run, or its file is damaged.
+@dataclass(frozen=True)
+class StoredRun:
+    """What a run was started with; what was stored before a setting existed has its default.
+
+    Attributes:
+        train: The training's numbers.
+        model: The automaton's hyperparameters.
+        data: Number and checksum of the training images.
+        source: Where they came from; None where that was not stored.
+    """
+
+    train: TrainConfig
+    model: ModelConfig
+    data: dict[str, Any]
+    source: ImageSource | None
+
+
+def stored_run(run_directory: Path) -> StoredRun | None:
+    """What a run was started with; None where there is no run, or its file is damaged.
 
     Raises:
-        ConfigError: for a number in them that this program does not know or allow.
+        ConfigError: for a number in it that this program does not know or allow.
     """
     path = RunFiles(run_directory).config
     try:
         stored = json.loads(path.read_text())
-        parts = dict(stored["train"]), dict(stored["model"])
+        train, model, data = (dict(stored[part]) for part in ("train", "model", "data"))
+        source = ImageSource.from_dict(stored["source"]) if "source" in stored else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     try:
-        return TrainConfig.from_dict(parts[0]), ModelConfig.from_dict(parts[1])
+        return StoredRun(TrainConfig.from_dict(train), ModelConfig.from_dict(model), data, source)
     except (ConfigError, TypeError) as error:
         raise ConfigError(f"{path}: {error}; restore it, or start another run") from error
 
@@ -563,10 +593,7 @@ def _claim(files: RunFiles, settings: Settings) -> None:
 
 
 def _check_claim(files: RunFiles, settings: Settings, *, resume: bool) -> None:
-    """Hold the run's settings against those that are there.
-
-    What was stored before a setting existed counts as its default, with which the run was made.
-    """
+    """Hold the run's settings against those that are there."""
     if not files.config.exists():
         if resume:
             raise ConfigError(f"{files.directory} holds no run to resume; leave out --resume to start one")
@@ -575,24 +602,21 @@ def _check_claim(files: RunFiles, settings: Settings, *, resume: bool) -> None:
         raise ConfigError(
             f"{files.directory} holds a run already; continue it with --resume, or choose another directory"
         )
-    try:
-        stored = json.loads(files.config.read_text())
-        stored = {part: dict(stored[part]) for part in settings}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ConfigError(f"{files.config} is damaged; restore it, or start anew elsewhere") from error
-    defaults = {"train": TrainConfig().to_dict(), "model": ModelConfig().to_dict()}
-    for part, default in defaults.items():
-        for name, value in settings[part].items():
-            was = stored[part].get(name, default.get(name))
+    stored = stored_run(files.directory)
+    if stored is None:
+        raise ConfigError(f"{files.config} is damaged; restore it, or start anew elsewhere")
+    for part, config in (("train", stored.train), ("model", stored.model)):
+        for name, was in config.to_dict().items():
+            value = settings[part][name]
             if was != value and name != "train_steps":
                 raise ConfigError(
                     f"{files.directory} was started with {name} = {was}, not {value}; "
                     f"resume with the same settings, or start another run"
                 )
     # After the settings: how many images are set aside is one of them.
-    if stored["data"] != settings["data"]:
+    if stored.data != settings["data"]:
         raise ConfigError(
-            f"{files.directory} was started with other training images ({stored['data'].get('images')} of "
+            f"{files.directory} was started with other training images ({stored.data.get('images')} of "
             f"them); resume with the same data, or start another run"
         )
 

@@ -15,14 +15,13 @@ from jax import Array
 from nca_viewer.automaton.episodes import masked_start
 from nca_viewer.automaton.rollout import Dynamics, Parameters
 from nca_viewer.automaton.system import visible
-from training.config import TOUCH_STEPS, TrainConfig
-from training.damage import Touches, Wounds, draw_touches, draw_wounds
+from training.config import TrainConfig
+from training.damage import Wounds, draw_wounds
 from training.memory import trainable
 from training.sharding import BatchSharding
 
 _GOLDEN_RATIO = 0.6180339887
 _PLASTIC_RATIO = 0.7548776662
-_EMPTY_BRIGHTNESS = 0.1
 
 
 class Images(NamedTuple):
@@ -54,7 +53,7 @@ class TrainState(NamedTuple):
     Attributes:
         parameters: The automaton's parameters.
         average: Their running average, see `TrainConfig.average_decay`; without one the parameters.
-        optimiser_state: Adam's moments and counts.
+        optimiser_state: Adam's moments and counts, and how often it was asked.
         pool_state: float[P, H, W, C].
         pool_index: int32[P], which picture each state is to show, see `Images.clean`.
         step: int32[], updates made.
@@ -76,14 +75,12 @@ class Metrics(NamedTuple):
     Attributes:
         loss: Mean squared error of the picture, over the last `loss_steps` states.
         motion: Mean magnitude of the last `loss_steps` changes of a channel.
-        overflow: Mean distance of the states from the allowed range.
         gradient_norm: Global norm before clipping.
         largest_state: Largest magnitude in the final states.
     """
 
     loss: Array | float
     motion: Array | float
-    overflow: Array | float
     gradient_norm: Array | float
     largest_state: Array | float
 
@@ -97,10 +94,13 @@ def learning_rate_schedule(config: TrainConfig) -> optax.Schedule:
     return optax.join_schedules([warmup, decay], [config.warmup_steps])
 
 
-def make_optimiser(config: TrainConfig) -> optax.GradientTransformation:
-    """Global-norm clipping, then Adam."""
-    return optax.chain(
+def make_optimiser(config: TrainConfig) -> optax.GradientTransformationExtraArgs:
+    """Global-norm clipping, then Adam; nothing where the `norm` given to its update is NaN or too large."""
+    descent = optax.chain(
         optax.clip_by_global_norm(config.clip_norm), optax.adam(learning_rate_schedule(config))
+    )
+    return optax.conditionally_mask(
+        descent, lambda step, *, norm: norm <= config.gradient_limit, forward_extra_args=True
     )
 
 
@@ -127,35 +127,12 @@ def _fresh_episodes(
     drawing = photographs + jax.random.randint(drawing_key, (count,), 0, len(images.drawings))
     is_drawing = kind < config.painted_fraction
     is_blank = ~is_drawing & (kind < config.painted_fraction + config.blank_fraction)
-    is_late = jax.random.bernoulli(
-        jax.random.fold_in(drawing_key, 1), config.late_drawing_probability, (count,)
-    )
-    is_blank |= is_drawing & is_late
     index = jnp.where(is_blank, -1, jnp.where(is_drawing, drawing, index))
     ratio = jax.random.uniform(
         ratio_key, (count,), minval=config.mask_ratio_min, maxval=config.mask_ratio_max
     )
     ratio = jnp.where(is_drawing, 0.0, ratio)
     return masked_start(images.clean(index), mask_key, ratio, dynamics.config), index
-
-
-def _drawn_late(
-    images: Images, key: Array, slots: Array, state: Array, index: Array, config: TrainConfig
-) -> tuple[Array, Array]:
-    """Draw on the empty pages among the states whose slots are for drawings: new states and indices.
-
-    Pages that start afresh in this update, and have empty hidden channels, wait for the next.
-    """
-    count = len(images.photographs)
-    shown = state[..., -images.photographs.shape[-1] :]
-    is_empty = (index == -1) & (jnp.max(shown, axis=(1, 2, 3)) < _EMPTY_BRIGHTNESS)
-    is_old = jnp.any(state != 0, axis=(1, 2, 3))
-    is_drawn = is_empty & is_old & (_spread(slots, _GOLDEN_RATIO) < config.painted_fraction)
-    drawing = count + jax.random.randint(key, index.shape, 0, len(images.drawings))
-    index = jnp.where(is_drawn, drawing, index)
-    ink = images.clean(drawing) > 0
-    painted = jnp.concatenate([state[..., : -ink.shape[-1]], jnp.where(ink, 1.0, shown)], axis=-1)
-    return jnp.where(is_drawn[:, None, None, None], painted, state), index
 
 
 def _spread(slots: Array, ratio: float) -> Array:
@@ -223,40 +200,22 @@ def make_train_step(
         clean: Array,
         cell_dropout: Array,
         wounds: Wounds,
-        touches: Touches | None,
-    ) -> tuple[Array, tuple[tuple[Array, Array, Array], Array]]:
+    ) -> tuple[Array, tuple[tuple[Array, Array], Array]]:
         run = partial(dynamics.rollout_with, rematerialise=config.rematerialise, history=True)
         early = jnp.zeros((0, *state.shape), state.dtype)
         if config.wound_step:
             state, early = run(cell_dropout[: config.wound_step], parameters, state)
         state = wounds.applied_to(state)
-        if touches is None:
-            final, states = run(cell_dropout[config.wound_step :], parameters, state)
-        else:
-            parts, ends = [], [*TOUCH_STEPS[1:], config.rollout_steps]
-            final = state
-            for number, (first, end) in enumerate(zip(TOUCH_STEPS, ends, strict=True)):
-                final = touches.applied_to(final, number)
-                final, part = run(cell_dropout[first:end], parameters, final)
-                parts.append(part)
-            states = jnp.concatenate(parts)
+        final, states = run(cell_dropout[config.wound_step :], parameters, state)
         errors, is_wounded = picture_errors(states, clean), jnp.any(wounds.region, axis=(1, 2))
         losses = jnp.where(is_wounded, toned(errors, wound_error_scale), toned(errors, config.error_scale))
-        if config.empty_weight:
-            shown = visible(states[-config.loss_steps :], model_config)
-            brightest = jnp.max(shown, axis=(2, 3, 4)) ** 2
-            is_empty = jnp.max(clean, axis=(1, 2, 3)) == 0
-            extra = config.empty_weight * toned(brightest, config.error_scale)
-            losses = losses + jnp.where(is_empty, extra, 0.0)
         if config.wound_step:
             before = toned(picture_errors(early, clean), config.error_scale)
             losses = losses + jnp.where(is_wounded, before, 0.0)
         last = jnp.concatenate([state[None], states])[-config.loss_steps - 1 :]
         motion = jnp.mean(jnp.abs(jnp.diff(last, axis=0)))
-        everything = jnp.concatenate([early, states])
-        overflow = jnp.mean(jnp.maximum(jnp.abs(everything) - config.overflow_limit, 0.0))
-        loss = jnp.mean(losses) + config.motion_weight * motion + config.overflow_weight * overflow
-        return loss, ((jnp.mean(errors), motion, overflow), final)
+        loss = jnp.mean(losses) + config.motion_weight * motion
+        return loss, ((jnp.mean(errors), motion), final)
 
     def descent(
         parameters: Parameters,
@@ -264,17 +223,15 @@ def make_train_step(
         clean: Array,
         cell_dropout: Array,
         wounds: Wounds,
-        *touches: Touches,
-    ) -> tuple[tuple[Parameters, tuple[Array, Array, Array]], Array]:
+    ) -> tuple[tuple[Parameters, tuple[Array, Array]], Array]:
         """The gradient and the metrics, means over the batch, and the states at the end."""
         gradient, (metrics, final) = jax.grad(loss_function, has_aux=True)(
-            parameters, state, clean, cell_dropout, wounds, *(touches or (None,))
+            parameters, state, clean, cell_dropout, wounds
         )
         return (gradient, metrics), final
 
-    has_touches = bool(config.ruin_probability or config.young_probability)
     if sharding is not None:
-        descent = sharding.divided(descent, batch_axes=(None, 0, 0, 1, 0) + (0,) * has_touches)
+        descent = sharding.divided(descent, batch_axes=(None, 0, 0, 1, 0))
 
     def train_step(train_state: TrainState, images: Images) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(config.seed), train_state.restarts)
@@ -297,57 +254,26 @@ def make_train_step(
             )
             state = state.at[: config.fresh_count].set(fresh)
             index = index.at[: config.fresh_count].set(fresh_index)
-
-        touches: tuple[Touches, ...] = ()
-        if has_touches:
-            is_fresh = jnp.arange(config.batch_size) < config.fresh_count
-            is_whole = ~is_spared & ~jnp.any(wounds.region, axis=(1, 2))
-            is_ruined = is_whole & jax.random.bernoulli(
-                jax.random.fold_in(wound_key, 1), config.ruin_probability, is_whole.shape
-            )
-            is_young = is_fresh & jax.random.bernoulli(
-                jax.random.fold_in(wound_key, 2), config.young_probability, is_fresh.shape
-            )
-            index = jnp.where(is_ruined, -1, index)
-            touches = (
-                draw_touches(
-                    images.clean(index),
-                    is_ruined,
-                    is_young,
-                    jax.random.fold_in(wound_key, 3),
-                    config,
-                    model_config,
-                ),
-            )
-            wounds = Wounds(wounds.region & ~is_ruined[:, None, None], wounds.content)
-        if config.late_drawing_probability:
-            state, index = _drawn_late(images, jax.random.fold_in(fresh_key, 1), slots, state, index, config)
         clean = images.clean(index)
         keys = jax.random.split(rollout_key, config.rollout_steps)
         cell_dropout = dynamics.cell_dropout(keys, state.shape[:-1])
-        (gradient, (error, motion, overflow)), final = descent(
-            train_state.parameters, state, clean, cell_dropout, wounds, *touches
+        (gradient, (error, motion)), final = descent(
+            train_state.parameters, state, clean, cell_dropout, wounds
         )
-        if is_trained is not None:
+        if is_trained is not None:  # Parts of arrays, where `optax.masked` knows whole ones.
             gradient = jax.tree.map(jnp.multiply, gradient, is_trained)
         norm = optax.tree.norm(gradient)
         updates, optimiser_state = optimiser.update(
-            gradient, train_state.optimiser_state, train_state.parameters
+            gradient, train_state.optimiser_state, train_state.parameters, norm=norm
         )
-        parameters, optimiser_state = jax.tree.map(
-            partial(jnp.where, norm <= config.gradient_limit),
-            (optax.apply_updates(train_state.parameters, updates), optimiser_state),
-            (train_state.parameters, train_state.optimiser_state),
-        )
+        parameters = optax.apply_updates(train_state.parameters, updates)
         pool = pool.update(slots, {"state": final, "index": index})
         decay = average_decay(train_state.step, config)
-        # A mean of equal numbers would differ from them by a rounding; what is not trained has to stay.
-        average = jax.tree.map(
-            lambda average, new: jnp.where(average == new, new, decay * average + (1 - decay) * new),
-            train_state.average,
-            parameters,
-        )
-        metrics = Metrics(error, motion, overflow, norm, jnp.max(jnp.abs(final)))
+        average = optax.incremental_update(parameters, train_state.average, 1 - decay)
+        if is_trained is not None:
+            # A mean of equal numbers differs from them by a rounding, and what is not trained has to stay.
+            average = jax.tree.map(jnp.where, is_trained, average, parameters)
+        metrics = Metrics(error, motion, norm, jnp.max(jnp.abs(final)))
         train_state = TrainState(
             parameters=parameters,
             average=average,

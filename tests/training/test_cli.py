@@ -19,6 +19,7 @@ from nca_viewer.errors import BackendError
 from nca_viewer.options import attribute_texts
 from training import cli, run
 from training.config import RECIPES, TrainConfig
+from training.data import ImageSource
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +96,7 @@ def test_options_override_the_recipe_and_the_rest_of_it_stays(
     assert run_directory == Path("runs/one")
     assert train_images.shape == (19, 11, 13, 1)
     assert validation_images.shape == (2, 11, 13, 1)
-    assert fitted.options == [{"resume": False}]
+    assert fitted.options == [{"resume": False, "source": ImageSource(str(pictures))}]
 
 
 def test_a_resumed_run_keeps_the_numbers_that_are_not_given_anew(
@@ -111,6 +112,55 @@ def test_a_resumed_run_keeps_the_numbers_that_are_not_given_anew(
     assert config == dataclasses.replace(started, train_steps=9)
     assert model_config == model
     assert (len(train_images), len(validation_images)) == (19, 2)
+
+
+@pytest.fixture
+def begun(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run that was started in the folder beside the pictures."""
+    monkeypatch.chdir(tmp_path)
+    source = ImageSource("pictures", data_dir="files", as_is=True).absolute
+    model = ModelConfig(height=11, width=13)
+    settings = {"train": TrainConfig().to_dict(), "model": model.to_dict(), "data": {}}
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(settings | {"source": dataclasses.asdict(source)}))
+    monkeypatch.chdir("/")
+    return folder
+
+
+def test_a_resumed_run_knows_its_data_from_any_folder(fitted: Fitted, begun: Path, pictures: Path) -> None:
+    for recipe in ([], ["--recipe", "seed-recipe", *GRID]):
+        assert cli.main(["fit", "--run-dir", str(begun), "--resume", *recipe]) == 0
+        assert fitted.options[-1]["source"] == ImageSource(str(pictures), str(begun.parent / "files"), True)
+        assert len(fitted.calls[-1][2]) == 19
+
+
+def test_data_that_moved_is_told_anew(
+    fitted: Fitted, begun: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = pictures.rename(pictures.with_name("moved"))
+    resume = ["fit", "--run-dir", str(begun), "--resume"]
+    assert one_error(capsys, *resume) == (
+        f"the run was started with the images in {pictures}, and there is no such folder now; "
+        f"put it back, or tell where they are with --data"
+    )
+    assert one_error(capsys, *resume, "--data", "mnist") == (
+        f"the run was started with the images in {begun.parent / 'files'}, and there is no such folder now; "
+        f"put it back, or tell where they are with --data-dir"
+    )
+    assert not fitted.calls
+    assert cli.main([*resume, "--data", str(moved)]) == 0
+    assert fitted.options[-1]["source"] == ImageSource(str(moved), str(begun.parent / "files"), True)
+
+
+@pytest.mark.parametrize("source", [5, {}, {"data": 1}, {"data": "mnist", "folder": "x"}, {"as_is": "no"}])
+def test_a_damaged_source_is_no_traceback(
+    begun: Path, source: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = begun / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"source": source}))
+    stored = run.stored_run(begun)
+    assert (stored is None) == (source != {})
 
 
 def test_every_field_has_an_option_with_a_text() -> None:

@@ -1,11 +1,7 @@
 """Metrics against hand-computed values and scikit-image."""
 
-import math
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio
 
 from training import metrics
@@ -48,26 +44,6 @@ def test_ssim_is_one_for_equal_and_lower_for_noisier_pictures(channels: int) -> 
     little, much = metrics.ssim(clean + 0.1 * noise, clean), metrics.ssim(clean + 0.9 * noise, clean)
     assert (much < little).all()
     assert (little < 1).all()
-
-
-def test_healed_fraction_follows_its_definition_on_mean_errors() -> None:
-    # Means: before 0.02, wounded 0.10, after 0.04: a quarter of the harm is left.
-    fraction = metrics.healed_fraction([0.01, 0.03], [0.05, 0.15], [0.04, 0.04])
-    assert fraction == pytest.approx(0.75)
-
-
-@given(
-    before=st.floats(0, 0.4),
-    harm=st.floats(0.01, 1.0),
-)
-def test_healed_fraction_is_one_for_full_recovery_and_zero_for_none(before: float, harm: float) -> None:
-    assert metrics.healed_fraction([before], [before + harm], [before]) == pytest.approx(1.0)
-    assert metrics.healed_fraction([before], [before + harm], [before + harm]) == pytest.approx(0.0)
-    assert metrics.healed_fraction([before], [before + harm], [before + 2 * harm]) == pytest.approx(-1.0)
-
-
-def test_healed_fraction_of_a_wound_without_harm_is_undefined() -> None:
-    assert math.isnan(metrics.healed_fraction([0.1], [0.1], [0.1]))
 
 
 def test_intersection_over_union_counts_cells() -> None:

@@ -2,8 +2,10 @@
 
 import dataclasses
 
+import pytest
+
 from nca_viewer.checkpoint import load_checkpoint
-from training.config import RECIPES
+from training.config import RECIPES, TrainConfig
 
 
 def test_learned_has_the_numbers_of_its_checkpoint() -> None:
@@ -17,5 +19,11 @@ def test_learned_has_the_numbers_of_its_checkpoint() -> None:
         if not isinstance(value, str) and name in made_by
     }
     assert numbers == {name: made_by[name] for name in numbers}
-    assert set(made_by) <= set(dataclasses.asdict(recipe.train))
     assert not recipe.train.memory
+
+
+@pytest.mark.parametrize("name", ["learned", "model", "seed-recipe"])
+def test_what_a_bundled_checkpoint_was_trained_with_is_known(name: str) -> None:
+    """Retired settings had no effect on any of them."""
+    made_by = load_checkpoint(name)[1].provenance["train_config"]
+    assert TrainConfig.from_dict(made_by).train_steps == made_by["train_steps"]

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,21 @@ from PIL import Image
 import training.run as run_module
 from nca_viewer.automaton.rollout import Dynamics
 from nca_viewer.automaton.system import AttentionNCA
-from nca_viewer.checkpoint import checkpoint_exists, checkpoint_steps, load_checkpoint, read_tree
+from nca_viewer.checkpoint import (
+    checkpoint_exists,
+    checkpoint_steps,
+    load_checkpoint,
+    read_tree,
+    write_tree,
+)
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import CheckpointError, ConfigError, OutputError
 from training.config import TrainConfig
+from training.data import ImageSource
 from training.memory import with_memory
-from training.run import DivergenceError, Run, RunFiles, fit, stored_configs
-from training.step import Metrics
+from training.run import DivergenceError, Run, RunFiles, fit, stored_run
+from training.sharding import BatchSharding
+from training.step import Metrics, make_train_step
 from training.validation import make_validation
 
 from .test_curves import scalars
@@ -50,6 +59,46 @@ TRAIN = TrainConfig(
     average_decay=0.9,
 )
 IMAGES = np.random.default_rng(0).random((13, *MODEL.image_shape)).astype(np.float32)
+
+
+class CompiledOnce:
+    """A jitted function that is always called with arguments of the same shapes."""
+
+    def __init__(self, function: Any):
+        self._function, self._compiled = function, None
+
+    def lower(self, *arguments: Any) -> CompiledOnce:
+        if self._compiled is None:
+            self._compiled = self._function.lower(*arguments).compile()
+        return self
+
+    def compile(self) -> Any:
+        return self._compiled
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shared_compilations() -> Iterator[None]:
+    """Runs with the same numbers share what is compiled; for how long they train is no part of it."""
+    updates: dict[Any, CompiledOnce] = {}
+    validations: dict[Any, Any] = {}
+
+    def shared_update(dynamics: Dynamics, config: TrainConfig, sharding: BatchSharding) -> CompiledOnce:
+        numbers = dataclasses.replace(config, train_steps=1, checkpoint_every=1, initial_checkpoint="")
+        key = dynamics.config, numbers, sharding.mesh
+        if key not in updates:
+            updates[key] = CompiledOnce(make_train_step(dynamics, config, sharding))
+        return updates[key]
+
+    def shared_validation(dynamics: Dynamics, images: np.ndarray, *, seed: int) -> Any:
+        key = dynamics.config, images.tobytes(), seed
+        if key not in validations:
+            validations[key] = make_validation(dynamics, images, seed=seed)
+        return validations[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_module, "make_train_step", shared_update)
+        patch.setattr(run_module, "make_validation", shared_validation)
+        yield
 
 
 def train(directory: Path, config: TrainConfig = TRAIN, *, resume: bool = False) -> Path:
@@ -88,7 +137,17 @@ def test_a_run_leaves_checkpoints_curves_and_its_settings(finished: Path) -> Non
 
 
 def test_a_run_starts_with_a_memory_and_keeps_it(tmp_path: Path) -> None:
-    roomy = ModelConfig(height=9, width=8, position_embedding_size=5, state_limit=1.0)
+    roomy = ModelConfig(
+        height=9,
+        width=8,
+        channel_size=13,
+        projection_size=13,
+        position_embedding_size=5,
+        num_heads=3,
+        hidden_size=45,
+        perception_size=25,
+        state_limit=1.0,
+    )
     config = dataclasses.replace(TRAIN, memory=True, train_steps=2, checkpoint_every=2)
     fit(config, roomy, IMAGES[:11], IMAGES[11:], tmp_path / "first", resume=False, progress=False)
     config = dataclasses.replace(config, initial_checkpoint=str(tmp_path / "first"), train_steps=1)
@@ -127,7 +186,8 @@ def test_interrupted_and_resumed_ends_like_uninterrupted(
 @pytest.mark.slow
 def test_killed_at_any_instant_and_resumed_ends_like_uninterrupted(finished: Path, tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; sys.path[:0] = sys.argv[3:];"
+        "import sys; from pathlib import Path; sys.path[:0] = sys.argv[3:]; import jax;"
+        "jax.config.update('jax_disable_most_optimizations', True);"
         "from tests.training.test_run import train; train(Path(sys.argv[1]), resume=sys.argv[2] == '1')"
     )
     root = str(Path(__file__).parents[2])
@@ -212,8 +272,39 @@ def test_a_run_begun_before_a_setting_existed_goes_on_with_its_default(
         run_module._check_claim(files, settings, resume=True)
 
 
+def test_a_run_of_an_earlier_version_goes_on(finished: Path, tmp_path: Path) -> None:
+    """It had one count less in its optimiser's state, one metric more, and settings that did nothing."""
+    train(tmp_path, dataclasses.replace(TRAIN, train_steps=8))
+    files = RunFiles(tmp_path)
+    tree, _ = read_tree(files.resume)
+    leaves = [tree["state"][name] for name in sorted(tree["state"])]
+    parameters, _ = parameters_and_average(tmp_path)
+    assert leaves.pop(2 * len(parameters)) == 8
+    state = {f"{number:04d}": leaf for number, leaf in enumerate(leaves)}
+    write_tree(files.resume, {"state": state, "recent": np.insert(tree["recent"], 2, 0.0, axis=1)}, {})
+    settings = json.loads(files.config.read_text())
+    settings["train"] |= {"overflow_weight": 0.0, "overflow_limit": 2.0, "ruin_probability": 0.0}
+    files.config.write_text(json.dumps(settings))
+    train(tmp_path, resume=True)
+    assert same(finished / "resume", tmp_path / "resume")
+    settings["train"]["overflow_weight"] = 0.3
+    files.config.write_text(json.dumps(settings))
+    with pytest.raises(ConfigError, match=r"config.json: overflow_weight = 0.3 was a setting of an earlier"):
+        train(tmp_path, resume=True)
+
+
+def test_where_the_images_came_from_is_kept_and_may_have_moved(tmp_path: Path) -> None:
+    config = dataclasses.replace(TRAIN, train_steps=1)
+    arguments = (config, MODEL, IMAGES[:11], IMAGES[11:], tmp_path)
+    fit(*arguments, resume=False, progress=False, source=ImageSource("mine", as_is=True))
+    stored = stored_run(tmp_path)
+    assert stored is not None
+    assert stored.source == ImageSource(str(Path("mine").absolute()), as_is=True)
+    fit(*arguments, resume=True, progress=False, source=ImageSource("/elsewhere"))
+
+
 def metrics_of(loss: float) -> Metrics:
-    return Metrics(loss, 0.0, 0.0, 0.1, 3.0)
+    return Metrics(loss, 0.0, 0.1, 3.0)
 
 
 def test_a_loss_that_jumps_and_stays_is_a_divergence_and_one_bad_batch_is_none() -> None:
@@ -322,7 +413,9 @@ def test_an_interrupt_while_the_start_is_saved_waits_for_the_save(
         train(tmp_path)
     monkeypatch.undo()
     assert checkpoint_exists(RunFiles(tmp_path).resume)
-    assert stored_configs(tmp_path) == (TRAIN, MODEL)
+    stored = stored_run(tmp_path)
+    assert stored is not None
+    assert (stored.train, stored.model) == (TRAIN, MODEL)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="signals of POSIX")
@@ -409,7 +502,7 @@ def test_a_home_folder_is_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     newest = train(Path("~/run"), dataclasses.replace(TRAIN, train_steps=1))
     assert newest.parents[1] == tmp_path / "run"
     assert not (tmp_path / "~").exists()
-    assert stored_configs(Path("~/run")) is not None
+    assert stored_run(Path("~/run")) is not None
 
 
 def test_a_stored_number_that_is_not_allowed_is_named(tmp_path: Path) -> None:
@@ -418,7 +511,7 @@ def test_a_stored_number_that_is_not_allowed_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"config.json: batch_size = -1 .*; restore it, or start another run"
     ):
-        stored_configs(tmp_path)
+        stored_run(tmp_path)
 
 
 def test_another_recipe_is_not_resumed(finished: Path) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from training.sharding import BatchSharding
 devices, directory, resume = sys.argv[1:]
 jax.config.update("jax_num_cpu_devices", int(devices))
+jax.config.update("jax_disable_most_optimizations", True)
 from tests.training.test_run import IMAGES, MODEL, TRAIN
 from training.run import fit
 config = dataclasses.replace(TRAIN, batch_size=4, wound_probability=0.5, learning_rate=1e-2)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nca_viewer.healing import healed_fraction
 from nca_viewer.kiosk.operation.background_writer import replace_file
 from nca_viewer.kiosk.operation.event_log import Event, tell
 from nca_viewer.whole_files import free_path
@@ -28,8 +29,7 @@ WOUND_ERROR = 0.002
 half of a small grid, from black to white."""
 
 HEALED_FRACTION = 0.5
-"""A wound has healed when so much of the largest error is gone: mean squared errors, as `nca-train evaluate`
-has them."""
+"""A wound has healed when the healed fraction of its largest error is as much; see `nca_viewer.healing`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +104,8 @@ def follow_wound(
     )
     if now_seconds - wound.hand_seconds < HEAL_SECONDS:
         return wound, False
-    left = (1.0 - HEALED_FRACTION) * wound.largest_error
-    is_healed = wound.largest_error >= WOUND_ERROR and error <= left
-    return None, is_healed
+    is_wound = wound.largest_error >= WOUND_ERROR
+    return None, is_wound and bool(healed_fraction(0.0, wound.largest_error, error) >= HEALED_FRACTION)
 
 
 class UsageBook:
