@@ -239,6 +239,7 @@ class App:
                 elapsed_seconds=self._elapsed_seconds,
                 frame_seconds=self._beat.frame_seconds,
                 is_explained=self.face.wants_explanation(self.controls),
+                advance=self._replaying(session, began),
             )
             seen = pipeline.collect()
         except BackendError as problem:
@@ -289,6 +290,19 @@ class App:
         before, self._beat = self._beat, self._beat.after(now_seconds=now, work_seconds=work_seconds)
         self._elapsed_seconds = self._beat.due_seconds - before.due_seconds
 
+    def _replaying(self, session: Session, now_seconds: float) -> Callable[[int], None] | None:
+        """Takes steps with all that a record says of them, while it has something to say."""
+        replay = session.replay
+        if replay is None or replay.is_over:
+            return None
+
+        def advance(steps: int) -> None:
+            played = replay.advance(steps)
+            self._pen.note(played.touched)
+            self.face.follow(played.cues, now_seconds)
+
+        return advance
+
     @property
     def _is_running(self) -> bool:
         """Whether time passes for the automaton; it sleeps while the screen is dark."""
@@ -309,6 +323,8 @@ class App:
         """What an action does to the cells."""
         simulation = session.simulation
         if isinstance(action, Stroke):
+            if session.replay is not None:
+                session.replay.is_over = True  # Hands have taken over.
             config = simulation.config
             radius = action.radius_cells
             if radius is None:
@@ -320,7 +336,7 @@ class App:
         self._finish_stroke(simulation)
         match action:
             case StepOnce():
-                simulation.advance(1)
+                (self._replaying(session, self.window.now_seconds()) or simulation.advance)(1)
             case Reset():
                 simulation.reset()
             case NewDigit(digit):

@@ -12,6 +12,7 @@ from nca_viewer.automaton.experiments import Experiments
 from nca_viewer.healing import Healing
 from nca_viewer.interaction.actions import Action, Tool
 from nca_viewer.interaction.experimenting import changed, told
+from nca_viewer.opinion import DigitClassifier, Opinion
 from nca_viewer.series import Sample, Series, follow_series
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.timeline import Timeline
@@ -88,6 +89,8 @@ class Instrument:
         self.timeline = Timeline(simulation)
         self.series = Series()
         self._has_moved = False
+        self._classifier: DigitClassifier | None = None
+        self._opinion: Opinion | None = None
         self._wanted: Experiments | None = None
         self._trace: Trace | None = None
         self._axes: PrincipalAxes | None = None
@@ -102,8 +105,9 @@ class Instrument:
         touched: np.ndarray | None,
         tool: Tool,
         now_seconds: float,
+        wants_opinion: bool,
     ) -> None:
-        """Look at the next snapshot; see `display.face.Face.see`."""
+        """Look at the next snapshot; see `display.face.Face.see`. The classifier reads it where asked."""
         self._experiment_when_ready()
         if touched is None:
             self.timeline.end_stroke()
@@ -117,6 +121,11 @@ class Instrument:
         self._now_seconds = now_seconds
         if is_new or touched is not None:
             self._axes = follow_axes(self._axes, snapshot)
+            self._scenes.clear()
+            self._opinion = None
+        if wants_opinion and self._opinion is None:
+            self._classifier = self._classifier or DigitClassifier.load()
+            self._opinion = self._classifier.read(snapshot.image)
             self._scenes.clear()
 
     def go(self, move: Callable[[Timeline], object]) -> None:
@@ -180,6 +189,7 @@ class Instrument:
                 clean=snapshot.clean,
                 damage_step=self._trace.damage_step,
                 axes=self._axes,
+                opinion=self._opinion,
                 channel=tile,
                 head=tile,
                 channel_names=self.channel_names,

@@ -152,6 +152,7 @@ def _run_window(config: KioskConfig, load: Callable[..., Session], monitor: Moni
     try:
         app.run()
         window.close()
+        _finish(app, config)
         exit_code = recording.finish(app.frames)
         monitor.end()
     except UserError as error:
@@ -167,6 +168,18 @@ def _run_window(config: KioskConfig, load: Callable[..., Session], monitor: Moni
         sys.stderr.flush()
         os._exit(exit_code)
     sys.exit(exit_code)
+
+
+def _finish(app: App, config: KioskConfig) -> None:
+    """Write what is written at the end: clips, a record's last line, a state.
+
+    Raises:
+        OutputError: it could not be written.
+    """
+    for text in app.face.close():
+        say(text)
+    if app.session is not None:
+        app.session.end(config)
 
 
 def on_ending_signals(end: Callable[[], None]) -> None:
@@ -328,6 +341,7 @@ def _run_headless(config: KioskConfig, load: Callable[..., Session], monitor: Mo
     # What was made until then is kept.
     with ending.deferred(app.quit) as told:
         app.run()
+        _finish(app, config)
         recording.finish(app.frames)
         monitor.end()
     if told.is_set():

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nca_viewer.automaton.experiments import Experiments
 from nca_viewer.config import ModelConfig, require_range
 from nca_viewer.errors import ConfigError
 
@@ -21,11 +22,12 @@ MAX_EPISODE = 2**32 - 1
 
 
 class Start(Enum):
-    """How another state took the place of the one before."""
+    """How another state took the place of the one before, or other experiments hold from now on."""
 
     BEGIN = "begin"
     RESET = "reset"
     RESTORE = "restore"
+    EXPERIMENT = "experiment"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -39,6 +41,7 @@ class Moment:
         image: float32[H, W, visible_channel_size] in [0, 1], the picture that the episode began from.
         mask_ratio: Part of its pixels that was masked, in [0, 1].
         seed: Of everything random.
+        experiments: What is changed of the automaton; None changes nothing.
     """
 
     state: Any
@@ -47,6 +50,7 @@ class Moment:
     image: np.ndarray
     mask_ratio: float
     seed: int
+    experiments: Experiments | None = None
 
     @property
     def clean(self) -> np.ndarray | None:

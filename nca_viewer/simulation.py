@@ -176,7 +176,7 @@ class SimulationListener(Protocol):
         """A tool acted on some cells, as in `Simulation.apply`."""
 
     def started(self, start: Start) -> None:
-        """Another state took the place of the one before."""
+        """Another state took the place of the one before, or other experiments hold."""
 
 
 class Simulation:
@@ -358,7 +358,15 @@ class Simulation:
 
     def moment(self) -> Moment:
         """All of the present, to come back to; its state is still on the device."""
-        return Moment(self._state, self.step, self.episode, self._image, self._mask_ratio, self.seed)
+        return Moment(
+            self._state,
+            self.step,
+            self.episode,
+            self._image,
+            self._mask_ratio,
+            self.seed,
+            None if self._experiments.is_neutral else self._experiments,
+        )
 
     def restore(self, moment: Moment) -> None:
         """Make a moment the present; the same future follows, bit for bit.
@@ -372,6 +380,7 @@ class Simulation:
             state = moment.state if is_on_device else jax.device_put(np.array(moment.state, np.float32))
         self._state, self.step, self.episode = state, moment.step, moment.episode
         self._image, self._mask_ratio, self.seed = moment.image, moment.mask_ratio, moment.seed
+        self._set_experiments(moment.experiments or Experiments())
         self._has_started(Start.RESTORE)
 
     def _has_started(self, start: Start) -> None:
@@ -430,6 +439,11 @@ class Simulation:
 
     @experiments.setter
     def experiments(self, experiments: Experiments) -> None:
+        self._set_experiments(experiments)
+        for listener in tuple(self.listeners):
+            listener.started(Start.EXPERIMENT)
+
+    def _set_experiments(self, experiments: Experiments) -> None:
         self._experiment_arrays = experiments.arrays(self.config)
         self._experiments = experiments
         if not experiments.is_neutral:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nca_viewer.config import ModelConfig, require_range
-from nca_viewer.errors import ConfigError
+from nca_viewer.errors import ConfigError, presentable
 
 MIN_UPDATE_RATE = 0.05
 MAX_NOISE_STD = 1.0
@@ -150,3 +150,46 @@ def _flags(name: str, numbers: frozenset[int], count: int, what: str) -> np.ndar
     flags = np.zeros(count, bool)
     flags[list(numbers)] = True
     return flags
+
+
+def as_json(experiments: Experiments | None) -> dict[str, Any]:
+    """Experiments as JSON values, only those that change something; none for None."""
+    if experiments is None:
+        return {}
+    values: dict[str, Any] = {}
+    for name in ("muted_heads", "zeroed_channels", "frozen_channels"):
+        if numbers := getattr(experiments, name):
+            values[name] = sorted(numbers)
+    if experiments.dead_cells is not None and experiments.dead_cells.any():
+        values["dead_cells"] = np.argwhere(experiments.dead_cells).tolist()
+    if experiments.update_rate is not None:
+        values["update_rate"] = experiments.update_rate
+    if experiments.noise_std:
+        values["noise_std"] = experiments.noise_std
+    if experiments.step_size_factor != 1.0:
+        values["step_size_factor"] = experiments.step_size_factor
+    if not all(experiments.neighbours):
+        values["neighbours"] = list(experiments.neighbours)
+    return values
+
+
+def from_json(values: Mapping[str, Any], config: ModelConfig) -> Experiments:
+    """Experiments of JSON values, as `as_json` gives them.
+
+    Raises:
+        ConfigError: a name is unknown, or a value means nothing for this automaton.
+    """
+    try:
+        fields = dict(values)
+        if (cells := fields.pop("dead_cells", None)) is not None:
+            dead = np.zeros((config.height, config.width), bool)
+            for row, column in cells:
+                if not (0 <= row < config.height and 0 <= column < config.width):
+                    raise ConfigError(f"dead_cells: there is no cell {row}, {column}")
+                dead[row, column] = True
+            fields["dead_cells"] = dead
+        experiments = Experiments(**fields)
+        experiments.arrays(config)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"the experiments {presentable(str(values))[:200]} are not understood") from error
+    return experiments

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pygame
 
 from nca_viewer.display import capture
 from nca_viewer.display.buttons import Button, ButtonRow, draw_focus, draw_tooltip
@@ -21,26 +23,31 @@ from nca_viewer.display.hud import Hud, Message, Status
 from nca_viewer.display.letters import Letters, letters_of
 from nca_viewer.display.pages import ChartsPage, ExperimentsPage, InspectorPage
 from nca_viewer.display.panel import Panel, PanelScene
-from nca_viewer.display.view_screen import ViewScreen, tile_targets
+from nca_viewer.display.view_screen import ViewScreen, draw_banner, tile_targets
 from nca_viewer.errors import UserError
 from nca_viewer.healing import Healing
 from nca_viewer.instrument import Instrument
 from nca_viewer.interaction.actions import (
     Action,
     BeforeDamage,
+    BeginWith,
     Cell,
     FocusButton,
     KillStroke,
+    LetGo,
     MoveCursor,
     NextTile,
     Nothing,
+    PastePicture,
     PinCell,
     PressFocused,
     Redo,
     SaveChart,
     SaveClip,
     SeekTick,
+    ShowPage,
     ShowTile,
+    ShowView,
     StepBack,
     StepOnce,
     Stroke,
@@ -52,16 +59,20 @@ from nca_viewer.interaction.actions import (
 from nca_viewer.interaction.controls import Controls
 from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.pointers import Target
+from nca_viewer.own_starts import OwnStarts
+from nca_viewer.recording import lines as cue_lines
+from nca_viewer.recording.lines import Caption, Inspect
 from nca_viewer.series import write_csv
 from nca_viewer.video_files import has_encoder
-from nca_viewer.views import Scene, ViewImage, view_number
+from nca_viewer.views import VIEW_NAMES, Scene, ViewImage, view_number
+from nca_viewer.watching import Refusal
 from nca_viewer.whole_files import free_path
 
 if TYPE_CHECKING:
-    import pygame
     from pygame.event import Event as PygameEvent
 
     from nca_viewer.loading import Session
+    from nca_viewer.recording.lines import Cue
     from nca_viewer.snapshot import Snapshot
 
 TOOLTIP_SECONDS = 0.5
@@ -104,6 +115,12 @@ class DesktopFace:
         self._is_still = is_still
         self._message: Message | None = None
         self._instrument: Instrument | None = None
+        self._session: Session | None = None
+        self._own_starts: OwnStarts | None = None
+        self._queued: list[Action] = []
+        self._told: set[str] = set()
+        self._caption = ("", 0.0)
+        self._wants_opinion = False
         self._buttons = ButtonRow()
         self._view_screen = ViewScreen()
         self._clips = ClipRecorder(folder, suffix=".mp4" if has_encoder() else ".gif")
@@ -131,17 +148,27 @@ class DesktopFace:
         if grid_size is None:
             geometry = Geometry.fit(window_size, (1, 1), bar_visible=False)
             return self._input.read(events, geometry, now_seconds)
+        self._begin_own(events)
         geometry = self.geometry(window_size, grid_size, controls)
         actions = self._input.read(events, geometry, now_seconds, self._targets(geometry, controls))
         actions.extend(self._panel.dragged(self._input, controls))
         if self._input.middle_clicked_cell is not None:
             actions.append(PinCell(self._input.middle_clicked_cell))
+        actions, self._queued = [*self._queued, *actions], []
         return [
             meant
             for action in actions
             for meant in self._meant(action, geometry, controls, now_seconds)
             if not isinstance(meant, Nothing)
         ]
+
+    def _begin_own(self, events: Sequence[PygameEvent]) -> None:
+        """Pictures that are dropped on the window are read in the background."""
+        if self._own_starts is None:
+            return
+        for event in events:
+            if event.type == pygame.DROPFILE:
+                self._own_starts.drop(event.file)
 
     def _targets(self, geometry: Geometry, controls: Controls) -> list[Target]:
         """What a press does that does not paint: buttons first, and what lies behind them is no page."""
@@ -232,6 +259,12 @@ class DesktopFace:
         if self._instrument is None:
             return
         match action:
+            case PastePicture():
+                assert self._own_starts is not None, "an automaton is met before hands act on it"
+                self._own_starts.paste(clipboard_text())
+            case BeginWith(image, text):
+                session.simulation.begin(image, session.mask_ratio)
+                self.inform(text, now_seconds, is_long=True)
             case SaveClip():
                 self._clips.save_last()
             case ToggleRecording() if self._clips.elapsed_seconds is None:
@@ -265,6 +298,9 @@ class DesktopFace:
 
     def meet(self, session: Session) -> None:
         """Follow another automaton from now on."""
+        self._session = session
+        self._own_starts = OwnStarts(session.simulation.config)
+        self._told.clear()
         self._instrument = Instrument(session.simulation, session.channel_names)
         self._view = None
 
@@ -300,19 +336,74 @@ class DesktopFace:
         tool: Tool,
         now_seconds: float,
     ) -> None:
-        """Follow it with the instrument."""
+        """Follow it with the instrument, and look after what works in the background."""
+        self._look_after(now_seconds)
         self._met().see(
             snapshot,
             healing,
             touched=touched,
             tool=tool,
             now_seconds=now_seconds,
+            wants_opinion=self._wants_opinion,
         )
+
+    def _look_after(self, now_seconds: float) -> None:
+        """Tell of what a record, a replay, a training run and dropped pictures came to."""
+        session = self._session
+        if session is None or self._own_starts is None:
+            return
+        found = self._own_starts.poll()
+        if isinstance(found, UserError):
+            self.complain(str(found), now_seconds)
+        elif found is not None:
+            self._queued.append(BeginWith(found.image, found.text))
+        news = None if session.watcher is None else session.watcher.poll()
+        if isinstance(news, Refusal):
+            self.complain(news.text, now_seconds)
+        elif news is not None:
+            try:
+                session.simulation.swap_parameters(news.model)
+            except UserError as error:
+                self.complain(str(error), now_seconds)
+            else:
+                self.inform(news.text, now_seconds, is_long=True)
+        if session.recorder is not None and session.recorder.trouble:
+            self._tell_once(session.recorder.trouble, now_seconds)
+        replay = session.replay
+        if replay is not None and replay.difference is not None:
+            self._tell_once(str(replay.difference), now_seconds)
+        elif replay is not None and replay.is_over:
+            text = f"The replay is over: {replay.checks} states compared, all as recorded; go on yourself"
+            self._tell_once(text, now_seconds, is_fault=False)
+
+    def _tell_once(self, text: str, now_seconds: float, *, is_fault: bool = True) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            (self.complain if is_fault else self.inform)(text, now_seconds)
+
+    def follow(self, cues: Sequence[Cue], now_seconds: float) -> None:
+        """Captions are shown, and views and cells as if chosen by hand."""
+        for cue in cues:
+            match cue:
+                case Caption(text, seconds):
+                    self._caption = (text, now_seconds + seconds)
+                case cue_lines.ShowView(name) if name in VIEW_NAMES:
+                    self._queued.append(ShowView(name))
+                case Inspect(cell):
+                    self._queued += [ShowPage("inspector")] if cell is not None else []
+                    self._queued.append(PinCell(cell) if cell is not None else LetGo())
 
     def image(self, snapshot: Snapshot, controls: Controls) -> np.ndarray:
         """The chosen view's."""
+        self._wants_opinion = view_number(controls.view).name == "opinion"
         view = self._view_image(controls)
         return snapshot.image if view is None else view.image
+
+    def close(self) -> list[str]:
+        """Finish what is being written; returns what there is to say of it."""
+        if self._session is not None and self._session.watcher is not None:
+            self._session.watcher.close()
+        return [message.text for message in self._clips.close()]
 
     def keep(self, image: np.ndarray, now_seconds: float) -> None:
         """Hold what is shown for clips; see `Face`."""
@@ -414,6 +505,9 @@ class DesktopFace:
             self._panel.draw(surface, geometry, shown)
             if cell is not None and (view is None or not view.tiles):
                 draw_focus(surface, geometry.cell_rectangle(cell))
+        text, until_seconds = self._caption
+        if text and now_seconds < until_seconds:
+            draw_banner(surface, geometry, text)
         buttons = self._all_buttons(geometry, controls)
         self._buttons.draw(surface, buttons, pointer)
         pressable = [button for button in buttons if button.action is not None]
@@ -457,3 +551,13 @@ class DesktopFace:
         if self._message is not None and self._message.until_seconds <= now_seconds:
             self._message = None
         return self._message
+
+
+def clipboard_text() -> str:
+    """The text on the clipboard, as far as pygame knows it; nothing where there is none."""
+    with contextlib.suppress(pygame.error):
+        if not pygame.scrap.get_init():
+            pygame.scrap.init()
+        content = pygame.scrap.get("text/plain;charset=utf-8")
+        return (content or b"").decode("utf-8", "replace").rstrip("\0")
+    return ""

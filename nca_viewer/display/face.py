@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from nca_viewer.healing import Healing
     from nca_viewer.loading import Session
+    from nca_viewer.recording.lines import Cue
     from nca_viewer.snapshot import Snapshot
 
 Size = tuple[int, int]
@@ -89,8 +90,14 @@ class Face(Protocol):
     def image(self, snapshot: Snapshot, controls: Controls) -> np.ndarray:
         """What is shown of a snapshot: uint8[h, w, 3], one pixel per cell; larger than the grid for tiles."""
 
+    def close(self) -> list[str]:
+        """Finish what is being written, when the window is closed; returns what there is to say of it."""
+
     def keep(self, image: np.ndarray, now_seconds: float) -> None:
         """Take notice of the image that is shown in this frame, as it is shown."""
+
+    def follow(self, cues: Sequence[Cue], now_seconds: float) -> None:
+        """Do what a record that is repeated says to the window."""
 
     def fill(self, status: Status) -> Status:
         """A status with what only this face knows."""

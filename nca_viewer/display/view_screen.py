@@ -6,7 +6,7 @@ import numpy as np
 import pygame
 
 from nca_viewer.display.geometry import Geometry, Rectangle
-from nca_viewer.display.hud import elided
+from nca_viewer.display.hud import elided, wrapped
 from nca_viewer.display.letters import Letters, letters_of
 from nca_viewer.display.palette import BACKGROUND, FRAME, MUTED, PANEL, TEXT
 from nca_viewer.interaction.actions import ShowTile
@@ -107,3 +107,18 @@ class ViewScreen:
             box.right = min(box.right, right)
             surface.blit(image, box)
         return start + length + 2 * line
+
+
+def draw_banner(surface: pygame.Surface, geometry: Geometry, text: str) -> None:
+    """Words over the upper part of the picture, in as many lines as they need."""
+    font = letters_of(round(1.7 * geometry.text_height))
+    width = geometry.window_width - geometry.panel_width
+    lines = wrapped(text, font, width - 6 * geometry.text_height)
+    line, padding = font.get_height() + 2, geometry.text_height
+    wide = max(font.size(words)[0] for words in lines) + 2 * padding
+    box = pygame.Rect((width - wide) // 2, padding, wide, len(lines) * line + 2 * padding)
+    pygame.draw.rect(surface, PANEL, box, border_radius=padding)
+    pygame.draw.rect(surface, FRAME, box, width=1, border_radius=padding)
+    for number, words in enumerate(lines):
+        image = font.render(words, True, TEXT)
+        surface.blit(image, image.get_rect(midtop=(box.centerx, box.top + padding + number * line)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
+
 Cell = tuple[int, int]
 """(row, column); outside of the grid where the pointer is beside it."""
 
@@ -209,6 +211,29 @@ class PinCell:
 
 
 @dataclass(frozen=True, slots=True)
+class LetGo:
+    """Let the inspector follow the pointer."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastePicture:
+    """Start from the picture on the clipboard."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class BeginWith:
+    """Start from a picture.
+
+    Attributes:
+        image: float32[H, W, visible_channel_size] in [0, 1].
+        text: What there is to tell of it.
+    """
+
+    image: np.ndarray
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class MoveCursor:
     """Move the keyboard's brush."""
 
@@ -371,6 +396,9 @@ Action = (
     | ShowPage
     | NextPage
     | PinCell
+    | LetGo
+    | PastePicture
+    | BeginWith
     | MoveCursor
     | UseCursor
     | ToggleHead

@@ -22,6 +22,7 @@ from nca_viewer.interaction.actions import (
     NextPage,
     NextTile,
     NextView,
+    PastePicture,
     PinCell,
     PressFocused,
     Quit,
@@ -154,6 +155,12 @@ BINDINGS: tuple[Binding, ...] = (
             _PICTURE,
         )
         for digit in range(10)
+    ),
+    Binding(
+        PastePicture(),
+        (Chord("Ctrl+V", pygame.K_v, control=True),),
+        "start from a picture: paste, or drop",
+        _PICTURE,
     ),
     Binding(Clear(), (Chord("Delete", pygame.K_DELETE),), "blank page", _PICTURE),
     Binding(SelectTool(Tool.PAINT), (Chord("B", pygame.K_b),), "paint, erase, corrupt", _BRUSH),

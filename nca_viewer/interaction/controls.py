@@ -14,6 +14,7 @@ from nca_viewer.interaction.actions import (
     ChangeSpeed,
     Dismiss,
     EndExperiments,
+    LetGo,
     NextPage,
     NextView,
     PinCell,
@@ -147,6 +148,8 @@ def update(controls: Controls, action: Action) -> Controls:
             return replace(controls, story=not controls.story)
         case PinCell(cell):
             return replace(controls, pinned_cell=cell)
+        case LetGo():
+            return replace(controls, pinned_cell=None)
         case ToggleGrid():
             return replace(controls, grid_visible=not controls.grid_visible)
         case ToggleHud():

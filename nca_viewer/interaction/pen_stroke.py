@@ -42,5 +42,10 @@ class PenStroke:
         self._tool = self._region = None
         if tool is None or region is None:
             return
-        self.touched = region if self.touched is None else self.touched | region
+        self.note(region)
         apply(tool, region)
+
+    def note(self, region: np.ndarray | None) -> None:
+        """Count some cells as touched in this frame."""
+        if region is not None:
+            self.touched = region if self.touched is None else self.touched | region

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nca_viewer.interaction.actions import Tool
     from nca_viewer.kiosk.config import KioskConfig
     from nca_viewer.loading import Loading, Session
+    from nca_viewer.recording.lines import Cue
     from nca_viewer.snapshot import Snapshot
 
 _LOADING_GRID = (28, 28)
@@ -211,8 +212,15 @@ class KioskFace:
         """What the cells show."""
         return snapshot.image
 
+    def close(self) -> list[str]:
+        """Nothing is being written."""
+        return []
+
     def keep(self, image: np.ndarray, now_seconds: float) -> None:
         """Nothing: nobody saves clips."""
+
+    def follow(self, cues: Sequence[Cue], now_seconds: float) -> None:
+        """Nothing: an exhibit has its own attract loop."""
 
     def fill(self, status: Status) -> Status:
         """As it is: visitors see no status bar."""

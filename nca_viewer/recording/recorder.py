@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nca_viewer.automaton.experiments import as_json
 from nca_viewer.errors import OutputError, presentable
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.moment import Start, digest
@@ -117,6 +118,7 @@ class Recorder:
         self._simulation = simulation
         self._checksum = 0
         self._owed: tuple[Position, Any] | None = None
+        self._experiments = as_json(None)
         moment, config = simulation.moment(), simulation.config
         header = Header(
             seed=moment.seed,
@@ -162,10 +164,10 @@ class Recorder:
                 self._write(ToStart())
             case Start.RESTORE:
                 self._write(Restore(moment))
-
-    def experiment(self, values: Mapping[str, Any]) -> None:
-        """Other conditions hold from now on: JSON values, which a replay hands back as they are."""
-        self._write(Experiment(values))
+        values = as_json(moment.experiments)
+        if values != self._experiments:
+            self._experiments = values
+            self._write(Experiment(values))
 
     def cue(self, cue: Cue) -> None:
         """Something that concerns the window alone, for a demo."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nca_viewer.automaton.experiments import from_json
 from nca_viewer.errors import ConfigError
 from nca_viewer.moment import digest
 from nca_viewer.recording.lines import (
@@ -33,8 +34,6 @@ from nca_viewer.recording.reader import Record, read_record, shown_path
 if TYPE_CHECKING:
     from nca_viewer.simulation import Simulation
 
-SetExperiment = Callable[["Simulation", Mapping[str, Any]], None]
-"""Sets the conditions that a record's experiment tells of."""
 
 MAX_LINES_AT_ONCE = 1000
 """So many are followed in one call, so that a window goes on answering."""
@@ -96,7 +95,6 @@ class Replay:
         simulation: Simulation,
         *,
         checkpoint_sha256: str | None,
-        experiment: SetExperiment | None = None,
     ) -> None:
         """Put the simulation where the record begins.
 
@@ -104,7 +102,6 @@ class Replay:
             record: What to repeat.
             simulation: Of the same checkpoint.
             checkpoint_sha256: Of that one; None where it is in no file.
-            experiment: Sets the conditions that a record tells of.
 
         Raises:
             ConfigError: the record is of another grid or checkpoint.
@@ -120,7 +117,6 @@ class Replay:
         self.checks = 0
         self.is_over = False
         self._simulation = simulation
-        self._experiment = experiment
         self._lines = record.lines()
         self._next: Line | None = None
         self._owed: tuple[Line, str, Any] | None = None
@@ -198,12 +194,11 @@ class Replay:
             case Restore(moment):
                 simulation.restore(moment)
             case Experiment(values):
-                if self._experiment is None:
-                    raise ConfigError(
-                        f"the record {shown_path(self.record.path)}, line {line.number}: "
-                        "it has an experiment, and here none can be set"
-                    )
-                self._experiment(simulation, values)
+                try:
+                    simulation.experiments = from_json(values, simulation.config)
+                except ConfigError as error:
+                    where = f"the record {shown_path(self.record.path)}, line {line.number}"
+                    raise ConfigError(f"{where}: {error}") from None
             case Check(sha256) | End(sha256):
                 self._settle()
                 if sha256 is not None:
@@ -269,7 +264,6 @@ def replay_headless(
     checkpoint: str | Path | None = None,
     *,
     max_steps: int | None = None,
-    experiment: SetExperiment | None = None,
 ) -> Report:
     """Repeat a record without a window, as fast as it goes.
 
@@ -277,7 +271,6 @@ def replay_headless(
         path: Of the record.
         checkpoint: As `--ckpt` takes it; None is the one that the record names.
         max_steps: Stop after so many.
-        experiment: Sets the conditions that a record tells of.
 
     Raises:
         UserError: the record or the checkpoint cannot be read, or they do not belong together.
@@ -290,7 +283,7 @@ def replay_headless(
     model, info = load_checkpoint(record.header.checkpoint if checkpoint is None else checkpoint)
     simulation = Simulation(model, seed=record.header.seed)
     return run_replay(
-        Replay(record, simulation, checkpoint_sha256=info.sha256, experiment=experiment),
+        Replay(record, simulation, checkpoint_sha256=info.sha256),
         environment(),
         max_steps=max_steps,
     )

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from nca_viewer.automaton.experiments import Experiments
 from nca_viewer.errors import ConfigError, OutputError
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.moment import MAX_STEP, digest
@@ -88,10 +89,12 @@ def recorded(simulation, image, region, tmp_path):
     simulation.apply(Tool.CORRUPT, region)
     simulation.restore(held)
     simulation.advance(80)
-    recorder.experiment({"muted_heads": [1], "rate": 0.5})
+    simulation.experiments = Experiments(muted_heads=frozenset({0}), update_rate=0.5)
     simulation.advance(1)
     recorder.close()
-    return path, state_of(simulation)
+    expected = state_of(simulation)
+    simulation.experiments = Experiments()
+    return path, expected
 
 
 def read_lines(path):
@@ -123,15 +126,15 @@ def test_the_states_that_are_compared_differ(simulation, image):
 
 def test_a_record_is_repeated_bit_for_bit_at_any_speed(recorded, other):
     path, expected = recorded
-    experiments, outcomes = [], []
+    outcomes = []
     for steps in (1, 7, 1000):
-        replay = replay_of(other, path, experiment=lambda _, values: experiments.append(values))
+        replay = replay_of(other, path)
         while not replay.is_over:
             replay.advance(steps)
         replay.finish()
+        assert other.experiments.muted_heads == {0}
         outcomes.append((state_of(other), replay.difference, replay.checks))
     assert outcomes == [(expected, None, 3)] * 3
-    assert experiments == [{"muted_heads": [1], "rate": 0.5}] * 3
 
 
 def test_a_record_says_what_it_is_of(recorded, bounded_config):
@@ -153,7 +156,7 @@ def test_a_record_says_what_it_is_of(recorded, bounded_config):
 
 
 def test_cues_and_touched_cells_come_with_their_step(recorded, other, region):
-    replay = replay_of(other, recorded[0], experiment=lambda _, values: None)
+    replay = replay_of(other, recorded[0])
     first = replay.advance(0)
     assert first.cues == (Caption("It begins.", 2.5),)
     assert first.touched is None
@@ -256,7 +259,7 @@ def test_the_first_difference_is_named(recorded, other):
         if line["do"] == "check":
             line["sha256"] = "00" * 32
     rewrite(path, changed)
-    replay = replay_of(other, path, experiment=lambda _, values: None)
+    replay = replay_of(other, path)
     report = run_replay(replay, {"jax": "2", "backend": "cpu"})
     difference = report.difference
     assert (difference.line, difference.episode, difference.step) == (3, 1, 100)
@@ -279,9 +282,16 @@ def test_the_first_steps_alone_can_be_repeated(recorded, other):
     assert (report.steps, report.checks, report.difference, report.is_complete) == (100, 1, None, False)
 
 
-def test_an_experiment_that_cannot_be_set_is_told(recorded, other):
-    with pytest.raises(ConfigError, match=r"line 13: it has an experiment"):
-        run_replay(replay_of(other, recorded[0]), HERE)
+@pytest.mark.parametrize("values", [{"muted_heads": [99]}, {"wings": 2}, {"dead_cells": [[1, 999]]}])
+def test_an_experiment_that_means_nothing_here_is_told(recorded, other, values):
+    path, _ = recorded
+    changed = read_lines(path)
+    for line in changed:
+        if line.get("do") == "experiment":
+            line["values"] = values
+    rewrite(path, changed)
+    with pytest.raises(ConfigError, match="line 13: "):
+        run_replay(replay_of(other, path), HERE)
 
 
 def test_a_hand_that_takes_over_ends_the_replay(recorded, other):
