@@ -109,12 +109,8 @@ def test_every_option_may_stand_in_the_file(configured, tmp_path):
     assert (config.keys.left, config.keys.paint, config.keys.up) == (("a",), ("lctrl", "space"), ())
     named = {line.split("=")[0].strip() for line in text.splitlines() if "=" in line}
     options = {option.opts[0][2:] for option in cli._configurable(cli.main)}
-<<<<<<< HEAD
-    assert options - PERSONAL <= named
-=======
-    assert options <= named | {"watch"}  # It goes with neither of ckpt, headless and exhibit.
+    assert options - PERSONAL <= named | {"watch"}  # It goes with neither of ckpt, headless and exhibit.
     assert configured('watch = "runs/x"')[2].watch == tmp_path / "runs" / "x"
->>>>>>> capture
 
 
 def test_an_option_may_have_underscores_and_one_language_needs_no_brackets(configured):

@@ -111,7 +111,12 @@ class ChartsPage:
                     ("csv", SaveChart(), "save what the chart shows as a table", False),
                 ),
             ),
-            Button(tuple(bar), "", Scrub(), hint_with_key("go to any step that is remembered", None)),
+            Button(
+                (bar.x, bar.y, bar.width, bar.height),
+                "",
+                Scrub(),
+                hint_with_key("go to any step that is remembered", None),
+            ),
         )
 
     def dragged(self, source: Input) -> list[Action]:
