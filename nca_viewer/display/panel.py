@@ -15,6 +15,7 @@ from nca_viewer.display.palette import FRAME, PANEL
 from nca_viewer.interaction.actions import Action, Cell, ShowPage, TogglePanel
 from nca_viewer.interaction.controls import PAGES, Controls
 from nca_viewer.interaction.input import Input
+from nca_viewer.opinion import Opinion
 from nca_viewer.series import Series
 from nca_viewer.timeline import Timeline
 from nca_viewer.views import Scene
@@ -36,6 +37,7 @@ class PanelScene:
         experiments: What is changed of the automaton.
         heads: How many attention heads it has.
         trained_rate: The update rate that it was trained with.
+        opinions: What the classifier read lately, oldest first.
     """
 
     scene: Scene
@@ -49,6 +51,7 @@ class PanelScene:
     experiments: Experiments
     heads: int
     trained_rate: float
+    opinions: Sequence[Opinion]
 
 
 class Page(Protocol):
