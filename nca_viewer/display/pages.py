@@ -178,9 +178,10 @@ class OpinionPage:
         left, top, width, height = rectangle
         font = letters_of(round(1.3 * shown.text_height))
         opinion, line = shown.scene.opinion, min(round(2.4 * shown.text_height), height // 14)
-        told = "" if opinion is None else opinion.text
-        surface.blit(font.render(elided(told, font, width), True, TEXT), (left, top))
-        note = "A network of its own, which sees only the image."
+        if opinion is not None:
+            told = "It is unsure." if opinion.digit is None else f"It reads a {opinion.digit}."
+            surface.blit(font.render(told, True, TEXT), (left, top))
+        note = "A network apart, which sees only the image."
         surface.blit(font.render(elided(note, font, width), True, MUTED), (left, top + line))
         if not shown.opinions or line < 4:
             return

@@ -101,11 +101,14 @@ class ViewScreen:
         columns = np.linspace(0, len(bar.colours) - 1, length).round().astype(int)
         strip = np.repeat(bar.colours[columns][:, None], max(3, line // 3), axis=1)
         pygame.surfarray.blit_array(surface.subsurface((start, top + 1, length, strip.shape[1])), strip)
-        for position, image in texts:
+        drawn: list[pygame.Rect] = []
+        for position, image in sorted(texts, key=lambda text: text[0] not in (0.0, 1.0)):
             at = start + round(position * (length - 1))
             box = image.get_rect(midtop=(at, top + strip.shape[1] + 1))
             box.right = min(box.right, right)
-            surface.blit(image, box)
+            if box.inflate(line // 3, 0).collidelist(drawn) < 0:  # The ends go before what lies between.
+                surface.blit(image, box)
+                drawn.append(box)
         return start + length + 2 * line
 
 
