@@ -81,7 +81,9 @@ class Panel:
         left, top, width, _ = geometry.panel_rectangle
         height = round(1.9 * geometry.text_height)
         gap = max(2, geometry.text_height // 4)
-        rows = [(page, ShowPage(page), page, controls.page == page) for page in PAGES]
+        rows: list[tuple[str, Action, str, bool]] = [
+            (page, ShowPage(page), page, controls.page == page) for page in PAGES
+        ]
         rows.append(("x", TogglePanel(), "close the panel", False))
         row = (left + gap, top + gap, width - 2 * gap, height)
         tabs = row_of_buttons(row, geometry.text_height, rows)
