@@ -150,10 +150,7 @@ class ChartsPage:
             surface, bar, timeline.span, timeline.marks, tick=tick, step=snapshot.step, hover_step=hover
         )
         font = letters_of(round(1.1 * height))
-        span = timeline.span
-        told = f"remembered: {span.held_bytes / 2**20:.1f} of {span.max_bytes / 2**20:.0f} MiB"
-        surface.blit(font.render(told, True, MUTED), (bar.left, bar.bottom + height // 2))
-        top = bar.bottom + 2 * height
+        top = bar.bottom + height
         below = pygame.Rect(bar.left, top, bar.width, max(0, rectangle[1] + rectangle[3] - top))
         title = font.render("error and healed part, the last 600 steps", True, TEXT)
         surface.blit(title, below.topleft)
