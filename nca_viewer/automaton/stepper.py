@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +13,20 @@ from jax import Array
 from nca_viewer.automaton.experiments import ExperimentArrays, Experiments
 from nca_viewer.automaton.explanation import Explanation
 from nca_viewer.automaton.layout import FlatLayout
-from nca_viewer.automaton.perceive import Projection
+from nca_viewer.automaton.perceive import LocalAttentionPerceive, Projection
+from nca_viewer.automaton.update import StochasticResidualUpdate
+from nca_viewer.config import ModelConfig
 
-if TYPE_CHECKING:
-    from nca_viewer.automaton.system import AttentionNCA
+
+class Automaton(Protocol):
+    """What a stepper needs of an automaton; `system.AttentionNCA` has it."""
+
+    config: ModelConfig
+    perceive: LocalAttentionPerceive
+    update: StochasticResidualUpdate
+
+    def limit(self, cells: Array) -> Array:
+        """The cells within the automaton's state limit."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,7 @@ class Stepper:
     What all steps share, it has made once. It belongs to the function, traced or not, that made it.
     """
 
-    _model: AttentionNCA
+    _model: Automaton
     _layout: FlatLayout
     _projection: Projection
     _experiments: ExperimentArrays | None
@@ -123,7 +133,7 @@ class Stepper:
 
 
 def prepare(
-    model: AttentionNCA, grid_shape: Sequence[int], experiments: ExperimentArrays | None = None
+    model: Automaton, grid_shape: Sequence[int], experiments: ExperimentArrays | None = None
 ) -> Stepper:
     """Make once what all steps on grids of one shape share.
 
