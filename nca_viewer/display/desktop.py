@@ -18,7 +18,6 @@ from nca_viewer.display.buttons import Button, ButtonRow, draw_focus, draw_toolt
 from nca_viewer.display.clips import ClipRecorder
 from nca_viewer.display.face import Size
 from nca_viewer.display.frame import Brush
-from nca_viewer.display.geometry import MARGIN_PIXELS, Geometry, Rectangle
 from nca_viewer.display.hud import Hud, Message, Status
 from nca_viewer.display.letters import Letters, letters_of
 from nca_viewer.display.pages import ChartsPage, ExperimentsPage, InspectorPage, OpinionPage
@@ -57,6 +56,7 @@ from nca_viewer.interaction.actions import (
     UseCursor,
 )
 from nca_viewer.interaction.controls import Controls
+from nca_viewer.interaction.geometry import MARGIN_PIXELS, Geometry, Rectangle
 from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.pointers import Target
 from nca_viewer.own_starts import OwnStarts

@@ -10,7 +10,6 @@ import pygame
 from nca_viewer.automaton.experiments import Experiments
 from nca_viewer.display.buttons import Button, hint_with_key, row_of_buttons
 from nca_viewer.display.chart import Chart, ScrubBar
-from nca_viewer.display.geometry import Rectangle
 from nca_viewer.display.hud import elided
 from nca_viewer.display.inspector import STORY_LENGTH_SECONDS, Inspector
 from nca_viewer.display.letters import letters_of
@@ -37,6 +36,7 @@ from nca_viewer.interaction.actions import (
 )
 from nca_viewer.interaction.controls import Controls
 from nca_viewer.interaction.experimenting import NEIGHBOUR_NAMES
+from nca_viewer.interaction.geometry import Rectangle
 from nca_viewer.interaction.input import Input
 from nca_viewer.views.colours import VIRIDIS, coloured
 

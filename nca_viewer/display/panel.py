@@ -10,10 +10,10 @@ import pygame
 
 from nca_viewer.automaton.experiments import Experiments
 from nca_viewer.display.buttons import Button, row_of_buttons
-from nca_viewer.display.geometry import Geometry, Rectangle
 from nca_viewer.display.palette import FRAME, PANEL
 from nca_viewer.interaction.actions import Action, Cell, ShowPage, TogglePanel
 from nca_viewer.interaction.controls import PAGES, Controls
+from nca_viewer.interaction.geometry import Geometry, Rectangle
 from nca_viewer.interaction.input import Input
 from nca_viewer.opinion import Opinion
 from nca_viewer.series import Series

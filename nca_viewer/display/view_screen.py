@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pygame
 
-from nca_viewer.display.geometry import Geometry, Rectangle
 from nca_viewer.display.hud import elided, wrapped
 from nca_viewer.display.letters import Letters, letters_of
 from nca_viewer.display.palette import BACKGROUND, FRAME, MUTED, PANEL, TEXT
 from nca_viewer.interaction.actions import ShowTile
+from nca_viewer.interaction.geometry import Geometry, Rectangle
 from nca_viewer.interaction.pointers import Target
 from nca_viewer.views import ColourBar, ColourRow, ViewImage
 
