@@ -36,6 +36,7 @@ from nca_viewer.interaction.actions import (
     Tool,
 )
 from nca_viewer.interaction.controls import SLOW_MOTION, SPEEDS, Controls, update
+from nca_viewer.interaction.experimenting import told
 from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.pen_stroke import PenStroke
@@ -44,6 +45,7 @@ from nca_viewer.loading import Loading, Session
 from nca_viewer.pacing import VISIBLE_TEMPO, Beat, RateMeter
 from nca_viewer.ruin import Page, follow_page
 from nca_viewer.snapshot import Snapshot
+from nca_viewer.version import version
 from nca_viewer.viewer_config import ViewerConfig
 from nca_viewer.views import VIEW_NAMES
 from nca_viewer.whole_files import free_path
@@ -213,7 +215,7 @@ class App:
             # It may have broken off before it could wait for its time.
             self.window.wait_until(self.window.now_seconds() + self._beat.frame_seconds)
         self._guard_health(session, seen or self.snapshot, error)
-        self._save_screenshot(session.simulation)
+        self._save_screenshot(session)
 
     def _living_frame(self, session: Session) -> tuple[Snapshot | None, str]:
         """One frame; the steps that it shows were dispatched in the one before.
@@ -447,16 +449,28 @@ class App:
             *((trouble, True) for trouble in self._listener.troubles),
         ]
 
-    def _save_screenshot(self, simulation: Simulation) -> None:
+    def _save_screenshot(self, session: Session) -> None:
         if not self._wants_screenshot or self.snapshot is None:
             return
         self._wants_screenshot = False
-        stem = f"nca-viewer-{datetime.now():%Y%m%d-%H%M%S}-step{self.snapshot.step:06d}"
+        snapshot, simulation = self.snapshot, session.simulation
+        stem = f"nca-viewer-{datetime.now():%Y%m%d-%H%M%S}-step{snapshot.step:06d}"
         try:
             capture.require_folder(self._folder)
             path = free_path(self._folder, stem, ".png")
-            image = self.face.image(self.snapshot, self.controls)
-            capture.write_png(path, capture.enlarge(image, self._geometry(simulation).cell_pixels))
+            image = self.face.image(snapshot, self.controls)
+            side = self._geometry(simulation).of_image(*image.shape[:2]).cell_pixels
+            provenance = capture.Provenance(
+                version=version(),
+                checkpoint=session.checkpoint or "in memory",
+                checkpoint_sha256=session.checkpoint_sha256 or "",
+                seed=simulation.seed,
+                episode=snapshot.episode,
+                step=snapshot.step,
+                view=VIEW_NAMES[self.controls.view],
+                experiments=", ".join(told(simulation.experiments)),
+            )
+            capture.write_png(path, capture.enlarge(image, side), provenance=provenance)
         except UserError as error:
             self.face.complain(str(error), self.window.now_seconds())
         else:
