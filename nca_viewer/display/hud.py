@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -21,6 +20,7 @@ from nca_viewer.display.palette import (
     WARNING,
     Colour,
 )
+from nca_viewer.display.waiting import draw_breathing_cells
 from nca_viewer.healing import Healing
 from nca_viewer.interaction.actions import NewDigit, Tool
 from nca_viewer.interaction.bindings import help_lines, key_label
@@ -270,17 +270,8 @@ class Hud:
     ) -> None:
         """What is seen until the automaton lives: nine cells that breathe, and what is being done."""
         width, height = surface.get_size()
-        surface.fill(BACKGROUND)
-        cell = max(4, min(width, height) // 24)
-        left, top = (width - 3 * cell) // 2, height // 2 - 3 * cell
-        for row in range(3):
-            for column in range(3):
-                phase = 3.0 * seconds - 0.7 * math.hypot(row - 1, column - 1) - 0.2 * (row + column)
-                light = 0.5 + 0.5 * math.sin(phase)
-                colour = tuple(round(a + (b - a) * light) for a, b in zip(PANEL, TEXT, strict=True))
-                surface.fill(colour, (left + column * cell, top + row * cell, cell - 2, cell - 2))
+        y = draw_breathing_cells(surface, max(4, min(width, height) // 24), seconds, TEXT)
         size = min(max(min(width // 40, height // 26), 13), 40)
-        y = top + 4 * cell
         for text, colour, scale in (("nca-viewer", TEXT, 2), (f"{stage}…", MUTED, 1)):
             image = self._font(size * scale).render(text, True, colour)
             surface.blit(image, ((width - image.get_width()) // 2, y))

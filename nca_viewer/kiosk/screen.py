@@ -11,6 +11,7 @@ import pygame
 from nca_viewer.display.hud import elided, wrapped
 from nca_viewer.display.letters import Letters
 from nca_viewer.display.palette import BACKGROUND, ERROR, FRAME, MUTED, PANEL, TEXT, TOOL_COLOURS, Colour
+from nca_viewer.display.waiting import draw_breathing_cells
 from nca_viewer.interaction.actions import Action, NewDigit, SelectTool, Tool
 from nca_viewer.kiosk.attract import Ghost
 from nca_viewer.kiosk.controller import KioskFacts
@@ -116,16 +117,9 @@ class KioskScreen:
             seconds: From any zero, for the movement.
         """
         width, height = surface.get_size()
-        surface.fill(BACKGROUND)
-        cell = max(4, min(width, height) // 16)
-        left, top = (width - 3 * cell) // 2, height // 2 - 3 * cell
-        for row in range(3):
-            for column in range(3):
-                light = 0.5 + 0.5 * math.sin(1.8 * seconds - 0.8 * math.hypot(row - 1, column - 1))
-                colour = tuple(round(a + (b - a) * light) for a, b in zip(PANEL, MUTED, strict=True))
-                surface.fill(colour, (left + column * cell, top + row * cell, cell - 2, cell - 2))
+        y = draw_breathing_cells(surface, max(4, min(width, height) // 16), seconds, MUTED)
         shorter = min(width, height)
-        box = (width // 20, top + 4 * cell, width - width // 10, shorter // 8)
+        box = (width // 20, y, width - width // 10, shorter // 8)
         self._words(surface, text, box, TEXT, most_lines=2)
 
     # ------------------------------------------------------------------------------ parts

@@ -16,13 +16,13 @@ from datetime import datetime, time
 import pygame
 
 from nca_viewer.display.letters import Letters
-from nca_viewer.display.palette import BACKGROUND, MUTED, PANEL, TEXT
+from nca_viewer.display.palette import MUTED, TEXT
+from nca_viewer.display.waiting import draw_breathing_cells
 from nca_viewer.display.window import PygameWindow
 from nca_viewer.errors import UserError
 from nca_viewer.kiosk.night import Light, NightHours, NightSchedule
 from nca_viewer.kiosk.texts import texts_in
 
-_CELLS = ((90, 200, 60), (120, 255, 160), (60, 220, 110))
 _LOOK_SECONDS = 0.1
 
 
@@ -30,15 +30,8 @@ def draw(surface: pygame.Surface, language: str, brightness: float = 1.0) -> Non
     """Nine cells, the exhibit's title, and that it will be back; brightness is 0 (black) to 1."""
     texts = texts_in(language)
     width, height = surface.get_size()
-    surface.fill(BACKGROUND)
     cell = max(4, min(width, height) // 16)
-    left, top = (width - 3 * cell) // 2, height // 2 - 3 * cell
-    for row, lights in enumerate(_CELLS):
-        for column, light in enumerate(lights):
-            part = light / 255
-            colour = tuple(round(a + (b - a) * part) for a, b in zip(PANEL, TEXT, strict=True))
-            surface.fill(colour, (left + column * cell, top + row * cell, cell - 2, cell - 2))
-    y = top + 4 * cell
+    y = draw_breathing_cells(surface, cell, 0.0, TEXT)  # Still: it may stand for long.
     for text, colour, size in (
         (texts.title, TEXT, height // 14),
         (f"{texts.waiting} …", MUTED, height // 28),
