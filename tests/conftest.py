@@ -17,6 +17,7 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -43,6 +44,15 @@ def pytest_runtest_makereport(item, call):
         (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
     ]
     return report
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Most of the time is the compiler's, and what it makes runs for a few steps: no optimisations.
+
+    Benchmarks and soaks keep them. Subprocesses do, too: programs pass over the environment's settings.
+    """
+    if "jax" in sys.modules and "not benchmark" in session.config.option.markexpr:
+        sys.modules["jax"].config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture(scope="session")
