@@ -52,6 +52,7 @@ class Session:
         recorder: Writes down what is done to the cells, where that was asked for.
         replay: What is repeated; None where hands alone act.
         watcher: Looks for further checkpoints of the run that is watched; None where none is.
+        label: What the checkpoint is called where it was asked for, as on the command line.
         panes: The session of each automaton where there are several side by side, from left to right.
     """
 
@@ -67,6 +68,7 @@ class Session:
     recorder: Recorder | None = None
     replay: Replay | None = None
     watcher: Watcher | None = None
+    label: str = ""
     panes: tuple[Session, ...] = ()
 
     def saved_state(self, settings: Mapping[str, Any] = MappingProxyType({})) -> SavedState:
@@ -219,7 +221,10 @@ def load_session(
                 raise
             loaded = [load_checkpoint(FALLBACK_CHECKPOINT)]
             trouble = str(error)
-        require_same_grid(*((info.path.name, info.config) for _, info in loaded))
+        labels = [str(info.path.name) for _, info in loaded]
+        if len(loaded) > 1:
+            labels = list(config.checkpoints)
+            require_same_grid(*zip(labels, [info.config for _, info in loaded], strict=True))
         model, info = loaded[0]
         saved = (
             None if config.load_state is None else load_state(config.load_state, model.config, info.sha256)
@@ -238,8 +243,8 @@ def load_session(
         check.result()
     session = replace(begin_session(simulation, config, picture), watcher=watcher)
     panes = [
-        _of_checkpoint(replace(session, simulation=one), info)
-        for one, (_, info) in zip(simulations, loaded, strict=True)
+        _of_checkpoint(replace(session, simulation=one, label=label), info)
+        for one, (_, info), label in zip(simulations, loaded, labels, strict=True)
     ]
     session = replace(session, panes=tuple(panes)) if len(panes) > 1 else panes[0]
     session = _followed(session, config, record, saved)
@@ -278,14 +283,15 @@ def load_beside(name: str, session: Session, report: Callable[[str], None]) -> S
     report(f"loading {name}")
     model, info = load_checkpoint(name)
     running = cast("list[Simulation]", [pane.simulation for pane in session.panes or (session,)])
-    names = session.checkpoint or "what runs"
-    require_same_grid((names, session.simulation.config), (info.path.name, info.config))
+    running_name = session.label or "what runs"
+    require_same_grid((running_name, session.simulation.config), (info.path.name, info.config))
     report(f"compiling {name}")
     same = next((before for before in running if before.config == info.config), running[0])
     simulation = Simulation(model, seed=session.simulation.seed, like=same)
     experiments = session.simulation.experiments
     simulation.warm_up(experiments=not experiments.is_neutral)
-    return _of_checkpoint(replace(session, simulation=simulation, replay=None, panes=()), info)
+    session = replace(session, simulation=simulation, replay=None, label=name, panes=())
+    return _of_checkpoint(session, info)
 
 
 def succeeded(session: Session, loaded: Session, pane: int) -> Session:
@@ -306,11 +312,11 @@ def succeeded(session: Session, loaded: Session, pane: int) -> Session:
     moment, config = before.simulation.moment(), loaded.simulation.config
     loaded.simulation.restore(begun_from_sight(moment, config))
     if not session.panes:
-        return replace(loaded, footer=footer_text(loaded.checkpoint, moment.seed))
+        return replace(loaded, footer=footer_text(loaded.label, moment.seed))
     panes = list(session.panes)
     panes[pane] = loaded
     simulations = cast("list[Simulation]", [one.simulation for one in panes])
-    footer = footer_text(", ".join(one.checkpoint for one in panes), moment.seed)
+    footer = footer_text(", ".join(one.label for one in panes), moment.seed)
     return replace(session, simulation=Panes(simulations), panes=tuple(panes), footer=footer)
 
 

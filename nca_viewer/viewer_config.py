@@ -162,7 +162,6 @@ class ViewerConfig:
         """Validate; raises ConfigError."""
         if not self.checkpoints or not all(self.checkpoints):
             raise ConfigError("--ckpt is empty; give a directory or a name such as 'model'")
-        self._require_panes()
         if not self.start:
             raise ConfigError("--start is empty; give digit, blank or the path of a picture")
         require_limits(self, option_name)
@@ -174,6 +173,7 @@ class ViewerConfig:
             }
             for option in [option for option, is_given in others.items() if is_given]:
                 raise ConfigError(f"--watch and {option} do not go together; give one of them")
+        self._require_panes()
         if self.digit is not None and self.start != START_DIGIT:
             raise ConfigError(f"--digit {self.digit} needs --start digit, not {self.start!r}")
         if self.speed is not None and self.speed not in SPEEDS:
@@ -201,7 +201,6 @@ class ViewerConfig:
         if number > MAX_PANES:
             raise ConfigError(f"--ckpt is given {number} times; at most {MAX_PANES} fit side by side")
         of_one = {
-            "--watch": self.watch is not None,
             "--exhibit": self.exhibit,
             "--record": self.record is not None,
             "--replay": self.replay is not None,

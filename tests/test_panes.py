@@ -202,7 +202,7 @@ def bench(panes, tmp_path):
     starts = StartImages(panes.config, SEED)
     panes.begin(starts.digit(3, 1), 0.5)
     sessions = tuple(
-        Session(simulation, starts, 0.5, "a test", checkpoint=name)
+        Session(simulation, starts, 0.5, "a test", label=name)
         for name, simulation in zip(("one", "two", "three"), panes.simulations, strict=True)
     )
     session = dataclasses.replace(sessions[0], simulation=panes, panes=sessions)
@@ -319,6 +319,7 @@ def test_the_next_model_takes_the_place_of_the_pane_that_is_pointed_at(
     window.post(Event(pygame.MOUSEMOTION, pos=pixel, rel=(0, 0), buttons=(0, 0, 0)))
     app.frame()
     before = app.session.simulation.simulations
+    wounds = [pane.healing.error_wounded for pane in app.face._panes]
     window.post(Event(pygame.KEYDOWN, key=pygame.K_m, unicode="", mod=pygame.KMOD_LCTRL))
     app.frame()
     app.frame()
@@ -327,8 +328,9 @@ def test_the_next_model_takes_the_place_of_the_pane_that_is_pointed_at(
     assert after[2] is not before[2]
     assert after[2]._advance is before[0]._advance
     assert len({(one.step, one.episode) for one in after}) == 1
-    assert [pane.checkpoint for pane in app.session.panes] == ["one", "two", "successor"]
+    assert [pane.label for pane in app.session.panes] == ["one", "two", str(path)]
     assert app.message.text.startswith("successor")
+    assert [pane.healing.error_wounded for pane in app.face._panes] == wounds
     app.frame()
     assert app.snapshot.panes[2].image.any()
 
@@ -341,7 +343,7 @@ def test_a_next_model_of_another_grid_is_told_and_what_runs_goes_on(
     path = tmp_path / "taller"
     save_checkpoint(path, build_model(config, fixed_parameters(config)), config, {"metrics": {}})
     session = app.session
-    with pytest.raises(ConfigError, match=r"one has a grid of .* and taller one of"):
+    with pytest.raises(ConfigError, match=r"one has a grid of .*/taller one of"):
         load_beside(str(path), session, lambda stage: None)
     monkeypatch.setattr("nca_viewer.display.desktop.next_bundled", lambda name: str(tmp_path / "gone"))
     app.face._load = lambda load: type("Failing", (), {"stage": "", "poll": lambda self: load(print)})()
@@ -366,9 +368,9 @@ def test_one_automaton_alone_is_succeeded_with_its_start(panes, models, small_co
     simulation.begin(starts.digit(3, 1), 0.5)
     simulation.advance(6)
     clean, start = simulation.moment().clean, digest(simulation.start_state())
-    session = Session(simulation, starts, 0.5, "a test", checkpoint="one")
+    session = Session(simulation, starts, 0.5, "a test", label="one")
     other = Simulation(models[1], seed=3, like=simulation)
-    following = succeeded(session, dataclasses.replace(session, simulation=other, checkpoint="other"), 0)
+    following = succeeded(session, dataclasses.replace(session, simulation=other, label="other"), 0)
     assert following.footer.startswith("other")
     assert (other.step, other.seed) == (6, SEED)
     assert np.array_equal(other.moment().clean, clean)
@@ -395,7 +397,6 @@ def test_more_panes_than_fit_are_refused(number):
     ("options", "name"),
     [
         ({"exhibit": True}, "--exhibit"),
-        ({"watch": "run"}, "--watch"),
         ({"record": "a.jsonl"}, "--record"),
         ({"replay": "a.jsonl"}, "--replay"),
         ({"demo": "wiped-page"}, "--demo"),
@@ -406,6 +407,11 @@ def test_more_panes_than_fit_are_refused(number):
 def test_what_is_of_one_automaton_is_refused_with_several(options, name):
     with pytest.raises(ConfigError, match=f"{name} is for one automaton"):
         ViewerConfig(checkpoints=("model", "learned"), **options)
+
+
+def test_a_watched_run_is_shown_alone():
+    with pytest.raises(ConfigError, match="--watch and --ckpt do not go together"):
+        ViewerConfig(checkpoints=("model", "model"), watch="run")
 
 
 @pytest.mark.parametrize("checkpoints", [(), ("",), ("model", "")])

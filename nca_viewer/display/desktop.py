@@ -407,13 +407,16 @@ class DesktopFace:
         self._told.clear()
         panes, simulation = session.panes or (session,), session.simulation
         timeline = Timeline(simulation)
+        before = self._panes if len(self._panes) == len(panes) else ()
         self._panes = tuple(
             _Pane(
-                pane.checkpoint,
+                pane.label,
                 Instrument(simulation, pane.channel_names, config=pane.simulation.config, timeline=timeline),
             )
             for pane in panes
         )
+        for old, new in zip(before, self._panes, strict=False):
+            new.healing = old.healing  # A model that takes another's place has its wound.
         self._pane = min(self._pane, len(panes) - 1)
         self._view = None
 

@@ -356,7 +356,7 @@ def _checkpoint(config: KioskConfig, found: list[AttentionNCA]) -> Finding:
 
     try:
         loaded = [load_checkpoint(name) for name in config.checkpoints]
-        require_same_grid(*((info.path.name, info.config) for _, info in loaded))
+        require_same_grid(*zip(config.checkpoints, [info.config for _, info in loaded], strict=True))
     except UserError as error:
         remedy = "copy it again, or choose another with --ckpt; an exhibit shows the bundled one meanwhile"
         return Finding("checkpoint", BAD, str(error), remedy)
