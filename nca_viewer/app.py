@@ -48,11 +48,13 @@ from nca_viewer.snapshot import Snapshot
 from nca_viewer.version import version
 from nca_viewer.viewer_config import ViewerConfig
 from nca_viewer.views import VIEW_NAMES
+from nca_viewer.views.mosaic import picture
 from nca_viewer.whole_files import free_path
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from nca_viewer.panes import Panes
     from nca_viewer.simulation import Simulation
 
 _WAITING_FRAMES_PER_SECOND = 30
@@ -270,7 +272,7 @@ class App:
         self._finish_stroke(session.simulation)
         self._follow_fullscreen()
 
-    def _actions(self, simulation: Simulation | None, now_seconds: float) -> list[Action]:
+    def _actions(self, simulation: Simulation | Panes | None, now_seconds: float) -> list[Action]:
         """What this frame's events do, and in an exhibit what it does of itself."""
         events = self.window.events()
         size = self.window.surface.get_size()
@@ -350,10 +352,10 @@ class App:
             case _:
                 self.face.act(action, session, self.window.now_seconds())
 
-    def _finish_stroke(self, simulation: Simulation) -> None:
+    def _finish_stroke(self, simulation: Simulation | Panes) -> None:
         self._pen.finish(self._edit(simulation))
 
-    def _edit(self, simulation: Simulation) -> Callable[[Tool, np.ndarray], None]:
+    def _edit(self, simulation: Simulation | Panes) -> Callable[[Tool, np.ndarray], None]:
         def apply(tool: Tool, region: np.ndarray) -> None:
             if self.snapshot is not None and expects_change(tool, region, self.snapshot.image):
                 self._expects_change = True
@@ -374,9 +376,9 @@ class App:
             return  # What blew up is not shown; the picture before it stays.
         self.snapshot = snapshot
         if self._on_snapshot is not None:
-            self._on_snapshot(snapshot, snapshot.image)
+            self._on_snapshot(snapshot, picture(snapshot))
 
-    def _geometry(self, simulation: Simulation) -> Geometry:
+    def _geometry(self, simulation: Simulation | Panes) -> Geometry:
         config = simulation.config
         return self.face.geometry(
             self.window.surface.get_size(), (config.height, config.width), self.controls
@@ -392,7 +394,7 @@ class App:
         self.face.see(snapshot, self._healing, touched=touched, tool=tool, now_seconds=now_seconds)
         geometry = self._geometry(session.simulation)
         image = self.face.image(snapshot, controls)
-        is_aligned = image.shape == snapshot.image.shape
+        is_aligned = image.shape[:2] == geometry.image_size
         if is_aligned:
             image = self._transitions.show(
                 image,
@@ -401,7 +403,7 @@ class App:
                 view=controls.view,
                 now_seconds=now_seconds,
                 geometry=geometry,
-                touched=touched,
+                touched=geometry.on_image(touched),
                 fraction=self._pipeline.fraction if self.window.has_real_time else 1.0,
             )
         self.face.keep(image, now_seconds)

@@ -78,6 +78,12 @@ def bundled_checkpoint_names() -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in _directory("checkpoints").glob(f"*/{_MANIFEST_NAME}")))
 
 
+def next_bundled(name: str) -> str:
+    """The bundled checkpoint after the one of a name, in a circle; the first after any other name."""
+    names = bundled_checkpoint_names()
+    return names[(names.index(name) + 1) % len(names)] if name in names else names[0]
+
+
 def bundled_checkpoint(name: str) -> Path:
     """Directory of the bundled checkpoint of that name.
 

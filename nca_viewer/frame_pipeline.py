@@ -13,6 +13,7 @@ from nca_viewer.pacing import Beat, Pace, RateMeter, due_steps, measured
 from nca_viewer.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from nca_viewer.panes import Panes, PendingPanes
     from nca_viewer.simulation import PendingSnapshot, Simulation
 
 STALL_SECONDS = 0.1
@@ -36,7 +37,7 @@ class _Request:
         busy_since_seconds: Since when those steps, and the drawing, took their time.
     """
 
-    pending: PendingSnapshot
+    pending: PendingSnapshot | PendingPanes
     began_seconds: float
     steps: int
     busy_since_seconds: float
@@ -87,7 +88,7 @@ class FramePipeline:
         """Whether the machine cannot compute as many steps in a frame as the speed asks for."""
         return self._pace.is_limited
 
-    def begin_frame(self, simulation: Simulation, *, has_real_time: bool) -> None:
+    def begin_frame(self, simulation: Simulation | Panes, *, has_real_time: bool) -> None:
         """Look at the device before hands act; `has_real_time` is whether the clock runs by itself."""
         self._collected = None
         self._is_device_late = has_real_time and simulation.is_busy
@@ -104,7 +105,7 @@ class FramePipeline:
 
     def ask(
         self,
-        simulation: Simulation,
+        simulation: Simulation | Panes,
         *,
         began_seconds: float,
         steps_per_frame: float,

@@ -20,6 +20,8 @@ from nca_viewer.timeline import Timeline
 from nca_viewer.views import NEVER, PrincipalAxes, Scene, follow_axes
 
 if TYPE_CHECKING:
+    from nca_viewer.config import ModelConfig
+    from nca_viewer.panes import Panes
     from nca_viewer.simulation import Simulation
 
 REST_SECONDS = 1.0
@@ -77,18 +79,34 @@ class Instrument:
     """Follows what is shown; makes of it what the views, the inspector and the charts need.
 
     Attributes:
-        simulation: The automaton that is followed.
+        simulation: What experiments act on.
+        config: Hyperparameters of the automaton that is followed.
         channel_names: What each channel of the automaton holds; empty where that is not known.
         timeline: Its past.
         series: What the charts show.
         opinions: What the classifier read lately, oldest first.
     """
 
-    def __init__(self, simulation: Simulation, channel_names: Sequence[str] = ()) -> None:
-        """Nothing has been seen yet; hear of all that happens to an automaton from now on."""
+    def __init__(
+        self,
+        simulation: Simulation | Panes,
+        channel_names: Sequence[str] = (),
+        *,
+        config: ModelConfig | None = None,
+        timeline: Timeline | None = None,
+    ) -> None:
+        """Nothing has been seen yet; hear of all that happens to an automaton from now on.
+
+        Args:
+            simulation: What lives.
+            channel_names: What each channel of the automaton holds; empty where that is not known.
+            config: Of the automaton that is followed, where `simulation` has several.
+            timeline: The past of all of them, then.
+        """
         self.simulation = simulation
+        self.config = config or simulation.config
         self.channel_names = tuple(channel_names)
-        self.timeline = Timeline(simulation)
+        self.timeline = timeline or Timeline(simulation)
         self.series = Series()
         self._has_moved = False
         self._classifier: DigitClassifier | None = None
@@ -135,6 +153,10 @@ class Instrument:
     def go(self, move: Callable[[Timeline], object]) -> None:
         """Move along the timeline."""
         move(self.timeline)
+        self.note_move()
+
+    def note_move(self) -> None:
+        """The timeline was moved along; see `recall`."""
         self._has_moved = True
 
     def recall(self, snapshot: Snapshot) -> Healing | None:
@@ -164,8 +186,12 @@ class Instrument:
         return self._wanted or self.simulation.experiments
 
     def experiment(self, action: Action) -> None:
-        """Change the running automaton as an action asks for, if it does."""
-        config = self.simulation.config
+        """Change the running automaton as an action asks for, if it does.
+
+        Raises:
+            ConfigError: it, or one beside it, does not have what is to be changed.
+        """
+        config = self.config
         experiments = changed(
             self.experiments,
             action,
@@ -173,6 +199,7 @@ class Instrument:
             trained_rate=1.0 - config.cell_dropout_rate,
         )
         if experiments is not self.experiments:
+            self.simulation.require_experiments(experiments)
             self._wanted = experiments
             self.simulation.prepare_experiments()
 

@@ -62,7 +62,8 @@ def run(config: KioskConfig) -> None:
     from nca_viewer.display import capture
 
     if not config.exhibit:
-        resolve_checkpoint(config.checkpoint)
+        for checkpoint in config.checkpoints:
+            resolve_checkpoint(checkpoint)
     picture = None
     if config.start not in (START_DIGIT, START_BLANK):
         from nca_viewer.start_images import open_start_image
@@ -129,10 +130,13 @@ def _run_window(config: KioskConfig, load: Callable[..., Session], monitor: Moni
     on_ending_signals(told_early.set)
     loadings = [BackgroundLoading(load)]
 
+    def begin(load: Callable[[Callable[[str], None]], Session]) -> BackgroundLoading:
+        loadings[:] = [BackgroundLoading(load)]
+        return loadings[0]
+
     def reload() -> BackgroundLoading:
         # Where it fails, the automaton that runs goes on.
-        loadings[:] = [BackgroundLoading(partial(load, may_stand_in=False))]
-        return loadings[0]
+        return begin(partial(load, may_stand_in=False))
 
     recording = _Recording(config)
     app = open_app(
@@ -143,6 +147,7 @@ def _run_window(config: KioskConfig, load: Callable[..., Session], monitor: Moni
         on_snapshot=recording.add if config.save else None,
         monitor=monitor,
         reload=reload,
+        load=begin,
     )
     on_ending_signals(app.quit)
     if told_early.is_set():
@@ -205,6 +210,7 @@ def open_app(
     on_snapshot: Callable[[Any, Any], None] | None = None,
     monitor: Monitor | None = None,
     reload: Callable[[], Loading] | None = None,
+    load: Callable[[Callable[[Callable[[str], None]], Session]], Loading] = BackgroundLoading,
     local_time: Callable[[], time_of_day] = lambda: datetime.now().time(),
 ) -> App:
     """Put the viewer together, for a person's own window or for a public place.
@@ -217,6 +223,7 @@ def open_app(
         on_snapshot: Called with every new snapshot and its image, before it is drawn.
         monitor: Hears of every frame, and says when something must be done.
         reload: Begins to load the checkpoint again, for an exhibit's operator.
+        load: Begins to load another session in a person's own window, as `BackgroundLoading` does.
         local_time: The time of day, for the night.
 
     Raises:
@@ -247,6 +254,7 @@ def open_app(
             screenshot_folder,
             has_margin=not config.headless,
             is_still=config.reduce_motion,
+            load=load,
         )
     return App(
         FilteredWindow(
@@ -302,7 +310,7 @@ def view(model: AttentionNCA, *, image: np.ndarray | None = None, **options: Any
     from nca_viewer.simulation import Simulation
 
     require_known("viewer", options, ViewerConfig)
-    config = KioskConfig(**{"checkpoint": "in memory", **options})
+    config = KioskConfig(**{"checkpoints": ("in memory",), **options})
     simulation = Simulation(model, seed=_seed(config))
 
     def load(report: Callable[[str], None]) -> Session:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from nca_viewer.assets import Origin, origin_of
 from nca_viewer.errors import CheckpointError, OutputError
@@ -19,7 +19,9 @@ from nca_viewer.viewer_config import START_BLANK, ViewerConfig
 if TYPE_CHECKING:
     import numpy as np
 
+    from nca_viewer.checkpoint import CheckpointInfo
     from nca_viewer.frame_report import FrameListener
+    from nca_viewer.panes import Panes
     from nca_viewer.pictures import Picture
     from nca_viewer.recording.reader import Record
     from nca_viewer.recording.recorder import Recorder
@@ -50,9 +52,11 @@ class Session:
         recorder: Writes down what is done to the cells, where that was asked for.
         replay: What is repeated; None where hands alone act.
         watcher: Looks for further checkpoints of the run that is watched; None where none is.
+        label: What the checkpoint is called where it was asked for, as on the command line.
+        panes: The session of each automaton where there are several side by side, from left to right.
     """
 
-    simulation: Simulation
+    simulation: Simulation | Panes
     start_images: StartImages
     mask_ratio: float
     footer: str
@@ -64,6 +68,8 @@ class Session:
     recorder: Recorder | None = None
     replay: Replay | None = None
     watcher: Watcher | None = None
+    label: str = ""
+    panes: tuple[Session, ...] = ()
 
     def saved_state(self, settings: Mapping[str, Any] = MappingProxyType({})) -> SavedState:
         """The present, for a state file.
@@ -188,6 +194,7 @@ def load_session(
     if config.compile_cache:
         use_compile_cache()
     from nca_viewer.checkpoint import load_checkpoint
+    from nca_viewer.panes import Panes, require_same_grid
     from nca_viewer.recording.reader import read_record
     from nca_viewer.saved_states import load_state
     from nca_viewer.selftest import check_backend
@@ -206,14 +213,19 @@ def load_session(
 
                 watcher = Watcher(config.watch)
                 swap = watcher.first(report)
-                model, info = swap.model, swap.info
+                loaded = [(swap.model, swap.info)]
             else:
-                model, info = load_checkpoint(config.checkpoint)
+                loaded = [load_checkpoint(name) for name in config.checkpoints]
         except CheckpointError as error:
             if not (config.exhibit and may_stand_in) or config.checkpoint == FALLBACK_CHECKPOINT:
                 raise
-            model, info = load_checkpoint(FALLBACK_CHECKPOINT)
+            loaded = [load_checkpoint(FALLBACK_CHECKPOINT)]
             trouble = str(error)
+        labels = [str(info.path.name) for _, info in loaded]
+        if len(loaded) > 1:
+            labels = list(config.checkpoints)
+            require_same_grid(*zip(labels, [info.config for _, info in loaded], strict=True))
+        model, info = loaded[0]
         saved = (
             None if config.load_state is None else load_state(config.load_state, model.config, info.sha256)
         )
@@ -222,16 +234,90 @@ def load_session(
         elif record is not None:
             seed = record.header.seed
         report("compiling")
-        simulation = Simulation(model, seed=seed)
+        simulations = [Simulation(model, seed=seed)]
+        for other, _ in loaded[1:]:
+            same = next((before for before in simulations if before.config == other.config), simulations[0])
+            simulations.append(Simulation(other, seed=seed, like=same))
+        simulation = simulations[0] if len(simulations) == 1 else Panes(simulations)
         simulation.warm_up()
         check.result()
-    session = begin_session(simulation, config, picture)
-    session = replace(session, checkpoint=info.path.name, checkpoint_sha256=info.sha256)
+    session = replace(begin_session(simulation, config, picture), watcher=watcher)
+    panes = [
+        _of_checkpoint(replace(session, simulation=one, label=label), info)
+        for one, (_, info), label in zip(simulations, loaded, labels, strict=True)
+    ]
+    session = replace(session, panes=tuple(panes)) if len(panes) > 1 else panes[0]
     session = _followed(session, config, record, saved)
     if listener is not None:
         listener.loaded(info.path.name, info.sha256, trouble)
     _spare_the_collector()
-    return replace(session, origin=origin_of(info.path), channel_names=info.channel_names(), watcher=watcher)
+    return session
+
+
+def _of_checkpoint(session: Session, info: CheckpointInfo) -> Session:
+    """The session with what its automaton's checkpoint says of itself."""
+    return replace(
+        session,
+        checkpoint=info.path.name,
+        checkpoint_sha256=info.sha256,
+        origin=origin_of(info.path),
+        channel_names=info.channel_names(),
+    )
+
+
+def load_beside(name: str, session: Session, report: Callable[[str], None]) -> Session:
+    """Load a checkpoint and compile what it needs, for `succeeded`; what runs goes on meanwhile.
+
+    Args:
+        name: As for `--ckpt`.
+        session: What runs.
+        report: Is told what is being done.
+
+    Raises:
+        UserError: it failed, or its grid is another.
+    """
+    from nca_viewer.checkpoint import load_checkpoint
+    from nca_viewer.panes import require_same_grid
+    from nca_viewer.simulation import Simulation
+
+    report(f"loading {name}")
+    model, info = load_checkpoint(name)
+    running = cast("list[Simulation]", [pane.simulation for pane in session.panes or (session,)])
+    running_name = session.label or "what runs"
+    require_same_grid((running_name, session.simulation.config), (info.path.name, info.config))
+    report(f"compiling {name}")
+    same = next((before for before in running if before.config == info.config), running[0])
+    simulation = Simulation(model, seed=session.simulation.seed, like=same)
+    experiments = session.simulation.experiments
+    simulation.warm_up(experiments=not experiments.is_neutral)
+    session = replace(session, simulation=simulation, replay=None, label=name, panes=())
+    return _of_checkpoint(session, info)
+
+
+def succeeded(session: Session, loaded: Session, pane: int) -> Session:
+    """The session in which another automaton takes the place of the one in a pane, at the same moment.
+
+    It begins from what is seen of the one before: the picture as it is, and empty hidden channels. Start,
+    step, episode and seed stay, and so do experiments, where it has what they change.
+
+    Args:
+        session: What runs.
+        loaded: As `load_beside` made it.
+        pane: Which one, from 0; where there is one automaton, 0.
+    """
+    from nca_viewer.moment import begun_from_sight
+    from nca_viewer.panes import Panes
+
+    before = session.panes[pane] if session.panes else session
+    moment, config = before.simulation.moment(), loaded.simulation.config
+    loaded.simulation.restore(begun_from_sight(moment, config))
+    if not session.panes:
+        return replace(loaded, footer=footer_text(loaded.label, moment.seed))
+    panes = list(session.panes)
+    panes[pane] = loaded
+    simulations = cast("list[Simulation]", [one.simulation for one in panes])
+    footer = footer_text(", ".join(one.label for one in panes), moment.seed)
+    return replace(session, simulation=Panes(simulations), panes=tuple(panes), footer=footer)
 
 
 def _followed(
@@ -243,18 +329,22 @@ def _followed(
         ConfigError: the record is of another checkpoint.
         OutputError: the record that is asked for cannot be written.
     """
-    simulation, replay = session.simulation, None
+    from nca_viewer.simulation import Simulation
+
+    simulation = session.simulation
     if saved is not None:
         simulation.restore(saved.moment)
     if record is not None:
         from nca_viewer.recording.replay import Replay
 
+        assert isinstance(simulation, Simulation), "a record is of one automaton"
         replay = Replay(record, simulation, checkpoint_sha256=session.checkpoint_sha256)
         session = replace(session, replay=replay, note=record.note)
     if config.record is not None:
         from nca_viewer.backend import environment
         from nca_viewer.recording.recorder import Recorder, RecordFile
 
+        assert isinstance(simulation, Simulation), "a record is of one automaton"
         recorder = Recorder(
             RecordFile(config.record),
             simulation,
@@ -267,7 +357,7 @@ def _followed(
 
 
 def begin_session(
-    simulation: Simulation,
+    simulation: Simulation | Panes,
     config: ViewerConfig,
     picture: Picture | None = None,
     image: np.ndarray | None = None,
@@ -293,8 +383,13 @@ def begin_session(
         image = start_images.digit(config.digit, simulation.episode + 1)
     simulation.begin(image, mask_ratio)
     simulation.request_snapshot().result()
-    footer = f"{config.watch or config.checkpoint}  ·  seed {simulation.seed}  ·  version {version()}"
+    footer = footer_text(str(config.watch or ", ".join(config.checkpoints)), simulation.seed)
     return Session(simulation, start_images, config.mask_ratio, footer, note)
+
+
+def footer_text(what: str, seed: int) -> str:
+    """Which checkpoint and seed these are, for the help."""
+    return f"{what}  ·  seed {seed}  ·  version {version()}"
 
 
 def _short(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -59,6 +59,25 @@ class Moment:
             return None
         clipped = np.clip(self.image, 0, 1)
         return np.rint(255 * np.broadcast_to(clipped, (*self.image.shape[:2], 3))).astype(np.uint8)
+
+
+def begun_from_sight(moment: Moment, config: ModelConfig) -> Moment:
+    """The same moment of another automaton, which begins from what is seen: empty hidden channels.
+
+    Args:
+        moment: Of an automaton with the same grid and kind of picture; waits for the device.
+        config: The other's hyperparameters. Experiments with what it does not have are left out.
+    """
+    state = np.zeros(config.state_shape, np.float32)
+    seen = np.asarray(moment.state)[..., -config.visible_channel_size :]
+    state[..., -config.visible_channel_size :] = np.clip(np.nan_to_num(seen), 0.0, 1.0)
+    experiments = moment.experiments
+    try:
+        if experiments is not None:
+            experiments.arrays(config)
+    except ConfigError:
+        experiments = None
+    return replace(moment, state=state, experiments=experiments)
 
 
 def require_moment(moment: Moment, config: ModelConfig) -> None:

@@ -47,6 +47,10 @@ def _key(key_data: Array) -> Array:
     return jax.random.wrap_key_data(key_data, impl="rbg")
 
 
+def _shapes(config: ModelConfig) -> tuple[tuple[int, ...], ...]:
+    return config.state_shape, config.image_shape
+
+
 class _Observation(NamedTuple):
     image: Array
     is_healthy: Array
@@ -194,12 +198,13 @@ class Simulation:
         stop_steps: Where it is not 0, listeners hear of every step that is a multiple of it.
     """
 
-    def __init__(self, model: AttentionNCA, *, seed: int) -> None:
+    def __init__(self, model: AttentionNCA, *, seed: int, like: Simulation | None = None) -> None:
         """Prepare a blank automaton; nothing is compiled before `warm_up` or the first use.
 
         Args:
             model: The trained automaton.
             seed: From 0 to `moment.MAX_SEED`.
+            like: Another one, whose compiled functions serve this one too where their hyperparameters agree.
         """
         self.config: ModelConfig = model.config
         self.seed = seed
@@ -209,10 +214,58 @@ class Simulation:
         self.stop_steps = 0
         dynamics, self._parameters = Dynamics.of(model)
         config = self.config
+        self._start: Callable[..., Any]
+        self._edit: Callable[..., Any]
+        self._observe: Callable[..., Any]
+        self._advance: Callable[..., Any]
+        self._advance_experiment: _BackgroundFunction
+        self._explain: _BackgroundFunction
+        if like is not None and _shapes(like.config) == _shapes(config):
+            self._start, self._edit, self._observe = like._start, like._edit, like._observe
+        else:
+            self._define_edits(config)
+        if like is not None and like.config == config:
+            self._advance, self._advance_experiment = like._advance, like._advance_experiment
+            self._explain = like._explain
+        else:
+            self._define_steps(dynamics)
+        self._experiments = Experiments()
+        self._experiment_arrays = self._experiments.arrays(config)
+        self._explained: _ExplainedSnapshot | None = None
+        self._image = np.zeros(config.image_shape, np.float32)
+        self._mask_ratio = 0.0
+        self._clean: np.ndarray | None = None
+        self._pending: PendingSnapshot | None = None
+        self._state: Array = jax.device_put(np.zeros(config.state_shape, np.float32))
+
+    def _define_edits(self, config: ModelConfig) -> None:
+        """What depends on the shapes alone."""
 
         @jax.jit
         def start(image: Array, mask_ratio: Array, key_data: Array) -> Array:
             return masked_start(image, _key(key_data), mask_ratio, config)
+
+        @jax.jit
+        def edit(state: Array, region: Array, tool: Array, ink: Array, key_data: Array, step: Array) -> Array:
+            # One key per step: a brush that passes a cell twice within a step leaves it as it was.
+            key = jax.random.fold_in(_key(key_data), step)
+            return jax.lax.switch(
+                tool,
+                (
+                    lambda: paint(state, region, ink, config),
+                    lambda: erase(state, region),
+                    lambda: corrupt(state, region, key, config),
+                ),
+            )
+
+        @jax.jit
+        def observe(state: Array) -> _Observation:
+            return _Observation(render(state, config), jnp.all(jnp.abs(state) < EXPLOSION_LIMIT))
+
+        self._start, self._edit, self._observe = start, edit, observe
+
+    def _define_steps(self, dynamics: Dynamics) -> None:
+        """What depends on every hyperparameter; parameters are arguments."""
 
         @jax.jit
         def advance(
@@ -261,36 +314,11 @@ class Simulation:
             noise = stepper.noise(jax.random.fold_in(_key(noise_key_data), step))
             return stepper.explain(stepper.pack(state), mask, noise)
 
-        @jax.jit
-        def edit(state: Array, region: Array, tool: Array, ink: Array, key_data: Array, step: Array) -> Array:
-            # One key per step: a brush that passes a cell twice within a step leaves it as it was.
-            key = jax.random.fold_in(_key(key_data), step)
-            return jax.lax.switch(
-                tool,
-                (
-                    lambda: paint(state, region, ink, config),
-                    lambda: erase(state, region),
-                    lambda: corrupt(state, region, key, config),
-                ),
-            )
-
-        @jax.jit
-        def observe(state: Array) -> _Observation:
-            return _Observation(render(state, config), jnp.all(jnp.abs(state) < EXPLOSION_LIMIT))
-
-        self._start, self._advance, self._edit, self._observe = start, advance, edit, observe
+        self._advance = advance
         self._advance_experiment = _BackgroundFunction(
             advance_experiment, lambda: (*self._experiment_arguments(), np.int32(0))
         )
         self._explain = _BackgroundFunction(explain, self._experiment_arguments)
-        self._experiments = Experiments()
-        self._experiment_arrays = self._experiments.arrays(config)
-        self._explained: _ExplainedSnapshot | None = None
-        self._image = np.zeros(config.image_shape, np.float32)
-        self._mask_ratio = 0.0
-        self._clean: np.ndarray | None = None
-        self._pending: PendingSnapshot | None = None
-        self._state: Array = jax.device_put(np.zeros(config.state_shape, np.float32))
 
     def warm_up(self, *, explained: bool = False, experiments: bool = False) -> None:
         """Compile every function that is needed, side by side, then go back to the start.
@@ -448,6 +476,10 @@ class Simulation:
         self._experiments = experiments
         if not experiments.is_neutral:
             self.prepare_experiments()
+
+    def require_experiments(self, experiments: Experiments) -> None:
+        """Check that this automaton has what they change; raises ConfigError."""
+        experiments.arrays(self.config)
 
     def prepare_experiments(self) -> None:
         """Begin to compile what runs experiments, in the background, once for all of them."""

@@ -11,7 +11,7 @@ from nca_viewer.automaton.explanation import Explanation
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Snapshot:
-    """The automaton at one moment.
+    """The automaton at one moment; of several side by side, the first, with all of them.
 
     Attributes:
         image: uint8[H, W, 3], the picture; read-only.
@@ -23,6 +23,7 @@ class Snapshot:
             began with a blank page. Read-only.
         explanation: The next step from this state, taken apart, where that was asked for and is ready.
             Read-only.
+        panes: One of each automaton, from left to right, where there are several; else none.
     """
 
     image: np.ndarray
@@ -32,6 +33,7 @@ class Snapshot:
     is_healthy: bool
     clean: np.ndarray | None = None
     explanation: Explanation | None = None
+    panes: tuple[Snapshot, ...] = ()
 
     def __post_init__(self) -> None:
         """Seal the arrays."""

@@ -20,6 +20,7 @@ from nca_viewer.interaction.actions import Tool
 
 if TYPE_CHECKING:
     from nca_viewer.moment import Moment, Start
+    from nca_viewer.panes import Panes
     from nca_viewer.simulation import Simulation
 
 MAX_BYTES = 64 * 2**20
@@ -291,7 +292,7 @@ class Timeline:
     All that moves may raise BackendError, where the device fails; the present is then what it was.
     """
 
-    def __init__(self, simulation: Simulation, *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, simulation: Simulation | Panes, *, max_bytes: int = MAX_BYTES) -> None:
         """Begin with the present, and listen from now on."""
         self._simulation = simulation
         self._max_bytes = max_bytes

@@ -26,6 +26,7 @@ MAX_SEED = 2**32 - 1
 MAX_FRAMES = 1_000_000
 MAX_GIF_FRAMES = 20_000
 MAX_DISPLAYS = 64
+MAX_PANES = 3
 
 
 class HelpGroup(IntEnum):
@@ -45,12 +46,13 @@ class ViewerConfig:
         keys: Which keys are an arcade stick's.
     """
 
-    checkpoint: str = setting(
-        DEFAULT_CHECKPOINT,
+    checkpoints: tuple[str, ...] = setting(
+        (DEFAULT_CHECKPOINT,),
         option="ckpt",
         type=WordOrPathType(bundled_checkpoint_names),
         metavar="NAME|DIRECTORY",
-        help="Trained automaton: a bundled name, a checkpoint, or a training run (its newest checkpoint).",
+        help="Trained automaton: a bundled name, a checkpoint, or a training run (its newest checkpoint). "
+        "Given two or three times, as many are shown side by side, from the same start.",
     )
     watch: Path | None = setting(
         None,
@@ -158,19 +160,20 @@ class ViewerConfig:
 
     def __post_init__(self) -> None:
         """Validate; raises ConfigError."""
-        if not self.checkpoint:
+        if not self.checkpoints or not all(self.checkpoints):
             raise ConfigError("--ckpt is empty; give a directory or a name such as 'model'")
         if not self.start:
             raise ConfigError("--start is empty; give digit, blank or the path of a picture")
         require_limits(self, option_name)
         if self.watch is not None:
             others = {
-                "--ckpt": self.checkpoint != DEFAULT_CHECKPOINT,
+                "--ckpt": self.checkpoints != (DEFAULT_CHECKPOINT,),
                 "--headless": self.headless,
                 "--exhibit": self.exhibit,
             }
             for option in [option for option, is_given in others.items() if is_given]:
                 raise ConfigError(f"--watch and {option} do not go together; give one of them")
+        self._require_panes()
         if self.digit is not None and self.start != START_DIGIT:
             raise ConfigError(f"--digit {self.digit} needs --start digit, not {self.start!r}")
         if self.speed is not None and self.speed not in SPEEDS:
@@ -192,6 +195,22 @@ class ViewerConfig:
         if self.device not in DEVICES:
             raise ConfigError(f"--device = {self.device!r} is unknown; choose auto, cpu or gpu")
 
+    def _require_panes(self) -> None:
+        """Check that several automata side by side are few enough, and what is of one alone is left out."""
+        number = len(self.checkpoints)
+        if number > MAX_PANES:
+            raise ConfigError(f"--ckpt is given {number} times; at most {MAX_PANES} fit side by side")
+        of_one = {
+            "--exhibit": self.exhibit,
+            "--record": self.record is not None,
+            "--replay": self.replay is not None,
+            "--demo": self.demo is not None,
+            "--load-state": self.load_state is not None,
+            "--save-state": self.save_state is not None,
+        }
+        for option in [option for option, is_given in of_one.items() if is_given and number > 1]:
+            raise ConfigError(f"{option} is for one automaton; give --ckpt once, and not {number} times")
+
     def _require_one_beginning(self) -> None:
         """Check that there is one thing to begin with, and that nobody is to follow a run in an exhibit."""
         beginnings = {"--replay": self.replay, "--demo": self.demo, "--load-state": self.load_state}
@@ -212,6 +231,11 @@ class ViewerConfig:
         given += [name for name, value in files.items() if value is not None]
         if self.exhibit and given:
             raise ConfigError(f"{given[0]} is for one's own window; leave it out in an --exhibit")
+
+    @property
+    def checkpoint(self) -> str:
+        """The first one."""
+        return self.checkpoints[0]
 
     @property
     def replayed(self) -> Path | None:

@@ -15,6 +15,7 @@ from nca_viewer.interaction.actions import (
     ChangeSpeed,
     Clear,
     NewDigit,
+    NextModel,
     NextView,
     Redo,
     Reset,
@@ -100,6 +101,7 @@ BUTTONS: tuple[ButtonKind, ...] = (
     ButtonKind(
         _always("view"), NextView(1), "next view", lambda controls: controls.view != 0, begins_group=True
     ),
+    ButtonKind(_always("model"), NextModel(), "the next bundled model goes on from this picture"),
     ButtonKind(_always("panel"), TogglePanel(), "inspector, charts, experiments", lambda c: c.panel_visible),
     ButtonKind(_always("help"), ToggleHelp(), "all keys", lambda controls: controls.help_visible),
 )

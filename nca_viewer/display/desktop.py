@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pygame
 
+from nca_viewer.assets import next_bundled
 from nca_viewer.display import capture
 from nca_viewer.display.buttons import Button, ButtonRow, draw_focus, draw_tooltip
 from nca_viewer.display.clips import ClipRecorder
@@ -22,9 +23,9 @@ from nca_viewer.display.hud import Hud, Message, Status
 from nca_viewer.display.letters import Letters, letters_of
 from nca_viewer.display.pages import ChartsPage, ExperimentsPage, InspectorPage, OpinionPage
 from nca_viewer.display.panel import Panel, PanelScene
-from nca_viewer.display.view_screen import ViewScreen, draw_banner, tile_targets
-from nca_viewer.errors import UserError
-from nca_viewer.healing import Healing
+from nca_viewer.display.view_screen import ViewScreen, draw_banner, draw_figures, tile_targets
+from nca_viewer.errors import ConfigError, UserError, unexpected_message
+from nca_viewer.healing import Healing, follow_healing
 from nca_viewer.instrument import Instrument
 from nca_viewer.interaction.actions import (
     Action,
@@ -35,6 +36,7 @@ from nca_viewer.interaction.actions import (
     KillStroke,
     LetGo,
     MoveCursor,
+    NextModel,
     NextTile,
     Nothing,
     PastePicture,
@@ -59,19 +61,23 @@ from nca_viewer.interaction.controls import Controls
 from nca_viewer.interaction.geometry import MARGIN_PIXELS, Geometry, Rectangle
 from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.pointers import Target
+from nca_viewer.loading import BackgroundLoading, Loading, Session, load_beside, succeeded
 from nca_viewer.own_starts import OwnStarts
+from nca_viewer.panes import Panes
 from nca_viewer.recording import lines as cue_lines
 from nca_viewer.recording.lines import Caption, Inspect
+from nca_viewer.ruin import Page, follow_page
 from nca_viewer.series import write_csv
+from nca_viewer.timeline import Timeline
 from nca_viewer.video_files import has_encoder
 from nca_viewer.views import VIEW_NAMES, Scene, ViewImage, view_number
+from nca_viewer.views.mosaic import PANE_GAP_CELLS, beside, picture
 from nca_viewer.watching import Refusal
 from nca_viewer.whole_files import free_path
 
 if TYPE_CHECKING:
     from pygame.event import Event as PygameEvent
 
-    from nca_viewer.loading import Session
     from nca_viewer.recording.lines import Cue
     from nca_viewer.snapshot import Snapshot
 
@@ -84,11 +90,40 @@ CURSOR_SECONDS = 10.0
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _SeenView:
-    """The image of a view, and what it was made of."""
+    """The image of a view for each pane, and what they were made of."""
 
     key: tuple[object, ...]
-    scene: Scene
-    image: ViewImage
+    scenes: tuple[Scene, ...]
+    images: tuple[ViewImage, ...]
+
+    def whole(self, pane: int) -> ViewImage:
+        """All of them in one, with the words of one pane."""
+        if len(self.images) == 1:
+            return self.images[0]
+        image, lefts = beside([view.image for view in self.images])
+        tiles = [
+            replace(tile, left=tile.left + left)
+            for view, left in zip(self.images, lefts, strict=True)
+            for tile in view.tiles
+        ]
+        return replace(self.images[pane], image=image, tiles=tuple(tiles))
+
+
+@dataclass(eq=False, slots=True)
+class _Pane:
+    """What is followed of one automaton.
+
+    Attributes:
+        name: Of its checkpoint.
+        instrument: What the views, the inspector and the charts need.
+        healing: Of its last wound.
+        page: What has become of its page.
+    """
+
+    name: str
+    instrument: Instrument
+    healing: Healing | None = None
+    page: Page | None = None
 
 
 class DesktopFace:
@@ -98,7 +133,16 @@ class DesktopFace:
     mode = "window"
     lit_seconds = 0.0
 
-    def __init__(self, source: Input, hud: Hud, folder: Path, *, has_margin: bool, is_still: bool) -> None:
+    def __init__(
+        self,
+        source: Input,
+        hud: Hud,
+        folder: Path,
+        *,
+        has_margin: bool,
+        is_still: bool,
+        load: Callable[[Callable[[Callable[[str], None]], Session]], Loading] = BackgroundLoading,
+    ) -> None:
         """Show no message.
 
         Args:
@@ -107,6 +151,7 @@ class DesktopFace:
             folder: Where files go that are saved.
             has_margin: Whether some pixels round the grid stay free.
             is_still: Whether the waiting screen does not move.
+            load: Begins to load another session, as `BackgroundLoading` does.
         """
         self._input = source
         self._hud = hud
@@ -114,9 +159,13 @@ class DesktopFace:
         self._margin_pixels = MARGIN_PIXELS if has_margin else 0
         self._is_still = is_still
         self._message: Message | None = None
-        self._instrument: Instrument | None = None
         self._session: Session | None = None
         self._own_starts: OwnStarts | None = None
+        self._panes: tuple[_Pane, ...] = ()
+        self._pane = 0
+        self._pane_picture: tuple[Snapshot, np.ndarray] | None = None
+        self._load = load
+        self._loading: tuple[Loading, int, Session] | None = None
         self._queued: list[Action] = []
         self._told: set[str] = set()
         self._caption = ("", 0.0)
@@ -156,6 +205,7 @@ class DesktopFace:
         self._begin_own(events)
         geometry = self.geometry(window_size, grid_size, controls)
         actions = self._input.read(events, geometry, now_seconds, self._targets(geometry, controls))
+        self._point(geometry, controls)
         actions.extend(self._panel.dragged(self._input, controls))
         if self._input.middle_clicked_cell is not None:
             actions.append(PinCell(self._input.middle_clicked_cell))
@@ -165,6 +215,29 @@ class DesktopFace:
             for action in actions
             for meant in self._meant(action, geometry, controls, now_seconds)
             if not isinstance(meant, Nothing)
+        ]
+
+    def _point(self, geometry: Geometry, controls: Controls) -> None:
+        """Choose the pane that is pointed at."""
+        pixel = self._input.stroke_began or self._input.mouse_position
+        if len(self._panes) < 2 or pixel is None:
+            return
+        rectangles = self._pane_rectangles(geometry, controls)
+        for number, (left, top, width, height) in enumerate(rectangles):
+            if left <= pixel[0] < left + width and top <= pixel[1] < top + height + geometry.figures_height:
+                self._pane = number
+
+    def _pane_rectangles(self, geometry: Geometry, controls: Controls) -> list[Rectangle]:
+        """Where the picture of each pane is."""
+        view = self._view_image(controls)
+        if view is None or view.image.shape[:2] == geometry.image_size:
+            return [geometry.pane(number).grid_rectangle for number in range(len(self._panes))]
+        placed, (_, lefts) = geometry.of_image(*view.image.shape[:2]), beside(self._pane_images(controls))
+        ends = (*(left - PANE_GAP_CELLS for left in lefts[1:]), view.image.shape[1])
+        side, (_, top, _, height) = placed.cell_pixels, placed.grid_rectangle
+        return [
+            (placed.left + left * side, top, (end - left) * side, height)
+            for left, end in zip(lefts, ends, strict=True)
         ]
 
     def _begin_own(self, events: Sequence[PygameEvent]) -> None:
@@ -223,14 +296,14 @@ class DesktopFace:
             case Stroke(_, start, end, radius) if controls.killing:
                 size = controls.brush_radius_cells if radius is None else radius
                 return [KillStroke(start, end, size)]
-            case StepOnce() if self._instrument is not None and self._instrument.timeline.is_in_past:
+            case StepOnce() if self._panes and self._met().timeline.is_in_past:
                 return [StepBack(-1)]
             case PinCell(None):
                 cell = None if controls.pinned_cell is not None else self._pointed_cell(geometry)
                 return [PinCell(cell)]
             case NextTile(direction):
-                view = self._view_image(replace(controls, tile=None))
-                count = 0 if view is None else len(view.tiles)
+                views = self._pane_views(replace(controls, tile=None))
+                count = len(views[self._pane].tiles) if views else 0
                 number = (-1 if controls.tile is None else controls.tile) + direction
                 number = (number + 1) % (count + 1) - 1  # -1 stands for all of them.
                 return [ShowTile(None if number < 0 else number)]
@@ -261,7 +334,7 @@ class DesktopFace:
 
     def act(self, action: Action, session: Session, now_seconds: float) -> None:
         """What concerns neither the controls nor the loop: the past."""
-        if self._instrument is None:
+        if not self._panes:
             return
         match action:
             case PastePicture():
@@ -270,6 +343,8 @@ class DesktopFace:
             case BeginWith(image, text):
                 session.simulation.begin(image, session.mask_ratio)
                 self.inform(text, now_seconds, is_long=True)
+            case NextModel():
+                self._begin_next_model(session, now_seconds)
             case SaveClip():
                 self._clips.save_last()
             case ToggleRecording() if self._clips.elapsed_seconds is None:
@@ -277,19 +352,48 @@ class DesktopFace:
             case ToggleRecording():
                 self._clips.stop()
             case Undo():
-                self._instrument.go(lambda timeline: timeline.undo())
+                self._go(lambda timeline: timeline.undo())
             case Redo():
-                self._instrument.go(lambda timeline: timeline.redo())
+                self._go(lambda timeline: timeline.redo())
             case StepBack(steps):
-                self._instrument.go(lambda timeline: timeline.seek(timeline.tick - steps))
+                self._go(lambda timeline: timeline.seek(timeline.tick - steps))
             case SeekTick(tick):
-                self._instrument.go(lambda timeline: timeline.seek(tick))
+                self._go(lambda timeline: timeline.seek(tick))
             case SaveChart():
                 self._save_chart(now_seconds)
             case BeforeDamage():
-                self._instrument.go(lambda timeline: timeline.to_before_last_damage())
+                self._go(lambda timeline: timeline.to_before_last_damage())
             case _:
-                self._instrument.experiment(action)
+                try:
+                    self._met().experiment(action)
+                except ConfigError as error:
+                    self.complain(str(error), now_seconds)
+
+    def _go(self, move: Callable[[Timeline], object]) -> None:
+        """Move along the timeline, which is that of all panes."""
+        self._met().go(move)
+        for pane in self._panes:
+            pane.instrument.note_move()
+
+    def _begin_next_model(self, session: Session, now_seconds: float) -> None:
+        """Load the next bundled checkpoint for the pane that is pointed at."""
+        is_replaying = session.replay is not None and not session.replay.is_over
+        for is_so, what in (
+            (session.recorder is not None, "recorded"),
+            (is_replaying, "replayed"),
+            (session.watcher is not None, "watched"),
+        ):
+            if is_so:
+                self.complain(f"What is {what} is of one model; start the viewer without that", now_seconds)
+                return
+        if self._loading is not None:
+            self.inform(f"Still {self._loading[0].stage}", now_seconds)
+            return
+        running = session.panes[self._pane] if session.panes else session
+        name = next_bundled("" if running.origin is None else running.checkpoint)
+        loading = self._load(lambda report: load_beside(name, session, report))
+        self._loading = (loading, self._pane, session)
+        self.inform(f"Loading {name}; meanwhile, what runs goes on", now_seconds)
 
     def _save_chart(self, now_seconds: float) -> None:
         try:
@@ -306,17 +410,45 @@ class DesktopFace:
         self._session = session
         self._own_starts = OwnStarts(session.simulation.config)
         self._told.clear()
-        self._instrument = Instrument(session.simulation, session.channel_names)
+        panes, simulation = session.panes or (session,), session.simulation
+        timeline = Timeline(simulation)
+        before = self._panes if len(self._panes) == len(panes) else ()
+        self._panes = tuple(
+            _Pane(
+                pane.label,
+                Instrument(simulation, pane.channel_names, config=pane.simulation.config, timeline=timeline),
+            )
+            for pane in panes
+        )
+        for old, new in zip(before, self._panes, strict=False):
+            new.healing = old.healing  # A model that takes another's place has its wound.
+        self._pane = min(self._pane, len(panes) - 1)
         self._view = None
 
     def reloaded(self) -> Session | None:
-        """None: see `Face`."""
-        return None
+        """The session with the next model, once that is loaded; where it fails, what runs goes on."""
+        if self._loading is None:
+            return None
+        loading, number, session = self._loading
+        try:
+            loaded = loading.poll()
+            if loaded is None:
+                return None
+            self._loading = None
+            following = succeeded(session, loaded, number)
+        except Exception as error:  # Of any kind: what runs goes on.
+            self._loading = None
+            text = str(error) if isinstance(error, UserError) else unexpected_message(error)
+            self.complain(text, self._now_seconds)
+            return None
+        sentence = "" if loaded.origin is None else f": {loaded.origin.sentence}"
+        self.inform(f"{loaded.checkpoint}{sentence}", self._now_seconds, is_long=True)
+        return following
 
     # ------------------------------------------------------------------------------ what is seen
 
     def geometry(self, window_size: Size, grid_size: Size, controls: Controls) -> Geometry:
-        """The grid above the status bar and beside the panel."""
+        """The grids above the status bar and beside the panel."""
         return Geometry.fit(
             window_size,
             grid_size,
@@ -324,6 +456,8 @@ class DesktopFace:
             margin_pixels=self._margin_pixels,
             caption_visible=controls.hud_visible and controls.view != 0,
             panel_visible=controls.panel_visible,
+            panes=max(1, len(self._panes)),
+            figures_visible=controls.hud_visible and len(self._panes) > 1,
         )
 
     def wants_explanation(self, controls: Controls) -> bool:
@@ -343,14 +477,24 @@ class DesktopFace:
     ) -> None:
         """Follow it with the instrument, and look after what works in the background."""
         self._look_after(now_seconds)
-        self._met().see(
-            snapshot,
-            healing,
-            touched=touched,
-            tool=tool,
-            now_seconds=now_seconds,
-            wants_opinion=self._wants_opinion,
-        )
+        is_touched = touched is not None
+        for number, (pane, seen) in enumerate(zip(self._panes, snapshot.panes or (snapshot,), strict=True)):
+            if number == 0:
+                pane.healing = healing
+            else:
+                pane.healing = pane.instrument.recall(seen) or follow_healing(
+                    pane.healing, seen, is_touched=is_touched, now_seconds=now_seconds
+                )
+            if len(self._panes) > 1:
+                pane.page = follow_page(pane.page, seen, is_touched=is_touched)
+            pane.instrument.see(
+                seen,
+                pane.healing,
+                touched=touched,
+                tool=tool,
+                now_seconds=now_seconds,
+                wants_opinion=self._wants_opinion,
+            )
 
     def _look_after(self, now_seconds: float) -> None:
         """Tell of what a record, a replay, a training run and dropped pictures came to."""
@@ -367,6 +511,7 @@ class DesktopFace:
             self.complain(news.text, now_seconds)
         elif news is not None:
             try:
+                assert not isinstance(session.simulation, Panes), "a run is watched alone"
                 session.simulation.swap_parameters(news.model)
             except UserError as error:
                 self.complain(str(error), now_seconds)
@@ -403,7 +548,11 @@ class DesktopFace:
         is_page = controls.panel_visible and controls.page == "opinion"
         self._wants_opinion = is_page or view_number(controls.view).name == "opinion"
         view = self._view_image(controls)
-        return snapshot.image if view is None else view.image
+        if view is not None:
+            return view.image
+        if self._pane_picture is None or self._pane_picture[0] is not snapshot:
+            self._pane_picture = (snapshot, picture(snapshot))
+        return self._pane_picture[1]
 
     def close(self) -> list[str]:
         """Finish what is being written; returns what there is to say of it."""
@@ -417,34 +566,49 @@ class DesktopFace:
 
     def recall(self, snapshot: Snapshot) -> Healing | None:
         """As it was in the past, after going back to it; see `Face`."""
-        return None if self._instrument is None else self._instrument.recall(snapshot)
+        return self._panes[0].instrument.recall(snapshot) if self._panes else None
 
     def _met(self) -> Instrument:
-        assert self._instrument is not None, "an automaton is met before it is seen"
-        return self._instrument
+        """That of the pane that is pointed at."""
+        assert self._panes, "an automaton is met before it is seen"
+        return self._panes[self._pane].instrument
 
     def _scene(self, controls: Controls) -> Scene | None:
-        return None if self._instrument is None else self._instrument.scene(controls.tile)
+        return self._met().scene(controls.tile) if self._panes else None
 
     def _view_image(self, controls: Controls) -> ViewImage | None:
-        """What the chosen view shows; None while nothing was seen, and for the image alone."""
-        scene = self._scene(controls)
-        if scene is None or controls.view == 0:
+        """What the chosen view shows, of all panes; None while nothing was seen, and for the image alone."""
+        views = self._pane_views(controls)
+        if not views or self._view is None:
             return None
-        key = (id(scene), controls.view, controls.tile)
+        return self._view.whole(self._pane)
+
+    def _pane_images(self, controls: Controls) -> list[np.ndarray]:
+        return [view.image for view in self._pane_views(controls)]
+
+    def _pane_views(self, controls: Controls) -> tuple[ViewImage, ...]:
+        """What the chosen view shows of each pane; none while nothing was seen, and for the image alone."""
+        scenes = [pane.instrument.scene(controls.tile) for pane in self._panes]
+        seen = tuple(scene for scene in scenes if scene is not None)
+        if not seen or len(seen) < len(scenes) or controls.view == 0:
+            return ()
+        key = (*map(id, seen), controls.view, controls.tile)
         if self._view is None or self._view.key != key:
-            self._view = _SeenView(key, scene, view_number(controls.view).draw(scene))
-        return self._view.image
+            self._view = _SeenView(key, seen, tuple(map(view_number(controls.view).draw, seen)))
+        return self._view.images
 
     def fill(self, status: Status) -> Status:
         """Whether the image rests, and what else goes on."""
-        if self._instrument is None:
+        if not self._panes:
             return status
-        tells = self._instrument.tells
+        pane = self._panes[self._pane]
+        tells = pane.instrument.tells
         seconds = self._clips.elapsed_seconds
         if seconds is not None:
             tells = (f"recording {int(seconds) // 60}:{int(seconds) % 60:02}", *tells)
-        return replace(status, is_at_rest=self._instrument.is_at_rest, tells=tells)
+        if len(self._panes) > 1 and pane.page is not None:
+            status = replace(status, healing=pane.healing, is_ruined=pane.page.is_ruined)
+        return replace(status, is_at_rest=pane.instrument.is_at_rest, tells=tells)
 
     def brushes(self, geometry: Geometry, controls: Controls) -> tuple[Brush, ...]:
         """The mouse's and the keyboard's, unless the help is open."""
@@ -489,6 +653,12 @@ class DesktopFace:
         view, pointer = self._view_image(controls), self._input.mouse_position
         if view is not None:
             self._view_screen.draw(surface, geometry, view_number(controls.view).name, view)
+        if geometry.figures_height:
+            rectangles = self._pane_rectangles(geometry, controls)
+            for number, (pane, rectangle) in enumerate(zip(self._panes, rectangles, strict=True)):
+                draw_figures(
+                    surface, geometry, rectangle, pane.name, pane.healing, is_chosen=number == self._pane
+                )
         if scene is not None and controls.panel_visible:
             pinned = controls.pinned_cell
             if pinned is not None and not geometry.contains(pinned):
@@ -505,13 +675,13 @@ class DesktopFace:
                 instrument.timeline,
                 instrument.series,
                 instrument.experiments,
-                instrument.simulation.config.num_heads,
-                1.0 - instrument.simulation.config.cell_dropout_rate,
+                instrument.config.num_heads,
+                1.0 - instrument.config.cell_dropout_rate,
                 instrument.opinions,
             )
             self._panel.draw(surface, geometry, shown)
             if cell is not None and (view is None or not view.tiles):
-                draw_focus(surface, geometry.cell_rectangle(cell))
+                draw_focus(surface, geometry.pane(self._pane).cell_rectangle(cell))
         text, until_seconds = self._caption
         if text and now_seconds < until_seconds:
             draw_banner(surface, geometry, text)

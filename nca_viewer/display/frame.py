@@ -57,17 +57,18 @@ class Frame:
             grid_visible: Draws lines between the cells, where there is room for them.
         """
         surface.fill(BACKGROUND)
+        grids = [geometry.of_image(image.shape[0], image.shape[1])]
+        if image.shape[:2] == geometry.image_size:
+            grids = [geometry.pane(number) for number in range(geometry.panes)]
         geometry_of_bar, geometry = geometry, geometry.of_image(image.shape[0], image.shape[1])
         left, top, width, height = geometry.grid_rectangle
         surface.fill(FRAME, (left - 1, top - 1, width + 2, height + 2))
         self._draw_cells(surface, image, geometry)
-        if grid_visible and geometry.cell_pixels >= _SMALLEST_LINED_CELL_PIXELS:
-            for row in range(1, geometry.grid_height):
-                surface.fill(_GRID_LINE, (left, top + row * geometry.cell_pixels, width, 1))
-            for column in range(1, geometry.grid_width):
-                surface.fill(_GRID_LINE, (left + column * geometry.cell_pixels, top, 1, height))
-        for brush in brushes:
-            _draw_brush(surface, geometry, brush)
+        for grid in grids:
+            if grid_visible and grid.cell_pixels >= _SMALLEST_LINED_CELL_PIXELS:
+                _draw_lines(surface, grid)
+            for brush in brushes:
+                _draw_brush(surface, grid, brush)
         self.hud.draw_bar(surface, geometry_of_bar, status)
 
     def _draw_cells(self, surface: pygame.Surface, image: np.ndarray, geometry: Geometry) -> None:
@@ -92,6 +93,14 @@ def _enlarge(cells: pygame.Surface, surface: pygame.Surface, geometry: Geometry)
     first, last = max(0, left), min(window.shape[1], left + width)
     for row, line in enumerate(small.repeat(side, axis=1)[:, first - left : last - left]):
         window[max(0, top + row * side) : top + (row + 1) * side, first:last] = line
+
+
+def _draw_lines(surface: pygame.Surface, geometry: Geometry) -> None:
+    left, top, width, height = geometry.grid_rectangle
+    for row in range(1, geometry.grid_height):
+        surface.fill(_GRID_LINE, (left, top + row * geometry.cell_pixels, width, 1))
+    for column in range(1, geometry.grid_width):
+        surface.fill(_GRID_LINE, (left + column * geometry.cell_pixels, top, 1, height))
 
 
 def _draw_brush(surface: pygame.Surface, geometry: Geometry, brush: Brush) -> None:

@@ -168,7 +168,7 @@ class Hud:
 
         message = status.message
         room = geometry.window_width - 2 * padding
-        told = "" if status.is_ruined else _healing_text(status.healing)
+        told = "" if status.is_ruined else healing_text(status.healing)
         if font.size(told)[0] > room:
             told = ""
         beside = height + font.size(told)[0] if told else 0
@@ -307,7 +307,8 @@ def happening(status: Status) -> str:
     return what + part
 
 
-def _healing_text(healing: Healing | None) -> str:
+def healing_text(healing: Healing | None) -> str:
+    """The error, and how much of the last wound is healed; nothing without a clean picture."""
     if healing is None:
         return ""
     word = "healed" if healing.is_wound else "restored"

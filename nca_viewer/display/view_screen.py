@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pygame
 
-from nca_viewer.display.hud import elided, wrapped
+from nca_viewer.display.hud import elided, healing_text, wrapped
 from nca_viewer.display.letters import Letters, letters_of
-from nca_viewer.display.palette import BACKGROUND, FRAME, MUTED, PANEL, TEXT
+from nca_viewer.display.palette import BACKGROUND, FRAME, MUTED, PANEL, TEXT, WARNING
+from nca_viewer.healing import Healing
 from nca_viewer.interaction.actions import ShowTile
 from nca_viewer.interaction.geometry import Geometry, Rectangle
 from nca_viewer.interaction.pointers import Target
@@ -110,6 +111,36 @@ class ViewScreen:
                 surface.blit(image, box)
                 drawn.append(box)
         return start + length + 2 * line
+
+
+def draw_figures(
+    surface: pygame.Surface,
+    geometry: Geometry,
+    rectangle: Rectangle,
+    name: str,
+    healing: Healing | None,
+    *,
+    is_chosen: bool,
+) -> None:
+    """Under the picture of one of several automata: its name, its error, and how much is healed.
+
+    Args:
+        surface: The window's.
+        geometry: Of the window.
+        rectangle: Of the picture.
+        name: Of the checkpoint.
+        healing: Of the last wound; None where there is no clean picture.
+        is_chosen: Whether the panel and the status bar tell of this one.
+    """
+    left, top, width, height = rectangle
+    font = letters_of(round(1.25 * geometry.text_height))
+    y = top + height + geometry.text_height // 2
+    if is_chosen:
+        surface.fill(WARNING, (left, top + height + 2, width, 2))
+    for text, colour in ((name, TEXT if is_chosen else MUTED), (healing_text(healing), MUTED)):
+        image = font.render(elided(text, font, width), True, colour)
+        surface.blit(image, (left + (width - image.get_width()) // 2, y))
+        y += font.get_height()
 
 
 def draw_banner(surface: pygame.Surface, geometry: Geometry, text: str) -> None:

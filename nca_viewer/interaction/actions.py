@@ -216,6 +216,11 @@ class LetGo:
 
 
 @dataclass(frozen=True, slots=True)
+class NextModel:
+    """Go on with the next bundled automaton, from what is seen."""
+
+
+@dataclass(frozen=True, slots=True)
 class PastePicture:
     """Start from the picture on the clipboard."""
 
@@ -375,6 +380,7 @@ Action = (
     | ChangeSpeed
     | SelectTool
     | ChangeRadius
+    | NextModel
     | NextView
     | ToggleGrid
     | ToggleHud

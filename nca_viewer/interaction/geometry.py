@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nca_viewer.interaction.actions import Cell
+from nca_viewer.views.mosaic import PANE_GAP_CELLS
 
 MARGIN_PIXELS = 4
 """Kept free around the grid where there is room."""
@@ -16,7 +17,7 @@ Rectangle = tuple[int, int, int, int]
 """(left, top, width, height) in pixels."""
 
 _SMALLEST_WINDOW_WITH_BUTTONS_PIXELS = 300
-_ROW_TEXT_HEIGHTS = 52
+_ROW_TEXT_HEIGHTS = 56
 """A row of all buttons is so many times as wide as the status bar's letters are high."""
 
 _PANEL_PART = 0.38
@@ -32,6 +33,9 @@ def _panel_width(window_width: int, text_height: int) -> int:
 @dataclass(frozen=True, slots=True)
 class Geometry:
     """A grid of square cells, centred above a status bar and beside a panel.
+
+    Where there are several panes, that many grids stand side by side, and a cell is the same cell in all of
+    them; what is asked of the grid's place is then told of the first, see `pane`.
 
     Every cell has the same whole number of pixels, so that its edges are hard and its size even. A window
     too small for the grid shows one pixel per cell, cut off.
@@ -49,6 +53,8 @@ class Geometry:
         button_rows: Rows of buttons in the status bar; 0 where the window is too small for them.
         caption_height: Of the strip above the status bar that tells of a view, in pixels; 0 without one.
         panel_width: Of the panel at the right, in pixels; 0 while it is closed.
+        panes: How many grids there are.
+        figures_height: Of the strip under the grids that tells of each, in pixels; 0 without one.
     """
 
     window_width: int
@@ -63,6 +69,8 @@ class Geometry:
     button_rows: int = 0
     caption_height: int = 0
     panel_width: int = 0
+    panes: int = 1
+    figures_height: int = 0
 
     @classmethod
     def fit(
@@ -74,6 +82,8 @@ class Geometry:
         margin_pixels: int = MARGIN_PIXELS,
         caption_visible: bool = False,
         panel_visible: bool = False,
+        panes: int = 1,
+        figures_visible: bool = False,
     ) -> Geometry:
         """Make the cells as large as they fit.
 
@@ -84,6 +94,8 @@ class Geometry:
             margin_pixels: Kept free around the grid where there is room.
             caption_visible: Whether to leave room for a view's caption and legend.
             panel_visible: Whether to leave room for the panel.
+            panes: How many grids stand side by side.
+            figures_visible: Whether to leave room under the grids to tell of each.
         """
         window_width, window_height = window_size
         grid_height, grid_width = grid_size
@@ -95,35 +107,63 @@ class Geometry:
             bar_height = text_height * 3 + text_height // 2 + button_rows * 2 * text_height
         caption_height = text_height * 3 if caption_visible else 0
         panel_width = _panel_width(window_width, text_height) if panel_visible else 0
+        figures_height = text_height * 4 if figures_visible else 0
+        columns = panes * (grid_width + PANE_GAP_CELLS) - PANE_GAP_CELLS
         room_width = window_width - panel_width - 2 * margin_pixels
-        room_height = window_height - bar_height - caption_height - 2 * margin_pixels
-        cell_pixels = max(1, min(room_width // grid_width, room_height // grid_height))
-        free_height = window_height - bar_height - caption_height - cell_pixels * grid_height
+        height = window_height - bar_height - caption_height - figures_height
+        cell_pixels = max(1, min(room_width // columns, (height - 2 * margin_pixels) // grid_height))
+        free_height = height - cell_pixels * grid_height
         return cls(
             window_width=window_width,
             window_height=window_height,
             grid_height=grid_height,
             grid_width=grid_width,
             cell_pixels=cell_pixels,
-            left=(window_width - panel_width - cell_pixels * grid_width) // 2,
+            left=(window_width - panel_width - cell_pixels * columns) // 2,
             top=max(0, free_height // 2),
             bar_height=bar_height,
             text_height=text_height,
             button_rows=button_rows,
             caption_height=caption_height,
             panel_width=panel_width,
+            panes=panes,
+            figures_height=figures_height,
         )
 
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) in cells of the image of all panes."""
+        return self.grid_height, self.panes * (self.grid_width + PANE_GAP_CELLS) - PANE_GAP_CELLS
+
+    def pane(self, number: int) -> Geometry:
+        """The same window with one of the panes alone."""
+        stride = self.cell_pixels * (self.grid_width + PANE_GAP_CELLS)
+        return replace(self, left=self.left + number * stride, panes=1)
+
+    def pane_at(self, pixel: tuple[int, int]) -> int:
+        """The pane that is nearest to a window pixel (x, y)."""
+        stride = self.cell_pixels * (self.grid_width + PANE_GAP_CELLS)
+        gap = self.cell_pixels * PANE_GAP_CELLS
+        return min(max((pixel[0] - self.left + gap // 2) // stride, 0), self.panes - 1)
+
+    def on_image(self, region: np.ndarray | None) -> np.ndarray | None:
+        """Some cells, bool[grid_height, grid_width], as they lie on the image of all panes; None is none."""
+        if region is None or self.panes == 1:
+            return region
+        padded = np.pad(region, ((0, 0), (0, PANE_GAP_CELLS)))
+        return np.tile(padded, (1, self.panes))[:, :-PANE_GAP_CELLS]
+
     def of_image(self, height: int, width: int) -> Geometry:
-        """The same window with an image of so many cells in place of the grid."""
-        if (height, width) == (self.grid_height, self.grid_width):
-            return self
+        """The same window with an image of so many cells in place of the grids."""
+        if (height, width) == self.image_size:
+            return replace(self, grid_width=width, panes=1) if self.panes > 1 else self
         return Geometry.fit(
             (self.window_width, self.window_height),
             (height, width),
             bar_visible=self.bar_height > 0,
             caption_visible=self.caption_height > 0,
             panel_visible=self.panel_width > 0,
+            figures_visible=self.figures_height > 0,
         )
 
     @property
@@ -149,10 +189,19 @@ class Geometry:
         left = self.window_width - self.panel_width
         return (left, 0, self.panel_width, self.window_height - self.bar_height - self.caption_height)
 
-    def cell_at(self, pixel: tuple[int, int]) -> Cell:
-        """The cell under a window pixel (x, y); beside the grid, the cell that would be there."""
+    def cell_at(self, pixel: tuple[int, int], began: tuple[int, int] | None = None) -> Cell:
+        """The cell under a window pixel (x, y); beside the grid, the cell that would be there.
+
+        Args:
+            pixel: Where.
+            began: Of a stroke, the window pixel where it began: cells are counted in that pane. None counts
+                them in the pane that is nearest.
+        """
         x, y = pixel
-        return ((y - self.top) // self.cell_pixels, (x - self.left) // self.cell_pixels)
+        left = self.left
+        if self.panes > 1:
+            left = self.pane(self.pane_at(pixel if began is None else began)).left
+        return ((y - self.top) // self.cell_pixels, (x - left) // self.cell_pixels)
 
     def nearest_cell(self, pixel: tuple[int, int]) -> Cell:
         """The cell of the grid that is nearest to a window pixel (x, y)."""

@@ -83,6 +83,12 @@ class Input:
         return self._mouse.middle_clicked_cell
 
     @property
+    def stroke_began(self) -> Pixel | None:
+        """Where in the window the latest stroke that goes on began; None while none does."""
+        pressed = reversed(self._pointers.pressed.values())
+        return next((pointer.start for pointer in pressed if pointer.target is None), None)
+
+    @property
     def strokes_begun(self) -> int:
         """In the last frame that was read."""
         return self._pointers.strokes_begun

@@ -127,7 +127,7 @@ class Pointers:
             return []
         pointer.pixel = pixel
         self._presence.move(_presence_name(name), pixel)
-        cell = geometry.cell_at(pixel)
+        cell = geometry.cell_at(pixel, pointer.start)
         if pointer.target is not None or pointer.cell == cell:
             return []
         start, pointer.cell = pointer.cell, cell

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from nca_viewer.snapshot import Snapshot
 from nca_viewer.views.scene import Colour, Tile
 
 GAP: Colour = (24, 24, 24)
@@ -50,3 +51,26 @@ def mosaic(grids: NDArray[np.uint8], labels: Sequence[str]) -> tuple[NDArray[np.
         for index, label in enumerate(labels)
     )
     return np.ascontiguousarray(image[:-GAP_CELLS, :-GAP_CELLS]), tiles
+
+
+PANE_GAP_CELLS = 2
+"""Between the images of several automata."""
+
+
+def beside(images: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], tuple[int, ...]]:
+    """An image of images uint8[h, w, 3] side by side, from the top, and the column where each begins."""
+    height = max(image.shape[0] for image in images)
+    width = sum(image.shape[1] for image in images) + PANE_GAP_CELLS * (len(images) - 1)
+    whole = np.empty((height, width, 3), np.uint8)
+    whole[:] = GAP
+    lefts, left = [], 0
+    for image in images:
+        whole[: image.shape[0], left : left + image.shape[1]] = image
+        lefts.append(left)
+        left += image.shape[1] + PANE_GAP_CELLS
+    return whole, tuple(lefts)
+
+
+def picture(snapshot: Snapshot) -> NDArray[np.uint8]:
+    """The picture of a snapshot: uint8[h, w, 3], that of all panes where there are several."""
+    return beside([pane.image for pane in snapshot.panes])[0] if snapshot.panes else snapshot.image

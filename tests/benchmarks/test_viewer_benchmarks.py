@@ -69,7 +69,7 @@ FRAMES = """
     from nca_viewer.kiosk.config import KioskConfig
 
     config = KioskConfig(
-        checkpoint=sys.argv[1], seed=1, speed=Fraction(4), window_size=(1000, 700), frames=660,
+        checkpoints=(sys.argv[1],), seed=1, speed=Fraction(4), window_size=(1000, 700), frames=660,
         limit_flashes=sys.argv[2:] == ["gentle"], pixel_shift=sys.argv[2:] == ["gentle"],
     )
     exhibit = load_session(config, 1, None, lambda stage: None)
@@ -133,7 +133,7 @@ POINTER = """
 
     FINGERS, SWEEPS, WHITE = 10, 12, (255, 255, 255)
     config = KioskConfig(
-        checkpoint=sys.argv[1], seed=1, speed=Fraction(4), start="blank", brush_radius_cells=0,
+        checkpoints=(sys.argv[1],), seed=1, speed=Fraction(4), start="blank", brush_radius_cells=0,
         window_size=(1000, 700),
     )
     exhibit = load_session(config, 1, None, lambda stage: None)

@@ -17,7 +17,7 @@ from nca_viewer.viewer_config import ViewerConfig
 @pytest.fixture
 def session_of(bounded_checkpoint):
     def session(**options):
-        config = ViewerConfig(checkpoint=str(bounded_checkpoint), compile_cache=False, **options)
+        config = ViewerConfig(checkpoints=(str(bounded_checkpoint),), compile_cache=False, **options)
         return config, load_session(config, 8, None, lambda stage: None)
 
     return session

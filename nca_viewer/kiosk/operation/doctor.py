@@ -352,14 +352,17 @@ def _checkpoint(config: KioskConfig, found: list[AttentionNCA]) -> Finding:
     if config.compile_cache:
         use_compile_cache()
     from nca_viewer.checkpoint import load_checkpoint
+    from nca_viewer.panes import require_same_grid
 
     try:
-        model, info = load_checkpoint(config.checkpoint)
+        loaded = [load_checkpoint(name) for name in config.checkpoints]
+        require_same_grid(*zip(config.checkpoints, [info.config for _, info in loaded], strict=True))
     except UserError as error:
         remedy = "copy it again, or choose another with --ckpt; an exhibit shows the bundled one meanwhile"
         return Finding("checkpoint", BAD, str(error), remedy)
-    found.append(model)
-    return Finding("checkpoint", OK, f"{config.checkpoint}, SHA-256 {info.sha256}")
+    found += [model for model, _ in loaded]
+    named = zip(config.checkpoints, loaded, strict=True)
+    return Finding("checkpoint", OK, "; ".join(f"{name}, SHA-256 {info.sha256}" for name, (_, info) in named))
 
 
 def _backend(config: KioskConfig) -> Finding:

@@ -372,13 +372,14 @@ def open_monitor(config: KioskConfig, *, version: str, seed: int) -> Monitor:
     keeps them only where it is told to.
     """
     state_folder, log_folder = record_folders(config)
+    checkpoint = ", ".join(config.checkpoints)
     notifier = Notifier.from_environment()
     journal = EventLog()
     journal.open(log_folder, console=config.exhibit)
     if log_folder is not None or config.exhibit:
         tell(
             Event.START,
-            f"version {version}, seed {seed}, checkpoint {config.checkpoint}, process {os.getpid()}, "
+            f"version {version}, seed {seed}, checkpoint {checkpoint}, process {os.getpid()}, "
             f"state in {state_folder}, log in {log_folder}",
         )
     if config.exhibit and None in (state_folder, log_folder):
@@ -390,6 +391,6 @@ def open_monitor(config: KioskConfig, *, version: str, seed: int) -> Monitor:
         journal=journal,
         version=version,
         seed=seed,
-        checkpoint=CheckpointStatus(config.checkpoint),
+        checkpoint=CheckpointStatus(checkpoint),
         usage_csv=config.usage_csv,
     )

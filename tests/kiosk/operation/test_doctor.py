@@ -46,7 +46,10 @@ B: ABS=1000d000003
 @pytest.fixture
 def config(small_checkpoint, tmp_path):
     return KioskConfig(
-        checkpoint=str(small_checkpoint), headless=True, frames=1, state_directory=tmp_path / "new" / "state"
+        checkpoints=(str(small_checkpoint),),
+        headless=True,
+        frames=1,
+        state_directory=tmp_path / "new" / "state",
     )
 
 
@@ -79,7 +82,7 @@ def test_a_damaged_checkpoint(config, small_checkpoint, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(small_checkpoint, copy)
     (copy / "MANIFEST.json").write_text("{")
-    findings = found(KioskConfig(checkpoint=str(copy), headless=True, frames=1))
+    findings = found(KioskConfig(checkpoints=(str(copy),), headless=True, frames=1))
     assert findings["checkpoint"].level == BAD
     assert "is damaged" in findings["checkpoint"].text
     assert findings["checkpoint"].remedy
@@ -115,7 +118,7 @@ def test_no_screen(config, small_checkpoint, monkeypatch):
     monkeypatch.delenv("SDL_VIDEODRIVER")
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    findings = examine(KioskConfig(checkpoint=str(small_checkpoint)))
+    findings = examine(KioskConfig(checkpoints=(str(small_checkpoint),)))
     finding = next(findings)
     assert (finding.check, finding.level) == ("screen", BAD)
     assert "DISPLAY=:0" in finding.remedy

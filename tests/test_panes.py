@@ -1,0 +1,441 @@
+"""Several automata side by side, and the next bundled one in the place of the one that runs."""
+
+import dataclasses
+
+import numpy as np
+import pygame
+import pytest
+from pygame.event import Event
+
+from nca_viewer.assets import bundled_checkpoint_names, next_bundled
+from nca_viewer.automaton.experiments import Experiments
+from nca_viewer.checkpoint import build_model, save_checkpoint
+from nca_viewer.display.window import HeadlessWindow
+from nca_viewer.errors import ConfigError
+from nca_viewer.interaction.actions import Tool
+from nca_viewer.interaction.geometry import Geometry
+from nca_viewer.kiosk.config import KioskConfig
+from nca_viewer.launch import open_app
+from nca_viewer.loading import Loaded, Session, load_beside, succeeded
+from nca_viewer.moment import begun_from_sight, digest
+from nca_viewer.panes import Panes, require_same_grid
+from nca_viewer.selftest import fixed_parameters
+from nca_viewer.simulation import Simulation
+from nca_viewer.start_images import StartImages
+from nca_viewer.timeline import Timeline
+from nca_viewer.viewer_config import ViewerConfig
+from nca_viewer.views.mosaic import PANE_GAP_CELLS, picture
+
+SIZE = (640, 420)
+SEED = 11
+
+
+@pytest.fixture(scope="module")
+def models(small_config):
+    """Two automata of the same hyperparameters, and one that differs in more than its parameters."""
+    config = dataclasses.replace(small_config, state_limit=1.0)
+    other_config = dataclasses.replace(small_config, state_limit=2.0)
+    one = build_model(config, fixed_parameters(config))
+    other_parameters = fixed_parameters(config)
+    import jax
+
+    other_parameters = jax.tree.map(lambda leaf: -0.5 * leaf, other_parameters)
+    return (
+        one,
+        build_model(config, other_parameters),
+        build_model(other_config, fixed_parameters(other_config)),
+    )
+
+
+@pytest.fixture(scope="module")
+def warm(models):
+    simulations = [Simulation(models[0], seed=SEED)]
+    for model in models[1:]:
+        simulations.append(Simulation(model, seed=SEED, like=simulations[0]))
+    panes = Panes(simulations)
+    panes.warm_up()
+    return panes
+
+
+@pytest.fixture
+def panes(warm):
+    fresh = Panes(warm.simulations)
+    for simulation in fresh.simulations:
+        simulation.episode = 0
+    fresh.experiments = Experiments()
+    return fresh
+
+
+def region_of(config, rows, columns):
+    region = np.zeros((config.height, config.width), bool)
+    region[rows, columns] = True
+    return region
+
+
+def drive(simulation):
+    """A start, strokes and steps."""
+    config = simulation.config
+    simulation.begin(StartImages(config, SEED).digit(3, 1), 0.5)
+    simulation.advance(5)
+    simulation.apply(Tool.CORRUPT, region_of(config, slice(2, 6), slice(3, 7)))
+    simulation.advance(3)
+    simulation.apply(Tool.PAINT, region_of(config, 4, slice(1, 5)))
+    simulation.advance(4)
+
+
+def states(panes):
+    return [np.asarray(state) for state in panes.moment().state]
+
+
+def test_each_pane_goes_through_the_states_that_it_has_alone(panes, models):
+    drive(panes)
+    together = [digest(state) for state in panes.moment().state]
+    assert len(set(together)) == 3
+    for model, state in zip(models, together, strict=True):
+        alone = Simulation(model, seed=SEED)
+        drive(alone)
+        assert digest(alone.moment().state) == state
+
+
+def test_what_agrees_is_compiled_once(warm):
+    first, same, other = warm.simulations
+    assert same._advance is first._advance
+    assert other._advance is not first._advance
+    for name in ("_start", "_edit", "_observe"):
+        assert getattr(other, name) is getattr(same, name) is getattr(first, name)
+        assert getattr(first, name)._cache_size() == 1
+
+
+def test_a_snapshot_has_all_panes_and_is_healthy_where_all_are(panes):
+    drive(panes)
+    snapshot = panes.request_snapshot().result()
+    assert [pane.step for pane in snapshot.panes] == [12, 12, 12]
+    assert np.array_equal(snapshot.state, snapshot.panes[0].state)
+    assert snapshot.is_healthy
+    second = panes.simulations[1]
+    second.restore(
+        dataclasses.replace(second.moment(), state=np.full(second.config.state_shape, np.nan, "f4"))
+    )
+    assert not panes.request_snapshot().result().is_healthy
+
+
+def test_undo_and_steps_back_are_of_all_panes(panes):
+    panes.begin(StartImages(panes.config, SEED).digit(3, 1), 0.5)
+    timeline = Timeline(panes)
+    panes.advance(7)
+    before = states(panes)
+    panes.apply(Tool.ERASE, region_of(panes.config, slice(0, 5), slice(0, 5)))
+    panes.advance(6)
+    after = states(panes)
+    timeline.end_stroke()
+    assert timeline.undo() is not None
+    assert all(map(np.array_equal, states(panes), before))
+    assert timeline.redo() is not None
+    assert all(map(np.array_equal, states(panes), after))
+    assert timeline.span.held_bytes > 3 * 2 * before[0].nbytes
+
+
+def test_a_start_that_failed_half_way_leaves_no_pane_behind(panes, monkeypatch):
+    panes.simulations[0].episode = 4
+    panes.restart()
+    assert [simulation.episode for simulation in panes.simulations] == [5, 5, 5]
+    assert panes.request_snapshot().result().episode == 5
+
+
+def test_experiments_are_of_all_panes_or_of_none(panes):
+    with pytest.raises(ConfigError, match="heads"):
+        panes.experiments = Experiments(muted_heads=frozenset({99}))
+    assert panes.experiments.is_neutral
+    panes.experiments = Experiments(noise_std=0.1)
+    assert all(simulation.experiments.noise_std == 0.1 for simulation in panes.simulations)
+
+
+# ------------------------------------------------------------------------------------ geometry
+
+
+@pytest.mark.parametrize("size", [(900, 960), (640, 480), (1919, 1079), (1400, 400), (480, 1000), (300, 301)])
+@pytest.mark.parametrize("number", [2, 3])
+@pytest.mark.parametrize("panel_visible", [False, True])
+def test_a_cell_is_the_same_cell_in_every_pane(size, number, panel_visible):
+    geometry = Geometry.fit(
+        size, (11, 13), bar_visible=True, panes=number, figures_visible=True, panel_visible=panel_visible
+    )
+    rectangles = [geometry.pane(pane).grid_rectangle for pane in range(number)]
+    for pane, (left, top, width, height) in enumerate(rectangles):
+        assert left >= 0
+        assert top >= 0
+        assert left + width <= size[0] - geometry.panel_width
+        assert top + height + geometry.figures_height <= size[1] - geometry.bar_height
+        assert pane == 0 or left >= rectangles[pane - 1][0] + width + geometry.cell_pixels
+        for row, column in [(0, 0), (10, 12), (5, 6), (0, 12)]:
+            x, y, side, _ = geometry.pane(pane).cell_rectangle((row, column))
+            for pixel in [(x, y), (x + side - 1, y + side - 1)]:
+                assert geometry.cell_at(pixel) == (row, column)
+                assert geometry.pane_at(pixel) == pane
+    height, width = geometry.image_size
+    assert geometry.of_image(height, width).grid_rectangle[2] == width * geometry.cell_pixels
+
+
+def test_a_stroke_counts_cells_in_the_pane_where_it_began():
+    geometry = Geometry.fit((900, 600), (11, 13), bar_visible=True, panes=2)
+    began = geometry.pane(0).cell_centre((4, 12))
+    into = geometry.pane(1).cell_centre((4, 0))
+    assert geometry.cell_at(into) == (4, 0)
+    assert geometry.cell_at(into, began) == (4, 13 + PANE_GAP_CELLS)
+
+
+def test_a_region_lies_on_the_image_of_all_panes():
+    geometry = Geometry.fit((900, 600), (8, 9), bar_visible=True, panes=3)
+    region = np.zeros((8, 9), bool)
+    region[2, 3] = True
+    whole = geometry.on_image(region)
+    assert whole.shape == geometry.image_size
+    assert np.argwhere(whole).tolist() == [[2, 3 + pane * (9 + PANE_GAP_CELLS)] for pane in range(3)]
+    assert geometry.on_image(None) is None
+
+
+# ------------------------------------------------------------------------------------ the window
+
+
+@pytest.fixture
+def bench(panes, tmp_path):
+    starts = StartImages(panes.config, SEED)
+    panes.begin(starts.digit(3, 1), 0.5)
+    sessions = tuple(
+        Session(simulation, starts, 0.5, "a test", label=name)
+        for name, simulation in zip(("one", "two", "three"), panes.simulations, strict=True)
+    )
+    session = dataclasses.replace(sessions[0], simulation=panes, panes=sessions)
+    window = HeadlessWindow(SIZE)
+    app = open_app(
+        window,
+        Loaded(session),
+        KioskConfig(),
+        screenshot_folder=tmp_path,
+        load=lambda load: Loaded(load(lambda stage: None)),
+    )
+    app.frame()
+    return app, window
+
+
+def geometry_of(app):
+    config = app.session.simulation.config
+    return app.face.geometry(SIZE, (config.height, config.width), app.controls)
+
+
+def press(app, window, pixel, kind=pygame.MOUSEBUTTONDOWN):
+    window.post(Event(kind, pos=pixel, button=1))
+    app.frame()
+
+
+@pytest.mark.parametrize("pane", [0, 1, 2])
+def test_a_stroke_in_any_pane_lands_on_the_same_cells_of_all(bench, pane):
+    app, window = bench
+    window.post(Event(pygame.KEYDOWN, key=pygame.K_SPACE, unicode=" ", mod=0))
+    app.frame()
+    app.frame()
+    before = app.snapshot.panes
+    press(app, window, geometry_of(app).pane(pane).cell_centre((5, 5)))
+    press(app, window, geometry_of(app).pane(pane).cell_centre((5, 5)), pygame.MOUSEBUTTONUP)
+    app.frame()
+    changed = [
+        np.argwhere((new.state != old.state).any(-1)).tolist()
+        for new, old in zip(app.snapshot.panes, before, strict=True)
+    ]
+    assert [5, 5] in changed[0]
+    assert changed[0] == changed[1] == changed[2]
+
+
+def test_the_panel_and_the_bar_tell_of_the_pane_that_was_pointed_at_last(bench):
+    app, window = bench
+    chosen = []
+    for pane in (2, 0, 1):
+        pixel = geometry_of(app).pane(pane).cell_centre((3, 3))
+        window.post(Event(pygame.MOUSEMOTION, pos=pixel, rel=(0, 0), buttons=(0, 0, 0)))
+        app.frame()
+        chosen.append(app.face._met().scene(None).snapshot)
+        assert chosen[-1] is app.snapshot.panes[pane]
+    window.post(Event(pygame.MOUSEMOTION, pos=(3, SIZE[1] - 3), rel=(0, 0), buttons=(0, 0, 0)))
+    app.frame()
+    assert app.face._met().scene(None).snapshot is app.snapshot.panes[1]
+
+
+@pytest.mark.parametrize("view", range(1, 10))
+def test_every_view_and_the_panel_show_all_panes(bench, view):
+    app, _ = bench
+    app.controls = dataclasses.replace(app.controls, view=view, panel_visible=True)
+    app.frame()
+    image = app.face.image(app.snapshot, app.controls)
+    single = app.face._pane_views(app.controls)[0].image
+    assert image.shape[1] == 3 * single.shape[1] + 2 * PANE_GAP_CELLS
+    assert len(app.face._pane_rectangles(geometry_of(app), app.controls)) == 3
+
+
+def test_clips_and_screenshots_show_all_panes(bench, tmp_path):
+    app, window = bench
+    images, _, _ = app.face._clips._history.last(1.0)
+    assert images[-1].image.shape[:2] == geometry_of(app).image_size
+    window.post(Event(pygame.KEYDOWN, key=pygame.K_F2, unicode="", mod=0))
+    app.frame()
+    (file,) = tmp_path.glob("*.png")
+    height, width = geometry_of(app).image_size
+    assert pygame.image.load(file).get_size() == (
+        width * geometry_of(app).cell_pixels,
+        height * geometry_of(app).cell_pixels,
+    )
+
+
+# ------------------------------------------------------------------------------------ the next model
+
+
+def test_the_next_model_begins_from_what_is_seen(panes, models):
+    drive(panes)
+    first = panes.simulations[0]
+    moment = begun_from_sight(first.moment(), first.config)
+    visible = first.config.visible_channel_size
+    seen = np.clip(states(panes)[0][..., -visible:], 0, 1)
+    assert np.array_equal(moment.state[..., -visible:], seen)
+    assert not moment.state[..., :-visible].any()
+    assert (moment.step, moment.episode, moment.seed) == (first.step, first.episode, first.seed)
+
+
+def test_a_model_without_what_an_experiment_changes_begins_without_it(panes, small_config):
+    panes.experiments = Experiments(muted_heads=frozenset({small_config.num_heads - 1}))
+    moment = panes.simulations[0].moment()
+    assert begun_from_sight(moment, small_config).experiments is not None
+    fewer = dataclasses.replace(small_config, num_heads=1)
+    assert small_config.num_heads > 1
+    assert begun_from_sight(moment, fewer).experiments is None
+
+
+def test_the_next_model_takes_the_place_of_the_pane_that_is_pointed_at(
+    bench, models, small_config, tmp_path, monkeypatch
+):
+    app, window = bench
+    path = tmp_path / "successor"
+    save_checkpoint(path, models[1], models[1].config, {"recipe": "test", "step": 1, "metrics": {}})
+    monkeypatch.setattr("nca_viewer.display.desktop.next_bundled", lambda name: str(path))
+    pixel = geometry_of(app).pane(2).cell_centre((3, 3))
+    window.post(Event(pygame.MOUSEMOTION, pos=pixel, rel=(0, 0), buttons=(0, 0, 0)))
+    app.frame()
+    before = app.session.simulation.simulations
+    wounds = [pane.healing.error_wounded for pane in app.face._panes]
+    window.post(Event(pygame.KEYDOWN, key=pygame.K_m, unicode="", mod=pygame.KMOD_LCTRL))
+    app.frame()
+    app.frame()
+    after = app.session.simulation.simulations
+    assert after[:2] == before[:2]
+    assert after[2] is not before[2]
+    assert after[2]._advance is before[0]._advance
+    assert len({(one.step, one.episode) for one in after}) == 1
+    assert [pane.label for pane in app.session.panes] == ["one", "two", str(path)]
+    assert app.message.text.startswith("successor")
+    assert [pane.healing.error_wounded for pane in app.face._panes] == wounds
+    app.frame()
+    assert app.snapshot.panes[2].image.any()
+
+
+def test_a_next_model_of_another_grid_is_told_and_what_runs_goes_on(
+    bench, tmp_path, monkeypatch, small_config
+):
+    app, window = bench
+    config = dataclasses.replace(small_config, height=small_config.height + 1)
+    path = tmp_path / "taller"
+    save_checkpoint(path, build_model(config, fixed_parameters(config)), config, {"metrics": {}})
+    session = app.session
+    with pytest.raises(ConfigError, match=r"one has a grid of .*/taller one of"):
+        load_beside(str(path), session, lambda stage: None)
+    monkeypatch.setattr("nca_viewer.display.desktop.next_bundled", lambda name: str(tmp_path / "gone"))
+    app.face._load = lambda load: type("Failing", (), {"stage": "", "poll": lambda self: load(print)})()
+    window.post(Event(pygame.KEYDOWN, key=pygame.K_m, unicode="", mod=pygame.KMOD_LCTRL))
+    app.frame()
+    app.frame()
+    assert app.session is session
+    assert app.message.is_error
+    assert "gone" in app.message.text
+
+
+def test_what_is_recorded_stays_of_one_model(bench):
+    app, _ = bench
+    app.face._begin_next_model(dataclasses.replace(app.session, watcher=object()), 0.0)
+    assert "watched" in app.face.message(0.0).text
+    assert app.face._loading is None
+
+
+def test_one_automaton_alone_is_succeeded_with_its_start(panes, models, small_config):
+    simulation = panes.simulations[0]
+    starts = StartImages(simulation.config, SEED)
+    simulation.begin(starts.digit(3, 1), 0.5)
+    simulation.advance(6)
+    clean, start = simulation.moment().clean, digest(simulation.start_state())
+    session = Session(simulation, starts, 0.5, "a test", label="one")
+    other = Simulation(models[1], seed=3, like=simulation)
+    following = succeeded(session, dataclasses.replace(session, simulation=other, label="other"), 0)
+    assert following.footer.startswith("other")
+    assert (other.step, other.seed) == (6, SEED)
+    assert np.array_equal(other.moment().clean, clean)
+    other.reset()
+    assert digest(other.moment().state) == start
+
+
+def test_bundled_models_follow_each_other_in_a_circle():
+    names = bundled_checkpoint_names()
+    assert [next_bundled(name) for name in names] == [*names[1:], names[0]]
+    assert next_bundled("a path") == next_bundled("") == names[0]
+
+
+# ------------------------------------------------------------------------------------ refusals
+
+
+@pytest.mark.parametrize("number", [4, 5])
+def test_more_panes_than_fit_are_refused(number):
+    with pytest.raises(ConfigError, match=rf"--ckpt is given {number} times; at most 3"):
+        ViewerConfig(checkpoints=("model",) * number)
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"exhibit": True}, "--exhibit"),
+        ({"record": "a.jsonl"}, "--record"),
+        ({"replay": "a.jsonl"}, "--replay"),
+        ({"demo": "wiped-page"}, "--demo"),
+        ({"load_state": "a.npz"}, "--load-state"),
+        ({"save_state": "a.npz"}, "--save-state"),
+    ],
+)
+def test_what_is_of_one_automaton_is_refused_with_several(options, name):
+    with pytest.raises(ConfigError, match=f"{name} is for one automaton"):
+        ViewerConfig(checkpoints=("model", "learned"), **options)
+
+
+def test_a_watched_run_is_shown_alone():
+    with pytest.raises(ConfigError, match="--watch and --ckpt do not go together"):
+        ViewerConfig(checkpoints=("model", "model"), watch="run")
+
+
+@pytest.mark.parametrize("checkpoints", [(), ("",), ("model", "")])
+def test_an_empty_checkpoint_is_refused(checkpoints):
+    with pytest.raises(ConfigError, match="--ckpt is empty"):
+        ViewerConfig(checkpoints=checkpoints)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"height": 9}, "b one of 9 x"),
+        ({"width": 20}, "x 20 cells"),
+        ({"visible_channel_size": 3}, "cells in RGB"),
+    ],
+)
+def test_different_grids_are_refused_with_both_names(small_config, changes, text):
+    other = dataclasses.replace(small_config, **changes)
+    with pytest.raises(ConfigError, match=text) as error:
+        require_same_grid(("a", small_config), ("b", other))
+    assert "a has a grid of" in str(error.value)
+    require_same_grid(("a", small_config), ("c", dataclasses.replace(small_config, num_heads=1)))
+
+
+def test_a_picture_of_one_automaton_is_its_image_itself(panes):
+    snapshot = panes.simulations[0].request_snapshot().result()
+    assert picture(snapshot) is snapshot.image
