@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float
 
 from nca_viewer.automaton.experiments import ExperimentArrays, Experiments
 from nca_viewer.automaton.explanation import Explanation
-from nca_viewer.automaton.layout import FlatLayout
-from nca_viewer.automaton.perceive import Projection
+from nca_viewer.automaton.layout import AnyArray, FlatLayout
+from nca_viewer.automaton.perceive import LocalAttentionPerceive, Projection
+from nca_viewer.automaton.update import StochasticResidualUpdate
+from nca_viewer.config import ModelConfig
 
-if TYPE_CHECKING:
-    from nca_viewer.automaton.system import AttentionNCA
+
+@runtime_checkable
+class Automaton(Protocol):
+    """What the stepper asks of an automaton; `AttentionNCA` is one."""
+
+    config: ModelConfig
+    perceive: LocalAttentionPerceive
+    update: StochasticResidualUpdate
+
+    def limit(self, cells: Array) -> Array:
+        """Channels within bounds."""
 
 
 @dataclass(frozen=True)
@@ -26,20 +38,20 @@ class Stepper:
     What all steps share, it has made once. It belongs to the function, traced or not, that made it.
     """
 
-    _model: AttentionNCA
+    _model: Automaton
     _layout: FlatLayout
     _projection: Projection
     _experiments: ExperimentArrays | None
 
-    def pack(self, grid: Array) -> Array:
+    def pack(self, grid: Float[AnyArray, "... H W channels"]) -> Float[Array, "channels length"]:
         """Grids float[..., H, W, channels] as steps are computed: float[channels, length]."""
         return self._layout.pack(grid)
 
-    def unpack(self, cells: Array) -> Array:
+    def unpack(self, cells: Float[Array, "... channels length"]) -> Float[Array, "... H W channels"]:
         """Packed cells float[extra..., channels, length] as grids float[extra..., ..., H, W, channels]."""
         return self._layout.unpack(cells)
 
-    def dropout_mask(self, key: Array | None = None) -> Array:
+    def dropout_mask(self, key: Array | None = None) -> Float[Array, "1 length"]:
         """One draw of the cell dropout, packed: float[1, length], zeros in the padding.
 
         Args:
@@ -52,7 +64,7 @@ class Stepper:
         fires = jax.random.bernoulli(key, self._experiments.update_rate, (*self._layout.grid_shape, 1))
         return self.pack(jnp.where(fires, jnp.float32(self._firing_factor), 0.0))
 
-    def noise(self, key: Array) -> Array | None:
+    def noise(self, key: Array) -> Float[Array, "C length"] | None:
         """One draw of noise, packed: float[channel_size, length]; None without experiments."""
         if self._experiments is None:
             return None
@@ -62,7 +74,12 @@ class Stepper:
             jax.lax.cond(std > 0, lambda: std * jax.random.normal(key, shape), lambda: jnp.zeros(shape))
         )
 
-    def step(self, cells: Array, dropout_mask: Array, noise: Array | None = None) -> Array:
+    def step(
+        self,
+        cells: Float[Array, "C length"],
+        dropout_mask: Float[Array, "1 length"],
+        noise: Float[Array, "C length"] | None = None,
+    ) -> Float[Array, "C length"]:
         """One step of every cell.
 
         Args:
@@ -80,7 +97,12 @@ class Stepper:
         moved = self._model.update.update_packed(layout.inner(cells), perception, layout.inner(dropout_mask))
         return layout.with_padding(self._model.limit(moved))
 
-    def explain(self, cells: Array, dropout_mask: Array, noise: Array | None = None) -> Explanation:
+    def explain(
+        self,
+        cells: Float[Array, "C length"],
+        dropout_mask: Float[Array, "1 length"],
+        noise: Float[Array, "C length"] | None = None,
+    ) -> Explanation:
         """The same step taken apart, as grids; its next state is that of `step` up to rounding."""
         experiments = self._experiments
         if experiments is None:
@@ -123,7 +145,7 @@ class Stepper:
 
 
 def prepare(
-    model: AttentionNCA, grid_shape: Sequence[int], experiments: ExperimentArrays | None = None
+    model: Automaton, grid_shape: Sequence[int], experiments: ExperimentArrays | None = None
 ) -> Stepper:
     """Make once what all steps on grids of one shape share.
 

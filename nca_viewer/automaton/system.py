@@ -9,8 +9,10 @@ import jax.numpy as jnp
 from cax.core import ComplexSystem
 from flax import nnx
 from jax import Array
+from jaxtyping import Float, UInt8
 
 from nca_viewer.automaton.explanation import Explanation
+from nca_viewer.automaton.layout import AnyArray
 from nca_viewer.automaton.perceive import LocalAttentionPerceive
 from nca_viewer.automaton.stepper import prepare
 from nca_viewer.automaton.update import StochasticResidualUpdate
@@ -87,7 +89,9 @@ class AttentionNCA(ComplexSystem):
         final = stepper.unpack(final)
         return (final, stepper.unpack(states)) if return_states else final
 
-    def step(self, state: Array, key: Array | None = None) -> Array:
+    def step(
+        self, state: Float[AnyArray, "... H W C"], key: Array | None = None
+    ) -> Float[Array, "... H W C"]:
         """One step of every cell.
 
         Args:
@@ -100,12 +104,12 @@ class AttentionNCA(ComplexSystem):
         stepper = prepare(self, state.shape[:-1])
         return stepper.unpack(stepper.step(stepper.pack(state), stepper.dropout_mask(key)))
 
-    def explain(self, state: Array, key: Array) -> Explanation:
+    def explain(self, state: Float[AnyArray, "... H W C"], key: Array) -> Explanation:
         """The step from a state float[..., H, W, channel_size] under a key, taken apart."""
         stepper = prepare(self, state.shape[:-1])
         return stepper.explain(stepper.pack(state), stepper.dropout_mask(key))
 
-    def is_at_rest(self, state: Array) -> Array:
+    def is_at_rest(self, state: Float[AnyArray, "... H W C"]) -> Array:
         """Whether no cell will ever change again, whichever cells the dropout keeps: bool[...].
 
         True of a state that every kept cell's update leaves exactly as it is. Only an automaton with an
@@ -127,12 +131,12 @@ class AttentionNCA(ComplexSystem):
         return render(state, self.config)
 
 
-def visible(state: Array, config: ModelConfig) -> Array:
+def visible(state: Float[AnyArray, "... C"], config: ModelConfig) -> Float[AnyArray, "... V"]:
     """The picture's channels, unclipped: float[..., H, W, visible_channel_size]."""
     return state[..., -config.visible_channel_size :]
 
 
-def render(state: Array, config: ModelConfig) -> Array:
+def render(state: Float[AnyArray, "... H W C"], config: ModelConfig) -> UInt8[Array, "... H W 3"]:
     """As `AttentionNCA.render`, without a module: uint8[..., H, W, 3]."""
     picture = jnp.broadcast_to(visible(state, config), (*state.shape[:-1], 3))
     return jnp.round(255 * jnp.clip(picture, 0.0, 1.0)).astype(jnp.uint8)
