@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from nca_viewer.display import capture
 from nca_viewer.display.face import Face
 from nca_viewer.display.frame import Frame
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.hud import Message, Status
 from nca_viewer.display.transitions import Transitions
 from nca_viewer.display.window import WakingWindow
@@ -37,6 +36,7 @@ from nca_viewer.interaction.actions import (
     Tool,
 )
 from nca_viewer.interaction.controls import SLOW_MOTION, SPEEDS, Controls, update
+from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.pen_stroke import PenStroke
 from nca_viewer.interaction.strokes import stroke_region

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -80,6 +81,7 @@ class Instrument:
         channel_names: What each channel of the automaton holds; empty where that is not known.
         timeline: Its past.
         series: What the charts show.
+        opinions: What the classifier read lately, oldest first.
     """
 
     def __init__(self, simulation: Simulation, channel_names: Sequence[str] = ()) -> None:
@@ -91,6 +93,7 @@ class Instrument:
         self._has_moved = False
         self._classifier: DigitClassifier | None = None
         self._opinion: Opinion | None = None
+        self.opinions: deque[Opinion] = deque(maxlen=600)
         self._wanted: Experiments | None = None
         self._trace: Trace | None = None
         self._axes: PrincipalAxes | None = None
@@ -126,6 +129,7 @@ class Instrument:
         if wants_opinion and self._opinion is None:
             self._classifier = self._classifier or DigitClassifier.load()
             self._opinion = self._classifier.read(snapshot.image)
+            self.opinions.append(self._opinion)
             self._scenes.clear()
 
     def go(self, move: Callable[[Timeline], object]) -> None:

@@ -384,7 +384,7 @@ class _Recording:
 
     def _write(self, path: Path) -> None:
         from nca_viewer.display import capture
-        from nca_viewer.display.geometry import Geometry
+        from nca_viewer.interaction.geometry import Geometry
 
         last = self._images[-1]
         cell_pixels = Geometry.fit(

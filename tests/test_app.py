@@ -14,11 +14,11 @@ from pygame.event import Event
 from nca_viewer.app import MAX_FAILURES
 from nca_viewer.assets import ORIGINS
 from nca_viewer.display.frame import Frame
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.hud import Hud, Status
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import BackendError, CheckpointError
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.strokes import disc_region, stroke_region
 from nca_viewer.kiosk.config import KioskConfig
 from nca_viewer.launch import open_app

@@ -11,11 +11,11 @@ from pygame.event import Event
 
 from nca_viewer.checkpoint import build_model
 from nca_viewer.display.frame import Frame
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import BackendError, DisplayLostError, RestartNeededError
 from nca_viewer.health import Limits
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.kiosk.config import KioskConfig
 from nca_viewer.kiosk.operation.diagnostics import FOLDER, MAX_FAULTS, save_diagnostic
 from nca_viewer.kiosk.operation.event_log import EventLog

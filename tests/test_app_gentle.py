@@ -7,9 +7,9 @@ import pygame
 import pytest
 from pygame.event import Event
 
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.kiosk.config import KioskConfig
 from nca_viewer.kiosk.night import NightHours
 from nca_viewer.kiosk.operation.event_log import EventLog

@@ -21,14 +21,14 @@ from nca_viewer.config import ModelConfig
 
 @runtime_checkable
 class Automaton(Protocol):
-    """What the stepper asks of an automaton; `AttentionNCA` is one."""
+    """What a stepper needs of an automaton; `system.AttentionNCA` has it."""
 
     config: ModelConfig
     perceive: LocalAttentionPerceive
     update: StochasticResidualUpdate
 
     def limit(self, cells: Array) -> Array:
-        """Channels within bounds."""
+        """The cells within the automaton's state limit."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import pygame
 
-from nca_viewer.display.geometry import Geometry, Rectangle
 from nca_viewer.display.letters import Letters, letters_of
 from nca_viewer.display.palette import BACKGROUND, FRAME, MUTED, PANEL, TEXT, TOOL_COLOURS, WARNING, Colour
 from nca_viewer.interaction.actions import (
@@ -30,6 +29,7 @@ from nca_viewer.interaction.actions import (
 )
 from nca_viewer.interaction.bindings import key_label
 from nca_viewer.interaction.controls import Controls, speed_text
+from nca_viewer.interaction.geometry import Geometry, Rectangle
 
 _BUTTON: Colour = (44, 49, 63)
 _HOVERED: Colour = (66, 73, 92)

@@ -18,10 +18,9 @@ from nca_viewer.display.buttons import Button, ButtonRow, draw_focus, draw_toolt
 from nca_viewer.display.clips import ClipRecorder
 from nca_viewer.display.face import Size
 from nca_viewer.display.frame import Brush
-from nca_viewer.display.geometry import MARGIN_PIXELS, Geometry, Rectangle
 from nca_viewer.display.hud import Hud, Message, Status
 from nca_viewer.display.letters import Letters, letters_of
-from nca_viewer.display.pages import ChartsPage, ExperimentsPage, InspectorPage
+from nca_viewer.display.pages import ChartsPage, ExperimentsPage, InspectorPage, OpinionPage
 from nca_viewer.display.panel import Panel, PanelScene
 from nca_viewer.display.view_screen import ViewScreen, draw_banner, tile_targets
 from nca_viewer.errors import UserError
@@ -57,6 +56,7 @@ from nca_viewer.interaction.actions import (
     UseCursor,
 )
 from nca_viewer.interaction.controls import Controls
+from nca_viewer.interaction.geometry import MARGIN_PIXELS, Geometry, Rectangle
 from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.pointers import Target
 from nca_viewer.own_starts import OwnStarts
@@ -125,7 +125,12 @@ class DesktopFace:
         self._view_screen = ViewScreen()
         self._clips = ClipRecorder(folder, suffix=".mp4" if has_encoder() else ".gif")
         self._panel = Panel(
-            {"inspector": InspectorPage(), "charts": ChartsPage(), "experiments": ExperimentsPage()}
+            {
+                "inspector": InspectorPage(),
+                "charts": ChartsPage(),
+                "opinion": OpinionPage(),
+                "experiments": ExperimentsPage(),
+            }
         )
         self._view: _SeenView | None = None
         self._cursor: Cell | None = None
@@ -395,7 +400,8 @@ class DesktopFace:
 
     def image(self, snapshot: Snapshot, controls: Controls) -> np.ndarray:
         """The chosen view's."""
-        self._wants_opinion = view_number(controls.view).name == "opinion"
+        is_page = controls.panel_visible and controls.page == "opinion"
+        self._wants_opinion = is_page or view_number(controls.view).name == "opinion"
         view = self._view_image(controls)
         return snapshot.image if view is None else view.image
 
@@ -501,6 +507,7 @@ class DesktopFace:
                 instrument.experiments,
                 instrument.simulation.config.num_heads,
                 1.0 - instrument.simulation.config.cell_dropout_rate,
+                instrument.opinions,
             )
             self._panel.draw(surface, geometry, shown)
             if cell is not None and (view is None or not view.tiles):

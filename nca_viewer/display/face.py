@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nca_viewer.display.frame import Brush
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.hud import Message, Status
 from nca_viewer.interaction.actions import Action, Tool
 from nca_viewer.interaction.controls import Controls
+from nca_viewer.interaction.geometry import Geometry
 
 if TYPE_CHECKING:
     import numpy as np

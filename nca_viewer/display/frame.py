@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pygame
 
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.hud import Hud, Status
 from nca_viewer.display.palette import BACKGROUND, FRAME, TOOL_COLOURS
 from nca_viewer.interaction.actions import Cell, Tool
+from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.strokes import disc_region
 
 _SMALLEST_LINED_CELL_PIXELS = 5

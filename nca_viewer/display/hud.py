@@ -9,7 +9,6 @@ from fractions import Fraction
 
 import pygame
 
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.letters import Letters
 from nca_viewer.display.palette import (
     BACKGROUND,
@@ -26,6 +25,7 @@ from nca_viewer.healing import Healing
 from nca_viewer.interaction.actions import NewDigit, Tool
 from nca_viewer.interaction.bindings import help_lines, key_label
 from nca_viewer.interaction.controls import speed_text
+from nca_viewer.interaction.geometry import Geometry
 
 HINTS = (
     "Left button paints  ·  right erases  ·  Ctrl+left corrupts  ·  wheel: brush  ·  H: help",

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pygame
 
 from nca_viewer.automaton.experiments import Experiments
 from nca_viewer.display.buttons import Button, hint_with_key, row_of_buttons
 from nca_viewer.display.chart import Chart, ScrubBar
-from nca_viewer.display.geometry import Rectangle
 from nca_viewer.display.hud import elided
 from nca_viewer.display.inspector import STORY_LENGTH_SECONDS, Inspector
 from nca_viewer.display.letters import letters_of
-from nca_viewer.display.palette import MUTED, TEXT
+from nca_viewer.display.palette import FRAME, MUTED, TEXT
 from nca_viewer.display.panel import PanelScene
 from nca_viewer.interaction.actions import (
     Action,
@@ -36,7 +36,9 @@ from nca_viewer.interaction.actions import (
 )
 from nca_viewer.interaction.controls import Controls
 from nca_viewer.interaction.experimenting import NEIGHBOUR_NAMES
+from nca_viewer.interaction.geometry import Rectangle
 from nca_viewer.interaction.input import Input
+from nca_viewer.views.colours import VIRIDIS, coloured
 
 
 class InspectorPage:
@@ -148,16 +150,59 @@ class ChartsPage:
             surface, bar, timeline.span, timeline.marks, tick=tick, step=snapshot.step, hover_step=hover
         )
         font = letters_of(round(1.1 * height))
-        span = timeline.span
-        told = f"remembered: {span.held_bytes / 2**20:.1f} of {span.max_bytes / 2**20:.0f} MiB"
-        surface.blit(font.render(told, True, MUTED), (bar.left, bar.bottom + height // 2))
-        top = bar.bottom + 2 * height
+        top = bar.bottom + height
         below = pygame.Rect(bar.left, top, bar.width, max(0, rectangle[1] + rectangle[3] - top))
         title = font.render("error and healed part, the last 600 steps", True, TEXT)
         surface.blit(title, below.topleft)
         plot = pygame.Rect(below.left, below.top + 2 * height, below.width, min(below.height, below.width))
         plot.height = min(plot.height, below.bottom - plot.top)
         self._chart.draw(surface, plot, shown.series, now_tick=tick, hover=shown.pointer)
+
+
+class OpinionPage:
+    """What an outside classifier reads in the image, now and before."""
+
+    def buttons(self, rectangle: Rectangle, text_height: int, controls: Controls) -> Sequence[Button]:
+        """None."""
+        return ()
+
+    def dragged(self, source: Input) -> list[Action]:
+        """Nothing."""
+        return []
+
+    def draw(self, surface: pygame.Surface, rectangle: Rectangle, shown: PanelScene) -> None:
+        """A line for each digit: how probable it is, and how probable it was, the newest at the right."""
+        left, top, width, height = rectangle
+        font = letters_of(round(1.3 * shown.text_height))
+        opinion, line = shown.scene.opinion, min(round(2.4 * shown.text_height), height // 14)
+        if opinion is not None:
+            told = "It is unsure." if opinion.digit is None else f"It reads a {opinion.digit}."
+            surface.blit(font.render(told, True, TEXT), (left, top))
+        note = "A network apart, which sees only the image."
+        surface.blit(font.render(elided(note, font, width), True, MUTED), (left, top + line))
+        if not shown.opinions or line < 4:
+            return
+        now = shown.opinions[-1].probabilities
+        history = np.array([seen.probabilities for seen in shown.opinions], np.float32)
+        label_width, bar_width = font.size("0 100%")[0] + 8, width // 4
+        strip_left = left + label_width + bar_width + 8
+        strip = pygame.Rect(strip_left, 0, max(1, left + width - strip_left), max(2, line - 6))
+        columns = np.linspace(0, len(history) - 1, strip.width).round().astype(int)
+        for digit, probability in enumerate(now):
+            y = top + (digit + 3) * line
+            strip.top = y
+            label = f"{digit} {100 * float(probability):.0f}%"
+            surface.blit(font.render(label, True, TEXT), (left, y))
+            surface.fill(FRAME, (left + label_width, y, bar_width, strip.height))
+            surface.fill(TEXT, (left + label_width, y, round(bar_width * float(probability)), strip.height))
+            colours = coloured(history[columns, digit], 0.0, 1.0, VIRIDIS)
+            pixels = np.repeat(colours[:, None], strip.height, axis=1)
+            clipped = strip.clip(surface.get_rect())
+            pygame.surfarray.blit_array(
+                surface.subsurface(clipped), pixels[: clipped.width, : clipped.height]
+            )
+        y = top + 13 * line
+        surface.blit(font.render("how probable now, and before", True, MUTED), (left, y))
 
 
 class ExperimentsPage:
@@ -182,7 +227,7 @@ class ExperimentsPage:
         found = row(
             0,
             *(
-                (f"head {n + 1}", ToggleHead(n), f"mute head {n + 1}", n in done.muted_heads)
+                (f"head {n}", ToggleHead(n), f"mute head {n}", n in done.muted_heads)
                 for n in range(self._heads)
             ),
         )

@@ -9,12 +9,13 @@ from typing import Protocol
 import pygame
 
 from nca_viewer.automaton.experiments import Experiments
-from nca_viewer.display.buttons import Button, hint_with_key
-from nca_viewer.display.geometry import Geometry, Rectangle
+from nca_viewer.display.buttons import Button, row_of_buttons
 from nca_viewer.display.palette import FRAME, PANEL
 from nca_viewer.interaction.actions import Action, Cell, ShowPage, TogglePanel
 from nca_viewer.interaction.controls import PAGES, Controls
+from nca_viewer.interaction.geometry import Geometry, Rectangle
 from nca_viewer.interaction.input import Input
+from nca_viewer.opinion import Opinion
 from nca_viewer.series import Series
 from nca_viewer.timeline import Timeline
 from nca_viewer.views import Scene
@@ -36,6 +37,7 @@ class PanelScene:
         experiments: What is changed of the automaton.
         heads: How many attention heads it has.
         trained_rate: The update rate that it was trained with.
+        opinions: What the classifier read lately, oldest first.
     """
 
     scene: Scene
@@ -49,6 +51,7 @@ class PanelScene:
     experiments: Experiments
     heads: int
     trained_rate: float
+    opinions: Sequence[Opinion]
 
 
 class Page(Protocol):
@@ -77,29 +80,15 @@ class Panel:
             return []
         left, top, width, _ = geometry.panel_rectangle
         height = round(1.9 * geometry.text_height)
-        text_height = round(1.15 * geometry.text_height)
-        gap, close_width = max(2, geometry.text_height // 4), height
-        tab_width = (width - close_width - (len(PAGES) + 2) * gap) // len(PAGES)
-        tabs = [
-            Button(
-                (left + gap + number * (tab_width + gap), top + gap, tab_width, height),
-                page,
-                ShowPage(page),
-                hint_with_key(page, ShowPage(page)),
-                is_on=controls.page == page,
-                text_height=text_height,
-            )
-            for number, page in enumerate(PAGES)
+        gap = max(2, geometry.text_height // 4)
+        rows: list[tuple[str, Action, str, bool]] = [
+            (page, ShowPage(page), page, controls.page == page) for page in PAGES
         ]
-        close = Button(
-            (left + width - gap - close_width, top + gap, close_width, height),
-            "x",
-            TogglePanel(),
-            hint_with_key("close the panel", TogglePanel()),
-            text_height=text_height,
-        )
+        rows.append(("x", TogglePanel(), "close the panel", False))
+        row = (left + gap, top + gap, width - 2 * gap, height)
+        tabs = row_of_buttons(row, geometry.text_height, rows)
         page = self._pages[controls.page]
-        return [*tabs, close, *page.buttons(self._rectangle(geometry), geometry.text_height, controls)]
+        return [*tabs, *page.buttons(self._rectangle(geometry), geometry.text_height, controls)]
 
     def dragged(self, source: Input, controls: Controls) -> list[Action]:
         """What presses on the open page do that depends on where they are."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nca_viewer.display.flashes import FIELD_AREA, FIELD_FRACTION, Field, FlashState, limited
-from nca_viewer.display.geometry import Geometry
+from nca_viewer.interaction.geometry import Geometry
 
 FADE_SECONDS = 0.8
 """From one episode to the next."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pygame
 
-from nca_viewer.display.geometry import Geometry, Rectangle
 from nca_viewer.display.hud import elided, wrapped
 from nca_viewer.display.letters import Letters, letters_of
 from nca_viewer.display.palette import BACKGROUND, FRAME, MUTED, PANEL, TEXT
 from nca_viewer.interaction.actions import ShowTile
+from nca_viewer.interaction.geometry import Geometry, Rectangle
 from nca_viewer.interaction.pointers import Target
 from nca_viewer.views import ColourBar, ColourRow, ViewImage
 
@@ -101,11 +101,14 @@ class ViewScreen:
         columns = np.linspace(0, len(bar.colours) - 1, length).round().astype(int)
         strip = np.repeat(bar.colours[columns][:, None], max(3, line // 3), axis=1)
         pygame.surfarray.blit_array(surface.subsurface((start, top + 1, length, strip.shape[1])), strip)
-        for position, image in texts:
+        drawn: list[pygame.Rect] = []
+        for position, image in sorted(texts, key=lambda text: text[0] not in (0.0, 1.0)):
             at = start + round(position * (length - 1))
             box = image.get_rect(midtop=(at, top + strip.shape[1] + 1))
             box.right = min(box.right, right)
-            surface.blit(image, box)
+            if box.inflate(line // 3, 0).collidelist(drawn) < 0:  # The ends go before what lies between.
+                surface.blit(image, box)
+                drawn.append(box)
         return start + length + 2 * line
 
 

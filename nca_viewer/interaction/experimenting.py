@@ -82,7 +82,7 @@ def told(experiments: Experiments) -> tuple[str, ...]:
     texts = []
     if experiments.muted_heads:
         heads = sorted(experiments.muted_heads)
-        texts.append(f"muted: head{'s' if len(heads) > 1 else ''} {', '.join(str(n + 1) for n in heads)}")
+        texts.append(f"muted: head{'s' if len(heads) > 1 else ''} {', '.join(map(str, heads))}")
     for word, channels in (("zero", experiments.zeroed_channels), ("frozen", experiments.frozen_channels)):
         if channels:
             texts.append(f"{word}: channel {', '.join(map(str, sorted(channels)))}")

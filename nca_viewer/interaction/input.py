@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import pygame
 from pygame.event import Event
 
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.interaction import sticks, touch
 from nca_viewer.interaction.actions import Action, Cell, Quit, Tool
 from nca_viewer.interaction.bindings import layout_has
 from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping
+from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.keyboard import Keyboard
 from nca_viewer.interaction.mouse import Mouse
 from nca_viewer.interaction.pointers import BUTTON, GAMEPAD, Pixel, Pointers, Target

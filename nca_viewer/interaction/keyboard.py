@@ -12,9 +12,9 @@ from collections.abc import Callable
 import pygame
 from pygame.event import Event
 
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.interaction.actions import Action, Tool
 from nca_viewer.interaction.bindings import BINDINGS, KEY_OF_PLACE, find_binding
+from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.presence import Presence
 from nca_viewer.interaction.sticks import Sticks
 

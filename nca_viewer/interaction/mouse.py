@@ -12,8 +12,8 @@ from collections.abc import Callable
 import pygame
 from pygame.event import Event
 
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.interaction.actions import Action, Cell, ChangeRadius, Tool
+from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.pointers import BUTTON, Pixel, Pointers
 from nca_viewer.interaction.presence import Presence
 from nca_viewer.interaction.touch import Touch

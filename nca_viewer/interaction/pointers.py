@@ -11,8 +11,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.interaction.actions import Action, Cell, Stroke, Tool
+from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.presence import Pixel, Presence
 
 PointerName = tuple[Any, ...]

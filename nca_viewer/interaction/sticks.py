@@ -13,10 +13,10 @@ from collections.abc import Hashable
 import pygame
 from pygame.event import Event
 
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.interaction.actions import Action, Cell, NewDigit, Reset, Tool
 from nca_viewer.interaction.bindings import KEY_CODES
 from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping, Reticle
+from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.pointers import GAMEPAD, Pointers
 from nca_viewer.interaction.presence import Presence
 

@@ -12,8 +12,8 @@ import math
 import pygame
 from pygame.event import Event
 
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.interaction.actions import Action
+from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.pointers import BUTTON, FINGER, Pixel, PointerName, Pointers
 from nca_viewer.interaction.touch_duplicates import TouchDuplicates, is_near
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from nca_viewer.display.frame import Brush
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.errors import UserError
 from nca_viewer.interaction.actions import Action, Operate, OperatorChoice
 from nca_viewer.interaction.controls import Controls
+from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.input import Input
 from nca_viewer.kiosk.captions import read_shown_script
 from nca_viewer.kiosk.controller import Host, KioskFacts

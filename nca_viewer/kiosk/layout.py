@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.interaction.actions import (
     Action,
     NewDigit,
@@ -14,6 +13,7 @@ from nca_viewer.interaction.actions import (
     SwitchLanguage,
     Tool,
 )
+from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.input import Target
 
 Rectangle = tuple[int, int, int, int]

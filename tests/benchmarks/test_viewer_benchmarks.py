@@ -127,7 +127,7 @@ POINTER = """
     from nca_viewer.launch import open_app
     from nca_viewer.loading import Loaded
     from nca_viewer.loading import load_session
-    from nca_viewer.display.geometry import Geometry
+    from nca_viewer.interaction.geometry import Geometry
     from nca_viewer.display.window import PygameWindow
     from nca_viewer.kiosk.config import KioskConfig
 

@@ -9,7 +9,6 @@ import pytest
 from nca_viewer.assets import ORIGINS
 from nca_viewer.display import hud
 from nca_viewer.display.frame import Brush, Frame
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.hud import HINTS, RUIN_HINTS, Hud, Message, Status, elided
 from nca_viewer.display.letters import Letters
 from nca_viewer.display.palette import BACKGROUND, TOOL_COLOURS, WARNING
@@ -17,6 +16,7 @@ from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.healing import Healing
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.interaction.controls import speed_text
+from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.strokes import disc_region
 
 SIZES = [(640, 480), (1280, 800), (901, 1407), (1600, 1400), (300, 301), (97, 89), (64, 64)]

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 import pygame
 import pytest
 
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.hud import Hud, Message, Status, elided
 from nca_viewer.display.letters import Letters
 from nca_viewer.errors import one_line, presentable
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.kiosk.captions import missing_letter
 from nca_viewer.kiosk.operation.diagnostics import save_diagnostic
 from nca_viewer.kiosk.operation.event_log import Event, EventLog, tell

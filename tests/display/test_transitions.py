@@ -3,8 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.transitions import FADE_SECONDS, Transitions, blended, field_of_cells
+from nca_viewer.interaction.geometry import Geometry
 
 GEOMETRY = Geometry.fit((460, 420), (11, 13), bar_visible=True)
 FRAME = 1 / 60

@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pygame.event import Event
 
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.interaction.actions import (
     ChangeRadius,
     NewDigit,
@@ -16,6 +15,7 @@ from nca_viewer.interaction.actions import (
     Tool,
 )
 from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping
+from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.input import Input, Target
 from nca_viewer.interaction.presence import MAX_RAPID_PRESSES, MAX_RUN_SECONDS, QUIET_SECONDS
 

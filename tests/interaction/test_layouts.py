@@ -4,7 +4,6 @@ import pygame
 import pytest
 from pygame.event import Event
 
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.interaction.actions import (
     ChangeRadius,
     ChangeSpeed,
@@ -20,6 +19,7 @@ from nca_viewer.interaction.actions import (
 )
 from nca_viewer.interaction.bindings import KEY_OF_PLACE, layout_has
 from nca_viewer.interaction.gamepad import KeyMapping
+from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.input import Input
 
 GEOMETRY = Geometry.fit((430, 390), (11, 13), bar_visible=True)

@@ -6,9 +6,9 @@ import time
 import numpy as np
 import pytest
 
-from nca_viewer.display.geometry import Geometry
 from nca_viewer.display.palette import ERROR, TOOL_COLOURS
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.strokes import disc_region, stroke_region
 
 pytestmark = pytest.mark.window

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nca_viewer.display.geometry import Geometry
+from nca_viewer.interaction.geometry import Geometry
 
 SIZES = [(640, 480), (1280, 800), (1919, 1079), (480, 1000), (300, 301), (97, 89), (30, 20)]
 
