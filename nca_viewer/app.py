@@ -41,7 +41,7 @@ from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.pen_stroke import PenStroke
 from nca_viewer.interaction.strokes import stroke_region
 from nca_viewer.loading import Loading, Session
-from nca_viewer.pacing import VISIBLE_TEMPO, Beat, RateMeter
+from nca_viewer.pacing import VISIBLE_TEMPO, FrameClock, RateMeter
 from nca_viewer.ruin import Page, follow_page
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.viewer_config import ViewerConfig
@@ -123,10 +123,10 @@ class App:
         self._pen = PenStroke()
         self._expects_change = False
         self._frame_rate = RateMeter()
-        self._beat = Beat(
+        self._frame_clock = FrameClock(
             window.now_seconds(), 1.0 / min(config.frames_per_second, _WAITING_FRAMES_PER_SECOND)
         )
-        self._elapsed_seconds = self._beat.frame_seconds
+        self._elapsed_seconds = self._frame_clock.frame_seconds
         self._wants_screenshot = False
         self._is_told_to_quit = False
         self._failures = 0
@@ -174,8 +174,8 @@ class App:
         if self.session is None:
             if session.note:
                 self.face.inform(session.note, self.window.now_seconds(), is_long=True)
-            self._beat = Beat(self.window.now_seconds(), 1.0 / self._config.frames_per_second)
-            self._elapsed_seconds = self._beat.frame_seconds
+            self._frame_clock = FrameClock(self.window.now_seconds(), 1.0 / self._config.frames_per_second)
+            self._elapsed_seconds = self._frame_clock.frame_seconds
         session = self._reloaded() or session
         if session is not self.session:
             self.face.meet(session)
@@ -186,7 +186,7 @@ class App:
     # ------------------------------------------------------------------------------ one frame
 
     def _waiting_frame(self) -> None:
-        self.window.wait_until(self._beat.begin_seconds)
+        self.window.wait_until(self._frame_clock.begin_seconds)
         began = self.window.now_seconds()
         for action in self._actions(None, began):
             if isinstance(action, _WHILE_LOADING):
@@ -211,7 +211,7 @@ class App:
             error = self._listener.unexpected(problem, self.window.now_seconds())
             self._pipeline.drop()
             # It may have broken off before it could wait for its time.
-            self.window.wait_until(self.window.now_seconds() + self._beat.frame_seconds)
+            self.window.wait_until(self.window.now_seconds() + self._frame_clock.frame_seconds)
         self._guard_health(session, seen or self.snapshot, error)
         self._save_screenshot(session.simulation)
 
@@ -224,7 +224,7 @@ class App:
             What the device sent, None where it is still at work; and what went wrong, or nothing.
         """
         simulation, pipeline = session.simulation, self._pipeline
-        self.window.wait_until(self._beat.begin_seconds)
+        self.window.wait_until(self._frame_clock.begin_seconds)
         began = self.window.now_seconds()
         self._pen.begin_frame()
         self._expects_change = False
@@ -237,7 +237,7 @@ class App:
                 began_seconds=began,
                 steps_per_frame=self._steps_per_frame(simulation.step) if self._is_running else 0.0,
                 elapsed_seconds=self._elapsed_seconds,
-                frame_seconds=self._beat.frame_seconds,
+                frame_seconds=self._frame_clock.frame_seconds,
                 is_explained=self.face.wants_explanation(self.controls),
                 advance=self._replaying(session, began),
             )
@@ -249,7 +249,7 @@ class App:
             self._see(seen)
         if self.snapshot is not None:
             self._draw(session, self.snapshot, began)
-        pipeline.measure(self._beat)
+        pipeline.measure(self._frame_clock)
         self._present(began)
         return seen, error
 
@@ -283,12 +283,15 @@ class App:
     def _present(self, began_seconds: float) -> None:
         """Show what was drawn, when it is due."""
         work_seconds = self.window.now_seconds() - began_seconds
-        self.window.wait_until(self._beat.due_seconds)
+        self.window.wait_until(self._frame_clock.due_seconds)
         self.window.present()
         now = self.window.now_seconds()
         self._frame_rate.count(now, 1)
-        before, self._beat = self._beat, self._beat.after(now_seconds=now, work_seconds=work_seconds)
-        self._elapsed_seconds = self._beat.due_seconds - before.due_seconds
+        before, self._frame_clock = (
+            self._frame_clock,
+            self._frame_clock.after(now_seconds=now, work_seconds=work_seconds),
+        )
+        self._elapsed_seconds = self._frame_clock.due_seconds - before.due_seconds
 
     def _replaying(self, session: Session, now_seconds: float) -> Callable[[int], None] | None:
         """Takes steps with all that a record says of them, while it has something to say."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nca_viewer.interaction.actions import Action
-from nca_viewer.pacing import Beat, Pace, RateMeter, due_steps, measured
+from nca_viewer.pacing import FrameClock, Pace, RateMeter, due_steps, measured
 from nca_viewer.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -164,14 +164,14 @@ class FramePipeline:
         self._collected = request
         return snapshot
 
-    def measure(self, beat: Beat) -> None:
+    def measure(self, clock: FrameClock) -> None:
         """Learn from how long this frame's steps and its drawing took; to be called when it is drawn."""
         if self._collected is not None:
             self._pace = measured(
                 self._pace,
                 steps=self._collected.steps,
                 seconds=self._now_seconds() - self._collected.busy_since_seconds,
-                budget_seconds=BUSY_BUDGET * beat.frame_seconds,
+                budget_seconds=BUSY_BUDGET * clock.frame_seconds,
             )
 
     def drop(self) -> None:

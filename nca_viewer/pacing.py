@@ -1,4 +1,4 @@
-"""When a frame is due, and how many steps are due in it. No clock inside: times and costs are passed in."""
+"""When a frame is due, and how many steps are due in it. Nothing here reads the time: it is passed in."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _LEAD_DECAY = 0.985
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class FrameClock:
     """Where the loop is on an even grid of times, one per frame.
 
     A frame is shown when it is due and not when it happens to be ready, so that frames follow each other
@@ -94,8 +94,8 @@ class Beat:
         lead = min(_LEAD_RATIO * self.worst_work_seconds, _LARGEST_LEAD * self.frame_seconds)
         return self.due_seconds - lead
 
-    def after(self, *, now_seconds: float, work_seconds: float) -> Beat:
-        """The beat of the frame after the one that was just shown.
+    def after(self, *, now_seconds: float, work_seconds: float) -> FrameClock:
+        """The clock of the frame after the one that was just shown.
 
         Args:
             now_seconds: The time.

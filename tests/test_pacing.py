@@ -2,7 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nca_viewer.pacing import MAX_CATCH_UP_FRAMES, VISIBLE_TEMPO, Beat, Pace, RateMeter, due_steps, measured
+from nca_viewer.pacing import (
+    MAX_CATCH_UP_FRAMES,
+    VISIBLE_TEMPO,
+    FrameClock,
+    Pace,
+    RateMeter,
+    due_steps,
+    measured,
+)
 
 FRAME = 1 / 60
 speeds = st.sampled_from([2.0**exponent for exponent in range(-3, 7)])
@@ -118,17 +126,17 @@ def test_a_stall_is_forgotten_within_a_second():
     assert due(pace, 4.0)[0] == 4
 
 
-# ---------------------------------------------------------------------------------------- beat
+# --------------------------------------------------------------------------------- frame clock
 
 
 @given(st.lists(st.floats(0.0, 0.008), min_size=1, max_size=50))
 def test_frames_are_evenly_spaced_whatever_the_work_on_them_takes(works):
-    beat, now, shown = Beat(5.0, FRAME), 5.0, []
+    clock, now, shown = FrameClock(5.0, FRAME), 5.0, []
     for work in works:
-        now = max(now, beat.begin_seconds) + work
-        now = max(now, beat.due_seconds)
+        now = max(now, clock.begin_seconds) + work
+        now = max(now, clock.due_seconds)
         shown.append(now)
-        beat = beat.after(now_seconds=now, work_seconds=work)
+        clock = clock.after(now_seconds=now, work_seconds=work)
     # Late is only what began with no idea of its cost: a frame that took longer than those before it.
     for number, (work, seconds) in enumerate(zip(works, shown, strict=True)):
         if number and work <= max(works[:number]) * 0.985**number:
@@ -136,23 +144,23 @@ def test_frames_are_evenly_spaced_whatever_the_work_on_them_takes(works):
 
 
 def test_the_work_begins_as_late_as_it_can():
-    beat = Beat(0.0, FRAME)
-    assert beat.begin_seconds == beat.due_seconds == 0.0
-    beat = beat.after(now_seconds=0.0, work_seconds=0.002)
-    assert beat.due_seconds == pytest.approx(FRAME)
-    assert 0.002 < beat.due_seconds - beat.begin_seconds < 0.004
-    beat = beat.after(now_seconds=beat.due_seconds, work_seconds=60.0)
-    assert 0.5 * FRAME < beat.due_seconds - beat.begin_seconds < FRAME
+    clock = FrameClock(0.0, FRAME)
+    assert clock.begin_seconds == clock.due_seconds == 0.0
+    clock = clock.after(now_seconds=0.0, work_seconds=0.002)
+    assert clock.due_seconds == pytest.approx(FRAME)
+    assert 0.002 < clock.due_seconds - clock.begin_seconds < 0.004
+    clock = clock.after(now_seconds=clock.due_seconds, work_seconds=60.0)
+    assert 0.5 * FRAME < clock.due_seconds - clock.begin_seconds < FRAME
     for _ in range(400):
-        beat = beat.after(now_seconds=beat.due_seconds, work_seconds=0.002)
-    assert beat.due_seconds - beat.begin_seconds < 0.004
+        clock = clock.after(now_seconds=clock.due_seconds, work_seconds=0.002)
+    assert clock.due_seconds - clock.begin_seconds < 0.004
 
 
 def test_missed_beats_are_skipped_and_the_grid_stays():
-    beat = Beat(0.0, FRAME).after(now_seconds=3.4 * FRAME, work_seconds=0.001)
-    assert beat.number == 4
-    beat = beat.after(now_seconds=4.9 * FRAME, work_seconds=0.001)
-    assert beat.number == 5
+    clock = FrameClock(0.0, FRAME).after(now_seconds=3.4 * FRAME, work_seconds=0.001)
+    assert clock.number == 4
+    clock = clock.after(now_seconds=4.9 * FRAME, work_seconds=0.001)
+    assert clock.number == 5
 
 
 def test_rate_meter():
