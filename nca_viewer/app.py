@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nca_viewer.atomic_files import free_path
 from nca_viewer.display import capture
 from nca_viewer.display.face import Face
 from nca_viewer.display.frame import Frame
@@ -46,7 +47,6 @@ from nca_viewer.ruin import Page, follow_page
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.viewer_config import ViewerConfig
 from nca_viewer.views import VIEW_NAMES
-from nca_viewer.whole_files import free_path
 
 if TYPE_CHECKING:
     import numpy as np

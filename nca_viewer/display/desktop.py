@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pygame
 
+from nca_viewer.atomic_files import free_path
 from nca_viewer.display import capture
 from nca_viewer.display.buttons import Button, ButtonRow, draw_focus, draw_tooltip
 from nca_viewer.display.clips import ClipRecorder
@@ -66,7 +67,6 @@ from nca_viewer.series import write_csv
 from nca_viewer.video_files import has_encoder
 from nca_viewer.views import VIEW_NAMES, Scene, ViewImage, view_number
 from nca_viewer.watching import Refusal
-from nca_viewer.whole_files import free_path
 
 if TYPE_CHECKING:
     from pygame.event import Event as PygameEvent

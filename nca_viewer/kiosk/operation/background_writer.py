@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from nca_viewer.atomic_files import whole_file
 from nca_viewer.errors import presentable
 from nca_viewer.kiosk.operation.event_log import Event, tell
-from nca_viewer.whole_files import whole_file
 
 MAX_WAITING = 32
 """More jobs than this do not wait for a slow disk; further ones are dropped."""

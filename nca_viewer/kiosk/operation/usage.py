@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from nca_viewer.atomic_files import free_path
 from nca_viewer.healing import healed_fraction
 from nca_viewer.kiosk.operation.background_writer import replace_file
 from nca_viewer.kiosk.operation.event_log import Event, tell
-from nca_viewer.whole_files import free_path
 
 HEADER = ("hour", "visits", "strokes", "heals", "resets")
 MAX_ROWS = 100_000
