@@ -11,7 +11,7 @@ from nca_viewer.interaction.actions import Tool
 from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.kiosk.captions import missing_letter
 from nca_viewer.kiosk.operation.diagnostics import save_diagnostic
-from nca_viewer.kiosk.operation.event_log import Event, EventLog, tell
+from nca_viewer.kiosk.operation.event_log import EventLog, LogEvent, log_event
 
 ODD = {
     "not UTF-8": b"latin-\xe9t\xe9".decode("utf-8", "surrogateescape"),
@@ -54,7 +54,7 @@ def test_any_text_is_logged_and_kept(tmp_path, text):
     try:
         raise ValueError(text)
     except ValueError as error:
-        tell(Event.ERROR, text, error=error)
+        log_event(LogEvent.ERROR, text, error=error)
     assert journal.problems == ()
     journal.close()
     lines = (tmp_path / "nca-viewer.log").read_text(encoding="utf-8").split("\n")
