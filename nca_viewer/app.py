@@ -14,7 +14,7 @@ from nca_viewer.atomic_files import free_path
 from nca_viewer.display import capture
 from nca_viewer.display.face import Face
 from nca_viewer.display.frame import Frame
-from nca_viewer.display.hud import Message, Status
+from nca_viewer.display.hud import HudState, Message
 from nca_viewer.display.transitions import Transitions
 from nca_viewer.display.window import WakingWindow
 from nca_viewer.errors import DEBUG_VARIABLE, BackendError, RestartNeededError, UserError
@@ -406,7 +406,7 @@ class App:
                 fraction=self._pipeline.fraction if self.window.has_real_time else 1.0,
             )
         self.face.keep(image, now_seconds)
-        status = Status(
+        status = HudState(
             paused=controls.paused,
             step=snapshot.step,
             steps_per_second=self._pipeline.step_rate.per_second,
@@ -441,7 +441,7 @@ class App:
         if controls.help_visible:
             self._frame.hud.draw_help(self.window.surface, geometry, help_footer)
 
-    def _lines(self, session: Session, status: Status) -> list[tuple[str, bool]]:
+    def _lines(self, session: Session, status: HudState) -> list[tuple[str, bool]]:
         """What there is to tell of the program, and which of it is a fault."""
         rates = f"{status.steps_per_second:.0f} steps/s  ·  {status.frames_per_second:.0f} frames/s"
         return [

@@ -19,7 +19,7 @@ from nca_viewer.display.buttons import Button, ButtonRow, draw_focus, draw_toolt
 from nca_viewer.display.clips import ClipRecorder
 from nca_viewer.display.face import Size
 from nca_viewer.display.frame import Brush
-from nca_viewer.display.hud import Hud, Message, Status
+from nca_viewer.display.hud import Hud, HudState, Message
 from nca_viewer.display.letters import Letters, letters_of
 from nca_viewer.display.pages import ChartsPage, ExperimentsPage, InspectorPage, OpinionPage
 from nca_viewer.display.panel import Panel, PanelScene
@@ -436,7 +436,7 @@ class DesktopFace:
             self._view = _SeenView(key, scene, view_number(controls.view).draw(scene))
         return self._view.image
 
-    def fill(self, status: Status) -> Status:
+    def fill(self, status: HudState) -> HudState:
         """Whether the image rests, and what else goes on."""
         if self._instrument is None:
             return status

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pygame
     from pygame.event import Event as PygameEvent
 
-    from nca_viewer.display.hud import Status
+    from nca_viewer.display.hud import HudState
     from nca_viewer.healing import Healing
     from nca_viewer.interaction.actions import Tool
     from nca_viewer.kiosk.config import KioskConfig
@@ -222,7 +222,7 @@ class KioskFace:
     def follow(self, cues: Sequence[Cue], now_seconds: float) -> None:
         """Nothing: an exhibit has its own attract loop."""
 
-    def fill(self, status: Status) -> Status:
+    def fill(self, status: HudState) -> HudState:
         """As it is: visitors see no status bar."""
         return status
 

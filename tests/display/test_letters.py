@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pygame
 import pytest
 
-from nca_viewer.display.hud import Hud, Message, Status, elided
+from nca_viewer.display.hud import Hud, HudState, Message, elided
 from nca_viewer.display.letters import Letters
 from nca_viewer.errors import one_line, presentable
 from nca_viewer.interaction.actions import Tool
@@ -41,7 +41,7 @@ def test_any_text_is_presentable_and_is_drawn(text):
     surface = pygame.Surface((640, 480))
     geometry = Geometry.fit((640, 480), (11, 13), bar_visible=True)
     message = Message.error(text, 0.0)
-    status = Status(False, 1, 1.0, 1.0, 1, False, Tool.PAINT, 1, "picture", message=message)
+    status = HudState(False, 1, 1.0, 1.0, 1, False, Tool.PAINT, 1, "picture", message=message)
     hud.draw_bar(surface, geometry, status)
     hud.draw_help(surface, geometry, text)
     hud.draw_waiting(surface, "loading", 0.0, message)
