@@ -23,7 +23,7 @@ class AttentionNCA(ComplexSystem):
     """Every cell is a tiny network that looks at its eight neighbours through self-attention.
 
     A state is float32[..., H, W, channel_size]; leading axes are independent automata. The last
-    `visible_channel_size` channels are the picture (ink = 1, paper = 0).
+    `visible_channel_size` channels are the image (ink = 1, paper = 0).
 
     Cell dropout is part of the dynamics, the automaton's asynchrony: it stays on while running, so never
     call `eval()` on this module.
@@ -127,16 +127,16 @@ class AttentionNCA(ComplexSystem):
 
     @nnx.jit
     def render(self, state: Array) -> Array:
-        """The picture: uint8[..., H, W, 3] in [0, 255]; grey repeated to RGB, clipped."""
+        """The image: uint8[..., H, W, 3] in [0, 255]; grey repeated to RGB, clipped."""
         return render(state, self.config)
 
 
 def visible(state: Float[AnyArray, "... C"], config: ModelConfig) -> Float[AnyArray, "... V"]:
-    """The picture's channels, unclipped: float[..., H, W, visible_channel_size]."""
+    """The image's channels, unclipped: float[..., H, W, visible_channel_size]."""
     return state[..., -config.visible_channel_size :]
 
 
 def render(state: Float[AnyArray, "... H W C"], config: ModelConfig) -> UInt8[Array, "... H W 3"]:
     """As `AttentionNCA.render`, without a module: uint8[..., H, W, 3]."""
-    picture = jnp.broadcast_to(visible(state, config), (*state.shape[:-1], 3))
-    return jnp.round(255 * jnp.clip(picture, 0.0, 1.0)).astype(jnp.uint8)
+    image = jnp.broadcast_to(visible(state, config), (*state.shape[:-1], 3))
+    return jnp.round(255 * jnp.clip(image, 0.0, 1.0)).astype(jnp.uint8)

@@ -38,7 +38,7 @@ class StochasticResidualUpdate(ResidualUpdate):
     Same parameters, same numbers and, given the same key, same dropped cells as `ResidualUpdate`.
 
     Differs from it in the optional `update_deadband`. A learned update is never exactly zero, so without
-    one the hidden channels of a finished digit creep on, some thousandths a step, until the picture
+    one the hidden channels of a finished digit creep on, some thousandths a step, until the image
     dissolves. Shrinking every update towards zero by a constant (soft thresholding) turns "almost still"
     into an exact fixed point of the dynamics. Its gradient is the true one, zero within the deadband: what
     rests is left at rest.
