@@ -10,7 +10,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Bool, Float
+from jax.typing import ArrayLike
+from jaxtyping import Bool, Float, Real
 
 from nca_viewer.automaton.layout import AnyArray
 from nca_viewer.config import ModelConfig
@@ -19,7 +20,7 @@ from nca_viewer.config import ModelConfig
 def paint(
     state: Float[AnyArray, "... H W C"],
     region: Bool[AnyArray, "... H W"],
-    ink: AnyArray | float,
+    ink: ArrayLike,
     config: ModelConfig,
 ) -> Float[Array, "... H W C"]:
     """Set the visible channels of the touched cells to `ink`, in [0, 1]; hidden channels stay."""
@@ -47,7 +48,9 @@ def corrupt(
     return jnp.where(region[..., None], low + (1.0 - low) * noise, state)
 
 
-def disc(centre: AnyArray, radius: AnyArray | float, height: int, width: int) -> Array:
+def disc(
+    centre: Real[AnyArray, "... 2"], radius: ArrayLike, height: int, width: int
+) -> Bool[Array, "... H W"]:
     """The cells whose centre lies within `radius` of `centre`.
 
     Args:

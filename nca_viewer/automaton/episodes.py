@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from nca_viewer.automaton.layout import AnyArray
@@ -26,7 +27,7 @@ def seed_state(image: Float[AnyArray, "... H W V"], config: ModelConfig) -> Floa
 
 
 def mask_image(
-    image: Float[AnyArray, "... H W V"], key: Array, mask_ratio: AnyArray | float
+    image: Float[AnyArray, "... H W V"], key: Array, mask_ratio: ArrayLike
 ) -> Float[Array, "... H W V"]:
     """Forget pixels: each is kept with probability 1 - mask_ratio, else set to 0 in all its channels.
 
@@ -44,7 +45,7 @@ def mask_image(
 
 
 def masked_start(
-    image: Float[AnyArray, "... H W V"], key: Array, mask_ratio: AnyArray | float, config: ModelConfig
+    image: Float[AnyArray, "... H W V"], key: Array, mask_ratio: ArrayLike, config: ModelConfig
 ) -> Float[Array, "... H W C"]:
     """The state an episode starts from: the masked image in the visible channels, zeros elsewhere."""
     return seed_state(mask_image(image, key, mask_ratio), config)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
 
-from nca_viewer.automaton.edits import erase
+from nca_viewer.automaton.edits import disc, erase
 from nca_viewer.automaton.episodes import mask_image
 from nca_viewer.automaton.layout import FlatLayout, product
 from nca_viewer.automaton.system import render
@@ -27,6 +27,7 @@ def test_the_right_shapes_pass_on_the_device_and_on_the_host():
     [
         pytest.param(lambda: erase(STATE, np.zeros((13, 11), bool)), id="a region on its side"),
         pytest.param(lambda: erase(STATE, np.zeros((11, 13), np.float32)), id="a region of numbers"),
+        pytest.param(lambda: disc(jnp.zeros(3), 1, 11, 13), id="a centre of three numbers"),
         pytest.param(lambda: mask_image(STATE[0, 0], jax.random.key(0), 0.5), id="an image of one axis"),
         pytest.param(lambda: product(jnp.ones((2, 3)), jnp.ones((2, 3))), id="factors that do not fit"),
         pytest.param(lambda: FlatLayout((), 11, 13).pack(STATE[..., 0]), id="a grid without channels"),
