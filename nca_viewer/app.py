@@ -10,10 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nca_viewer.atomic_files import free_path
 from nca_viewer.display import capture
 from nca_viewer.display.face import Face
 from nca_viewer.display.frame import Frame
-from nca_viewer.display.hud import Message, Status
+from nca_viewer.display.hud import HudState, Message
 from nca_viewer.display.transitions import Transitions
 from nca_viewer.display.window import WakingWindow
 from nca_viewer.errors import DEBUG_VARIABLE, BackendError, RestartNeededError, UserError
@@ -42,14 +43,13 @@ from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.pen_stroke import PenStroke
 from nca_viewer.interaction.strokes import stroke_region
 from nca_viewer.loading import Loading, Session
-from nca_viewer.pacing import VISIBLE_TEMPO, Beat, RateMeter
+from nca_viewer.pacing import VISIBLE_TEMPO, FrameClock, RateMeter
 from nca_viewer.ruin import Page, follow_page
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.version import version
 from nca_viewer.viewer_config import ViewerConfig
 from nca_viewer.views import VIEW_NAMES
 from nca_viewer.views.mosaic import picture
-from nca_viewer.whole_files import free_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,10 +127,10 @@ class App:
         self._pen = PenStroke()
         self._expects_change = False
         self._frame_rate = RateMeter()
-        self._beat = Beat(
+        self._frame_clock = FrameClock(
             window.now_seconds(), 1.0 / min(config.frames_per_second, _WAITING_FRAMES_PER_SECOND)
         )
-        self._elapsed_seconds = self._beat.frame_seconds
+        self._elapsed_seconds = self._frame_clock.frame_seconds
         self._wants_screenshot = False
         self._is_told_to_quit = False
         self._failures = 0
@@ -178,8 +178,8 @@ class App:
         if self.session is None:
             if session.note:
                 self.face.inform(session.note, self.window.now_seconds(), is_long=True)
-            self._beat = Beat(self.window.now_seconds(), 1.0 / self._config.frames_per_second)
-            self._elapsed_seconds = self._beat.frame_seconds
+            self._frame_clock = FrameClock(self.window.now_seconds(), 1.0 / self._config.frames_per_second)
+            self._elapsed_seconds = self._frame_clock.frame_seconds
         session = self._reloaded() or session
         if session is not self.session:
             self.face.meet(session)
@@ -190,7 +190,7 @@ class App:
     # ------------------------------------------------------------------------------ one frame
 
     def _waiting_frame(self) -> None:
-        self.window.wait_until(self._beat.begin_seconds)
+        self.window.wait_until(self._frame_clock.begin_seconds)
         began = self.window.now_seconds()
         for action in self._actions(None, began):
             if isinstance(action, _WHILE_LOADING):
@@ -215,7 +215,7 @@ class App:
             error = self._listener.unexpected(problem, self.window.now_seconds())
             self._pipeline.drop()
             # It may have broken off before it could wait for its time.
-            self.window.wait_until(self.window.now_seconds() + self._beat.frame_seconds)
+            self.window.wait_until(self.window.now_seconds() + self._frame_clock.frame_seconds)
         self._guard_health(session, seen or self.snapshot, error)
         self._save_screenshot(session)
 
@@ -228,7 +228,7 @@ class App:
             What the device sent, None where it is still at work; and what went wrong, or nothing.
         """
         simulation, pipeline = session.simulation, self._pipeline
-        self.window.wait_until(self._beat.begin_seconds)
+        self.window.wait_until(self._frame_clock.begin_seconds)
         began = self.window.now_seconds()
         self._pen.begin_frame()
         self._expects_change = False
@@ -241,7 +241,7 @@ class App:
                 began_seconds=began,
                 steps_per_frame=self._steps_per_frame(simulation.step) if self._is_running else 0.0,
                 elapsed_seconds=self._elapsed_seconds,
-                frame_seconds=self._beat.frame_seconds,
+                frame_seconds=self._frame_clock.frame_seconds,
                 is_explained=self.face.wants_explanation(self.controls),
                 advance=self._replaying(session, began),
             )
@@ -253,7 +253,7 @@ class App:
             self._see(seen)
         if self.snapshot is not None:
             self._draw(session, self.snapshot, began)
-        pipeline.measure(self._beat)
+        pipeline.measure(self._frame_clock)
         self._present(began)
         return seen, error
 
@@ -287,12 +287,15 @@ class App:
     def _present(self, began_seconds: float) -> None:
         """Show what was drawn, when it is due."""
         work_seconds = self.window.now_seconds() - began_seconds
-        self.window.wait_until(self._beat.due_seconds)
+        self.window.wait_until(self._frame_clock.due_seconds)
         self.window.present()
         now = self.window.now_seconds()
         self._frame_rate.count(now, 1)
-        before, self._beat = self._beat, self._beat.after(now_seconds=now, work_seconds=work_seconds)
-        self._elapsed_seconds = self._beat.due_seconds - before.due_seconds
+        before, self._frame_clock = (
+            self._frame_clock,
+            self._frame_clock.after(now_seconds=now, work_seconds=work_seconds),
+        )
+        self._elapsed_seconds = self._frame_clock.due_seconds - before.due_seconds
 
     def _replaying(self, session: Session, now_seconds: float) -> Callable[[int], None] | None:
         """Takes steps with all that a record says of them, while it has something to say."""
@@ -407,7 +410,7 @@ class App:
                 fraction=self._pipeline.fraction if self.window.has_real_time else 1.0,
             )
         self.face.keep(image, now_seconds)
-        status = Status(
+        status = HudState(
             paused=controls.paused,
             step=snapshot.step,
             steps_per_second=self._pipeline.step_rate.per_second,
@@ -442,7 +445,7 @@ class App:
         if controls.help_visible:
             self._frame.hud.draw_help(self.window.surface, geometry, help_footer)
 
-    def _lines(self, session: Session, status: Status) -> list[tuple[str, bool]]:
+    def _lines(self, session: Session, status: HudState) -> list[tuple[str, bool]]:
         """What there is to tell of the program, and which of it is a fault."""
         rates = f"{status.steps_per_second:.0f} steps/s  ·  {status.frames_per_second:.0f} frames/s"
         return [

@@ -45,9 +45,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nca_viewer.assets import bundled_checkpoint, bundled_checkpoint_names
+from nca_viewer.atomic_files import mode_at
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import CheckpointError, ConfigError, OutputError
-from nca_viewer.whole_files import mode_at
 
 if TYPE_CHECKING:
     from nca_viewer.automaton.system import AttentionNCA

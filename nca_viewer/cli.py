@@ -205,7 +205,7 @@ def supervise(arguments: tuple[str, ...]) -> None:
         return
     if trouble := pygame_trouble():
         raise ConfigError(f"{trouble}; {REMEDY}")
-    from nca_viewer.kiosk.operation.event_log import Event, EventLog, tell
+    from nca_viewer.kiosk.operation.event_log import EventLog, LogEvent, log_event
     from nca_viewer.kiosk.operation.heartbeat import Notifier
     from nca_viewer.kiosk.operation.monitor import record_folders
     from nca_viewer.kiosk.operation.supervise import Supervisor, claim
@@ -214,7 +214,7 @@ def supervise(arguments: tuple[str, ...]) -> None:
     claim(state_folder)
     journal = EventLog()
     journal.open(log_folder, "supervisor.log", console=True)
-    tell(Event.START, f"version {version()}, supervising: {PROGRAM} {' '.join(arguments)}")
+    log_event(LogEvent.START, f"version {version()}, supervising: {PROGRAM} {' '.join(arguments)}")
     picture = [
         sys.executable,
         "-m",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nca_viewer.interaction.actions import Action
-from nca_viewer.pacing import Beat, Pace, RateMeter, due_steps, measured
+from nca_viewer.pacing import FrameClock, RateMeter, StepBudget, due_steps, measured
 from nca_viewer.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class FramePipeline:
         self._request: _Request | None = None
         self._collected: _Request | None = None
         self._held: deque[Action] = deque(maxlen=_MAX_HELD_ACTIONS)
-        self._pace = Pace()
+        self._step_budget = StepBudget()
         self._steps_under_way = 0
         self._dispatched_seconds = 0.0
         self._is_device_late = False
@@ -86,7 +86,7 @@ class FramePipeline:
     @property
     def is_limited(self) -> bool:
         """Whether the machine cannot compute as many steps in a frame as the speed asks for."""
-        return self._pace.is_limited
+        return self._step_budget.is_limited
 
     def begin_frame(self, simulation: Simulation | Panes, *, has_real_time: bool) -> None:
         """Look at the device before hands act; `has_real_time` is whether the clock runs by itself."""
@@ -135,13 +135,13 @@ class FramePipeline:
         self.step_rate.count(began_seconds, under_way + max(0, simulation.step - self._step_before))
         self._steps_under_way, self.fraction = 0, 1.0
         if steps_per_frame:
-            self._steps_under_way, self._pace = due_steps(
-                self._pace,
+            self._steps_under_way, self._step_budget = due_steps(
+                self._step_budget,
                 steps_per_frame=steps_per_frame,
                 elapsed_seconds=elapsed_seconds,
                 frame_seconds=frame_seconds,
             )
-            self.fraction = min(self._steps_under_way + self._pace.owed_steps, 1.0)
+            self.fraction = min(self._steps_under_way + self._step_budget.owed_steps, 1.0)
         (advance or simulation.advance)(self._steps_under_way)
         self._dispatched_seconds = self._now_seconds()
         busy_since = dispatched if self._is_device_late else began_seconds
@@ -165,14 +165,14 @@ class FramePipeline:
         self._collected = request
         return snapshot
 
-    def measure(self, beat: Beat) -> None:
+    def measure(self, clock: FrameClock) -> None:
         """Learn from how long this frame's steps and its drawing took; to be called when it is drawn."""
         if self._collected is not None:
-            self._pace = measured(
-                self._pace,
+            self._step_budget = measured(
+                self._step_budget,
                 steps=self._collected.steps,
                 seconds=self._now_seconds() - self._collected.busy_since_seconds,
-                budget_seconds=BUSY_BUDGET * beat.frame_seconds,
+                budget_seconds=BUSY_BUDGET * clock.frame_seconds,
             )
 
     def drop(self) -> None:

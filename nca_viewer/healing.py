@@ -1,4 +1,4 @@
-"""How much of a wound is healed: the picture against the clean one, from snapshot to snapshot."""
+"""How much of a wound is healed: the image against the clean one, from snapshot to snapshot."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def healed_fraction(before: Any, wounded: Any, after: Any) -> Any:
     1 is a full recovery, 0 none; negative is a wound that grew, above 1 is better than before the wound. What
     the errors are is the caller's choice:
 
-    - The window passes root mean square differences from the clean picture, and clips the fraction to 0..1.
-    - The exhibit's counts pass mean squared differences from the picture before the first stroke, `before`
+    - The window passes root mean square differences from the clean image, and clips the fraction to 0..1.
+    - The exhibit's counts pass mean squared differences from the image before the first stroke, `before`
       being 0.
     - `nca-train evaluate` passes mean squared errors against the clean image, averaged over the automata.
 
@@ -48,7 +48,7 @@ class Healing:
     Attributes:
         episode: Number of the episode.
         step: Of the last snapshot.
-        error: Root mean square difference from the clean picture, 0 (none) to 1.
+        error: Root mean square difference from the clean image, 0 (none) to 1.
         error_before: What it was before the wound.
         error_wounded: The most it was while hands were on it.
         hand_seconds: When that was last.
@@ -83,7 +83,7 @@ def follow_healing(
         now_seconds: The time from any zero.
 
     Returns:
-        What to pass in next time; None where the episode has no clean picture.
+        What to pass in next time; None where the episode has no clean image.
     """
     if snapshot.clean is None:
         return None

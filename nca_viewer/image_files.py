@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nca_viewer.atomic_files import atomic_write, free_path
 from nca_viewer.errors import OutputError, presentable
-from nca_viewer.whole_files import free_path, output_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -241,7 +241,7 @@ def _write(path: Path, save: Callable[[Path], Any], never_lost: bool) -> None:
 
 
 def _write_to(path: Path, save: Callable[[Path], Any]) -> None:
-    with output_file(path) as temporary:
+    with atomic_write(path) as temporary:
         try:
             save(temporary)
         except Exception as error:  # Each format has limits of its own, and errors to tell them by.

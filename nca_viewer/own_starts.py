@@ -22,8 +22,8 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
+from nca_viewer.atomic_files import mode_at
 from nca_viewer.errors import StartImageError, UserError, one_line, unexpected_message
-from nca_viewer.whole_files import mode_at
 
 if TYPE_CHECKING:
     from nca_viewer.config import ModelConfig

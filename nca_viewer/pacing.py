@@ -1,4 +1,4 @@
-"""When a frame is due, and how many steps are due in it. No clock inside: times and costs are passed in."""
+"""When a frame is due, and how many steps are due in it. Nothing here reads the time: it is passed in."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _LEAD_DECAY = 0.985
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class FrameClock:
     """Where the loop is on an even grid of times, one per frame.
 
     A frame is shown when it is due and not when it happens to be ready, so that frames follow each other
@@ -94,8 +94,8 @@ class Beat:
         lead = min(_LEAD_RATIO * self.worst_work_seconds, _LARGEST_LEAD * self.frame_seconds)
         return self.due_seconds - lead
 
-    def after(self, *, now_seconds: float, work_seconds: float) -> Beat:
-        """The beat of the frame after the one that was just shown.
+    def after(self, *, now_seconds: float, work_seconds: float) -> FrameClock:
+        """The clock of the frame after the one that was just shown.
 
         Args:
             now_seconds: The time.
@@ -117,7 +117,7 @@ _GROWTH_STEPS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class StepBudget:
     """What pacing remembers from frame to frame.
 
     Attributes:
@@ -134,57 +134,57 @@ class Pace:
 
 
 def due_steps(
-    pace: Pace, *, steps_per_frame: float, elapsed_seconds: float, frame_seconds: float
-) -> tuple[int, Pace]:
+    budget: StepBudget, *, steps_per_frame: float, elapsed_seconds: float, frame_seconds: float
+) -> tuple[int, StepBudget]:
     """How many steps to take now.
 
     Frames that were missed are made up for, up to `MAX_CATCH_UP_FRAMES`, within the next few frames. What a
     frame cannot bear is dropped, not owed.
 
     Args:
-        pace: From the frame before.
+        budget: From the frame before.
         steps_per_frame: The speed asked for.
         elapsed_seconds: Time since the frame before.
         frame_seconds: How long a frame should take.
 
     Returns:
-        The number of steps, and the pace to pass in next time.
+        The number of steps, and the budget to pass in next time.
     """
     frames = min(max(round(elapsed_seconds / frame_seconds), 1), MAX_CATCH_UP_FRAMES)
-    owed = min(pace.owed_steps + steps_per_frame * frames, 1 + steps_per_frame * MAX_CATCH_UP_FRAMES)
+    owed = min(budget.owed_steps + steps_per_frame * frames, 1 + steps_per_frame * MAX_CATCH_UP_FRAMES)
     due = math.floor(owed)
     steps = min(due, math.ceil(steps_per_frame * MAX_CATCH_UP_RATIO))
-    if steps > pace.affordable_steps:
-        affordable = math.floor(pace.affordable_steps)
-        is_limited = affordable < math.floor(pace.owed_steps % 1 + steps_per_frame)
-        return affordable, replace(pace, owed_steps=0.0, is_limited=is_limited)
-    return steps, replace(pace, owed_steps=owed - steps, is_limited=False)
+    if steps > budget.affordable_steps:
+        affordable = math.floor(budget.affordable_steps)
+        is_limited = affordable < math.floor(budget.owed_steps % 1 + steps_per_frame)
+        return affordable, replace(budget, owed_steps=0.0, is_limited=is_limited)
+    return steps, replace(budget, owed_steps=owed - steps, is_limited=False)
 
 
-def measured(pace: Pace, *, steps: int, seconds: float, budget_seconds: float) -> Pace:
+def measured(budget: StepBudget, *, steps: int, seconds: float, budget_seconds: float) -> StepBudget:
     """Learn from the time that a frame with some steps took, drawing included.
 
-    Two frames in a row beyond the budget, and the next ones get fewer steps, at most halved at once; one
-    alone says nothing, since others use the machine too. Within it they get more, little by little, up to
-    what is asked for. Neither needs to know how the time divides into steps and drawing.
+    Two frames in a row beyond `budget_seconds`, and the next ones get fewer steps, at most halved at once;
+    one alone says nothing, since others use the machine too. Within it they get more, little by little, up
+    to what is asked for. Neither needs to know how the time divides into steps and drawing.
 
     Args:
-        pace: Until now.
+        budget: Until now.
         steps: How many steps were taken.
         seconds: How long the frame was busy.
         budget_seconds: How long it may be busy.
     """
     if steps < 1:
-        return pace
+        return budget
     if seconds > budget_seconds:
-        if pace.late_frames == 0:
-            return replace(pace, late_frames=1)
+        if budget.late_frames == 0:
+            return replace(budget, late_frames=1)
         cut = max(budget_seconds / seconds, _LARGEST_CUT)
-        return replace(pace, affordable_steps=max(1.0, steps * cut), late_frames=pace.late_frames + 1)
-    pace = replace(pace, late_frames=0)
-    if steps + 1 <= pace.affordable_steps:  # nothing new: it was not put to the test
-        return pace
-    return replace(pace, affordable_steps=_GROWTH * pace.affordable_steps + _GROWTH_STEPS)
+        return replace(budget, affordable_steps=max(1.0, steps * cut), late_frames=budget.late_frames + 1)
+    budget = replace(budget, late_frames=0)
+    if steps + 1 <= budget.affordable_steps:  # nothing new: it was not put to the test
+        return budget
+    return replace(budget, affordable_steps=_GROWTH * budget.affordable_steps + _GROWTH_STEPS)
 
 
 class RateMeter:

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from nca_viewer.atomic_files import atomic_write, mode_at
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import ConfigError, OutputError
 from nca_viewer.image_files import require_suffix
 from nca_viewer.moment import Moment, require_moment
-from nca_viewer.whole_files import mode_at, output_file
 
 FORMAT_NAME = "nca-viewer state"
 FORMAT_VERSION = 1
@@ -76,7 +76,7 @@ def save_state(path: Path, saved: SavedState) -> None:
         "environment": dict(saved.environment),
     }
     encoded = np.frombuffer(json.dumps(about, allow_nan=False).encode(), np.uint8)
-    with output_file(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.savez(file, state=state, image=np.asarray(moment.image, np.float32), about=encoded)
 
 

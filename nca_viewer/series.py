@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from nca_viewer.atomic_files import atomic_write
 from nca_viewer.healing import Healing
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.timeline import Mark
-from nca_viewer.whole_files import output_file
 
 WINDOW_STEPS = 600
 """How far back a chart goes."""
@@ -163,7 +163,7 @@ def write_csv(path: Path, series: Series) -> None:
     Raises:
         OutputError: it could not be written.
     """
-    with output_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+    with atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(CSV_HEADER)
         writer.writerows(csv_rows(series))

@@ -14,12 +14,12 @@ class Snapshot:
     """The automaton at one moment; of several side by side, the first, with all of them.
 
     Attributes:
-        image: uint8[H, W, 3], the picture; read-only.
+        image: uint8[H, W, 3], the visible channels as rendered; read-only.
         state: float32[H, W, channel_size], all channels; read-only.
         step: Steps since the start of the episode.
         episode: Number of the episode, from 0.
         is_healthy: Whether every channel of every cell is finite and below the explosion limit.
-        clean: uint8[H, W, 3], the picture that the episode began from, with nothing forgotten; None where it
+        clean: uint8[H, W, 3], the image that the episode began from, with nothing forgotten; None where it
             began with a blank page. Read-only.
         explanation: The next step from this state, taken apart, where that was asked for and is ready.
             Read-only.

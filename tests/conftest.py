@@ -21,7 +21,13 @@ import sys
 from pathlib import Path
 
 import hypothesis
+import jaxtyping
 import pytest
+
+# The shapes in the automaton's signatures are checked at every call. Modules without shapes are left alone.
+_automaton = Path(__file__).parents[1] / "nca_viewer" / "automaton"
+_shaped = [path.stem for path in _automaton.glob("*.py") if "from jaxtyping" in path.read_text("utf-8")]
+jaxtyping.install_import_hook([f"nca_viewer.automaton.{name}" for name in _shaped], "beartype.beartype")
 
 from nca_viewer.config import ModelConfig
 

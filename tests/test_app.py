@@ -14,7 +14,7 @@ from pygame.event import Event
 from nca_viewer.app import MAX_FAILURES
 from nca_viewer.assets import ORIGINS
 from nca_viewer.display.frame import Frame
-from nca_viewer.display.hud import Hud, Status
+from nca_viewer.display.hud import Hud, HudState
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import BackendError, CheckpointError
 from nca_viewer.interaction.actions import Tool
@@ -126,7 +126,7 @@ def statuses(monkeypatch):
     told, draw = [], Frame.draw
 
     def draw_and_tell(*given, **more):
-        told.extend(part for part in given if isinstance(part, Status))
+        told.extend(part for part in given if isinstance(part, HudState))
         draw(*given, **more)
 
     monkeypatch.setattr(Frame, "draw", draw_and_tell)

@@ -17,8 +17,8 @@ from flax import nnx
 from jax import Array
 from numpy.typing import NDArray
 
+from nca_viewer.atomic_files import atomic_write
 from nca_viewer.errors import OutputError
-from training.output import atomic_output
 
 FORMAT_VERSION = 2
 NUM_CLASSES = 10
@@ -224,7 +224,7 @@ def cached_classifier(
     if [leaf.shape for leaf in loaded] == [leaf.shape for leaf in leaves]:
         return Classifier(graphdef, jax.tree.unflatten(structure, loaded))
     classifier = train_classifier(images, labels, seed=seed, progress=progress)
-    with contextlib.suppress(OutputError), atomic_output(path, make_parents=True) as temporary:
+    with contextlib.suppress(OutputError), atomic_write(path, make_parents=True) as temporary:
         leaves = jax.tree.leaves(classifier._parameters)
         named: dict[str, Any] = {str(index): np.asarray(leaf) for index, leaf in enumerate(leaves)}
         np.savez(temporary, **named)

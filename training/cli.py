@@ -311,7 +311,8 @@ def evaluate(
     """
     import json
 
-    from training.output import atomic_output, require_writable
+    from nca_viewer.atomic_files import atomic_write
+    from training.output import require_writable
 
     if json_path is not None:
         require_writable(json_path)  # Better to learn it now than after an hour.
@@ -352,7 +353,7 @@ def evaluate(
     click.echo(format_table(reports, names))
     if json_path is not None:
         written = reports[0].to_dict() | ({"against": reports[1].to_dict()} if against else {})
-        with atomic_output(json_path) as temporary:
+        with atomic_write(json_path) as temporary:
             temporary.write_text(json.dumps(written, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 

@@ -15,8 +15,8 @@ from tensorboardX import summary
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.record_writer import RecordWriter
 
+from nca_viewer.atomic_files import atomic_write
 from nca_viewer.errors import ConfigError, OutputError
-from training.output import atomic_output
 
 Row = dict[str, float | int]
 
@@ -146,7 +146,7 @@ def _replace(path: Path, rows: list[dict[str, Any]]) -> None:
     if not rows:
         path.unlink()
         return
-    with atomic_output(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[-1]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

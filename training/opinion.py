@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from nca_viewer.atomic_files import atomic_write
 from nca_viewer.config import ModelConfig
 from nca_viewer.opinion import NUM_DIGITS, SIZE_CELLS, DigitClassifier
 from training.classifier import train_classifier
 from training.drawings import FIGURES, draw_figure, draw_picture
-from training.output import atomic_output
 
 NO_DIGIT = NUM_DIGITS
 UNSEEN_FIGURES = ("N", "T", "W")
@@ -210,7 +210,7 @@ def save(classifier: DigitClassifier, provenance: dict[str, Any], path: Path) ->
     arrays: dict[str, Any] = {"threshold": np.float64(classifier.threshold)}
     for name, (kernel, bias) in zip(("first", "second", "hidden", "out"), classifier.layers, strict=True):
         arrays |= {f"{name}.kernel": kernel.astype(np.float16), f"{name}.bias": bias.astype(np.float16)}
-    with atomic_output(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
-    with atomic_output(path.with_suffix(".json")) as temporary:
+    with atomic_write(path.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(provenance, indent=1) + "\n", encoding="utf-8")

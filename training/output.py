@@ -1,4 +1,4 @@
-"""Where results go: files that are never half written."""
+"""Whether a place can be written, asked before the work whose result goes there."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from nca_viewer.whole_files import mode_at, output_error
-from nca_viewer.whole_files import output_file as atomic_output
-
-__all__ = ["atomic_output", "require_writable"]
+from nca_viewer.atomic_files import mode_at, output_error
 
 
 def require_writable(path: str | os.PathLike[str]) -> None:

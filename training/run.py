@@ -27,6 +27,7 @@ from flax import nnx
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from nca_viewer.atomic_files import atomic_write, mode_at
 from nca_viewer.automaton.rollout import Dynamics, Parameters
 from nca_viewer.automaton.system import AttentionNCA
 from nca_viewer.checkpoint import (
@@ -43,14 +44,12 @@ from nca_viewer.checkpoint import (
 from nca_viewer.config import ModelConfig
 from nca_viewer.ending import ending
 from nca_viewer.errors import ConfigError, OutputError, UserError
-from nca_viewer.whole_files import mode_at
 from training import processes
 from training.config import TrainConfig
 from training.curves import Curves, read_rows
 from training.data import ImageSource
 from training.drawings import draw_pictures
 from training.memory import channel_names, require_room, with_memory
-from training.output import atomic_output
 from training.progress import Progress
 from training.report import sample_sheet, save_image
 from training.sharding import BatchSharding
@@ -588,7 +587,7 @@ def stored_run(run_directory: Path) -> StoredRun | None:
 
 def _claim(files: RunFiles, settings: Settings) -> None:
     """Make the directory this run's: from here on no other run starts in it."""
-    with atomic_output(files.config, make_parents=True) as path:
+    with atomic_write(files.config, make_parents=True) as path:
         path.write_text(json.dumps(settings, indent=2) + "\n")
 
 

@@ -18,6 +18,7 @@ from operator import add, mul
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Bool, Float
 
 from nca_viewer.automaton.layout import FlatLayout
 
@@ -79,8 +80,12 @@ def _weighted_sum(
 
 
 def local_attention_weights(
-    layout: FlatLayout, query: Array, key: Array, num_heads: int, neighbours: Array | None = None
-) -> Array:
+    layout: FlatLayout,
+    query: Float[Array, "hidden length"],
+    key: Float[Array, "hidden length"],
+    num_heads: int,
+    neighbours: Bool[Array, "neighbours=9"] | None = None,
+) -> Float[Array, "9 heads inner_length"]:
     """Softmax over the Moore neighbourhood of the products of queries and neighbouring keys.
 
     Args:
@@ -103,8 +108,11 @@ def local_attention_weights(
 
 
 def attention_with_weights(
-    layout: FlatLayout, query_key_value: Array, num_heads: int, neighbours: Array | None = None
-) -> tuple[Array, Array]:
+    layout: FlatLayout,
+    query_key_value: Float[Array, "query_key_value length"],
+    num_heads: int,
+    neighbours: Bool[Array, "neighbours=9"] | None = None,
+) -> tuple[Float[Array, "hidden inner_length"], Float[Array, "9 heads inner_length"]]:
     """`local_attention` and its `local_attention_weights`; has no gradient of its own."""
     query, key, value = jnp.split(query_key_value, 3)
     weights = local_attention_weights(layout, query, key, num_heads, neighbours)

@@ -10,22 +10,34 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
+from jaxtyping import Bool, Float, Real
 
+from nca_viewer.automaton.layout import AnyArray
 from nca_viewer.config import ModelConfig
 
 
-def paint(state: Array, region: Array, ink: Array | float, config: ModelConfig) -> Array:
+def paint(
+    state: Float[AnyArray, "... H W C"],
+    region: Bool[AnyArray, "... H W"],
+    ink: ArrayLike,
+    config: ModelConfig,
+) -> Float[Array, "... H W C"]:
     """Set the visible channels of the touched cells to `ink`, in [0, 1]; hidden channels stay."""
     is_visible = jnp.arange(config.channel_size) >= config.channel_size - config.visible_channel_size
     return jnp.where(region[..., None] & is_visible, jnp.asarray(ink, state.dtype), state)
 
 
-def erase(state: Array, region: Array) -> Array:
+def erase(
+    state: Float[AnyArray, "... H W C"], region: Bool[AnyArray, "... H W"]
+) -> Float[Array, "... H W C"]:
     """Set every channel of the touched cells to zero: they forget all they knew."""
     return jnp.where(region[..., None], jnp.zeros((), state.dtype), state)
 
 
-def corrupt(state: Array, region: Array, key: Array, config: ModelConfig) -> Array:
+def corrupt(
+    state: Float[AnyArray, "... H W C"], region: Bool[AnyArray, "... H W"], key: Array, config: ModelConfig
+) -> Float[Array, "... H W C"]:
     """Scramble every channel of the touched cells.
 
     Visible channels become uniform in [0, 1), hidden channels uniform in [-1, 1).
@@ -36,7 +48,9 @@ def corrupt(state: Array, region: Array, key: Array, config: ModelConfig) -> Arr
     return jnp.where(region[..., None], low + (1.0 - low) * noise, state)
 
 
-def disc(centre: Array, radius: Array, height: int, width: int) -> Array:
+def disc(
+    centre: Real[AnyArray, "... 2"], radius: ArrayLike, height: int, width: int
+) -> Bool[Array, "... H W"]:
     """The cells whose centre lies within `radius` of `centre`.
 
     Args:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
+from jaxtyping import Float
 
+from nca_viewer.automaton.layout import AnyArray
 from nca_viewer.config import ModelConfig
 
 
-def seed_state(image: Array, config: ModelConfig) -> Array:
+def seed_state(image: Float[AnyArray, "... H W V"], config: ModelConfig) -> Float[Array, "... H W C"]:
     """A state that shows an image and has empty hidden channels.
 
     Args:
@@ -23,7 +26,9 @@ def seed_state(image: Array, config: ModelConfig) -> Array:
     return jnp.pad(image.astype(jnp.float32), [(0, 0)] * (image.ndim - 1) + [(hidden, 0)])
 
 
-def mask_image(image: Array, key: Array, mask_ratio: Array | float) -> Array:
+def mask_image(
+    image: Float[AnyArray, "... H W V"], key: Array, mask_ratio: ArrayLike
+) -> Float[Array, "... H W V"]:
     """Forget pixels: each is kept with probability 1 - mask_ratio, else set to 0 in all its channels.
 
     Args:
@@ -39,6 +44,8 @@ def mask_image(image: Array, key: Array, mask_ratio: Array | float) -> Array:
     return jnp.where(kept, image, 0.0)
 
 
-def masked_start(image: Array, key: Array, mask_ratio: Array | float, config: ModelConfig) -> Array:
+def masked_start(
+    image: Float[AnyArray, "... H W V"], key: Array, mask_ratio: ArrayLike, config: ModelConfig
+) -> Float[Array, "... H W C"]:
     """The state an episode starts from: the masked image in the visible channels, zeros elsewhere."""
     return seed_state(mask_image(image, key, mask_ratio), config)

@@ -22,6 +22,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float, Shaped
+
+AnyArray = Array | np.ndarray
+"""An array on the device or on the host."""
 
 MOORE_OFFSETS: tuple[tuple[int, int], ...] = tuple(
     (row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)
@@ -44,7 +48,7 @@ def neighbour_mask(height: int, width: int) -> np.ndarray:
     )
 
 
-def product(left: Array, right: Array) -> Array:
+def product(left: Float[Array, "n k"], right: Float[Array, "k m"]) -> Float[Array, "n m"]:
     """The matrix product in full float32: [n, k] and [k, m] -> [n, m].
 
     By default a GPU may round the factors to ten bits: its states would drift from a CPU's, and the automaton
@@ -68,7 +72,7 @@ class FlatLayout:
     width: int
 
     @classmethod
-    def of(cls, grid: Array) -> FlatLayout:
+    def of(cls, grid: AnyArray) -> FlatLayout:
         """The layout of a grid [..., H, W, channels]."""
         *automata, height, width, _ = grid.shape
         return cls(tuple(automata), height, width)
@@ -100,14 +104,14 @@ class FlatLayout:
         mask = np.tile(np.pad(mask, [(0, 0), (0, 0), (0, self.padding)]), math.prod(self.automata))
         return mask[..., : self.inner_length]
 
-    def pack(self, grid: Array) -> Array:
+    def pack(self, grid: Float[AnyArray, "... H W channels"]) -> Float[Array, "channels length"]:
         """Grids [automata..., H, W, channels] as [channels, length], zeros in the padding."""
         channels = grid.shape[-1]
         cells = jnp.moveaxis(grid, -1, 0).reshape(channels, -1, self.height * self.width)
         cells = jnp.pad(cells, [(0, 0), (0, 0), (0, self.padding)]).reshape(channels, -1)
         return jnp.pad(cells, [(0, 0), (self.padding, 0)])
 
-    def unpack(self, cells: Array) -> Array:
+    def unpack(self, cells: Float[Array, "... channels length"]) -> Float[Array, "... H W channels"]:
         """Packed cells [..., channels, length] as grids [..., automata..., H, W, channels]."""
         *leading, channels, _ = cells.shape
         cells = cells[..., self.padding :].reshape(
@@ -117,11 +121,11 @@ class FlatLayout:
         cells = jnp.moveaxis(cells, len(leading), -1)
         return cells.reshape(*leading, *self.automata, self.height, self.width, channels)
 
-    def inner(self, cells: Array) -> Array:
+    def inner(self, cells: Shaped[Array, "... length"]) -> Shaped[Array, "... inner_length"]:
         """[..., length] without the padding at both ends: [..., inner_length]."""
         return cells[..., self.padding : -self.padding]
 
-    def with_padding(self, inner: Array) -> Array:
+    def with_padding(self, inner: Float[Array, "... inner_length"]) -> Float[Array, "... length"]:
         """[..., inner_length] between zeros at both ends: [..., length]."""
         return jnp.pad(inner, [(0, 0)] * (inner.ndim - 1) + [(self.padding, self.padding)])
 

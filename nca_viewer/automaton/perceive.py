@@ -9,9 +9,10 @@ import jax.numpy as jnp
 from cax.core.perceive import Perceive
 from flax import nnx
 from jax import Array
+from jaxtyping import Bool, Float
 
 from nca_viewer.automaton.attention import attention_with_weights, local_attention
-from nca_viewer.automaton.layout import FlatLayout, product
+from nca_viewer.automaton.layout import AnyArray, FlatLayout, product
 from nca_viewer.config import ModelConfig
 
 
@@ -105,7 +106,9 @@ class LocalAttentionPerceive(Perceive):
     def _query_key_value(cells: Array, projection: Projection) -> Array:
         return product(projection.kernel, jnp.concatenate([cells, projection.position]))
 
-    def perceive_packed(self, layout: FlatLayout, cells: Array, projection: Projection) -> Array:
+    def perceive_packed(
+        self, layout: FlatLayout, cells: Float[Array, "C length"], projection: Projection
+    ) -> Float[Array, "P inner_length"]:
         """Perceive the neighbourhood.
 
         Args:
@@ -121,8 +124,12 @@ class LocalAttentionPerceive(Perceive):
         return self._out(attended, projection)
 
     def perceive_with_weights(
-        self, layout: FlatLayout, cells: Array, projection: Projection, neighbours: Array
-    ) -> tuple[Array, Array]:
+        self,
+        layout: FlatLayout,
+        cells: Float[Array, "C length"],
+        projection: Projection,
+        neighbours: Bool[Array, "neighbours=9"],
+    ) -> tuple[Float[Array, "P inner_length"], Float[Array, "9 heads inner_length"]]:
         """As `perceive_packed`, with what each cell looks at: float[9, heads, inner_length].
 
         Args:
@@ -138,7 +145,7 @@ class LocalAttentionPerceive(Perceive):
     def _out(self, attended: Array, projection: Projection) -> Array:
         return product(projection.out_kernel, attended) + _bias(self.attention.out)[:, None]
 
-    def __call__(self, state: Array) -> Array:
+    def __call__(self, state: Float[AnyArray, "... H W C"]) -> Float[Array, "... H W P"]:
         """As `perceive_packed`, for grids: float[..., H, W, channel_size] to [..., H, W, perception_size]."""
         layout = FlatLayout.of(state)
         perception = self.perceive_packed(layout, layout.pack(state), self.projection(layout))

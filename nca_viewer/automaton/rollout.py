@@ -12,7 +12,9 @@ from typing import Any
 import jax
 from flax import nnx
 from jax import Array
+from jaxtyping import Float
 
+from nca_viewer.automaton.layout import AnyArray
 from nca_viewer.automaton.stepper import prepare
 from nca_viewer.automaton.system import AttentionNCA
 from nca_viewer.automaton.update import cell_dropout
@@ -44,7 +46,7 @@ class Dynamics:
         """The automaton with these parameters; also inside traced functions."""
         return nnx.merge(self._graphdef, parameters, self._rest)
 
-    def cell_dropout(self, keys: Array, grid_shape: Sequence[int]) -> Array:
+    def cell_dropout(self, keys: Array, grid_shape: Sequence[int]) -> Float[Array, "steps ... H W 1"]:
         """The draws of a roll-out's cell dropout.
 
         Args:
@@ -73,9 +75,9 @@ class Dynamics:
 
     def rollout_with(
         self,
-        cell_dropout: Array,
+        cell_dropout: Float[AnyArray, "steps ... H W 1"],
         parameters: Parameters,
-        state: Array,
+        state: Float[AnyArray, "... H W C"],
         *,
         rematerialise: bool = False,
         history: bool = False,

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float
 
 from nca_viewer.automaton.experiments import ExperimentArrays, Experiments
 from nca_viewer.automaton.explanation import Explanation
-from nca_viewer.automaton.layout import FlatLayout
+from nca_viewer.automaton.layout import AnyArray, FlatLayout
 from nca_viewer.automaton.perceive import LocalAttentionPerceive, Projection
 from nca_viewer.automaton.update import StochasticResidualUpdate
 from nca_viewer.config import ModelConfig
 
 
+@runtime_checkable
 class Automaton(Protocol):
     """What a stepper needs of an automaton; `system.AttentionNCA` has it."""
 
@@ -41,15 +43,15 @@ class Stepper:
     _projection: Projection
     _experiments: ExperimentArrays | None
 
-    def pack(self, grid: Array) -> Array:
+    def pack(self, grid: Float[AnyArray, "... H W channels"]) -> Float[Array, "channels length"]:
         """Grids float[..., H, W, channels] as steps are computed: float[channels, length]."""
         return self._layout.pack(grid)
 
-    def unpack(self, cells: Array) -> Array:
+    def unpack(self, cells: Float[Array, "... channels length"]) -> Float[Array, "... H W channels"]:
         """Packed cells float[extra..., channels, length] as grids float[extra..., ..., H, W, channels]."""
         return self._layout.unpack(cells)
 
-    def dropout_mask(self, key: Array | None = None) -> Array:
+    def dropout_mask(self, key: Array | None = None) -> Float[Array, "1 length"]:
         """One draw of the cell dropout, packed: float[1, length], zeros in the padding.
 
         Args:
@@ -62,7 +64,7 @@ class Stepper:
         fires = jax.random.bernoulli(key, self._experiments.update_rate, (*self._layout.grid_shape, 1))
         return self.pack(jnp.where(fires, jnp.float32(self._firing_factor), 0.0))
 
-    def noise(self, key: Array) -> Array | None:
+    def noise(self, key: Array) -> Float[Array, "C length"] | None:
         """One draw of noise, packed: float[channel_size, length]; None without experiments."""
         if self._experiments is None:
             return None
@@ -72,7 +74,12 @@ class Stepper:
             jax.lax.cond(std > 0, lambda: std * jax.random.normal(key, shape), lambda: jnp.zeros(shape))
         )
 
-    def step(self, cells: Array, dropout_mask: Array, noise: Array | None = None) -> Array:
+    def step(
+        self,
+        cells: Float[Array, "C length"],
+        dropout_mask: Float[Array, "1 length"],
+        noise: Float[Array, "C length"] | None = None,
+    ) -> Float[Array, "C length"]:
         """One step of every cell.
 
         Args:
@@ -90,7 +97,12 @@ class Stepper:
         moved = self._model.update.update_packed(layout.inner(cells), perception, layout.inner(dropout_mask))
         return layout.with_padding(self._model.limit(moved))
 
-    def explain(self, cells: Array, dropout_mask: Array, noise: Array | None = None) -> Explanation:
+    def explain(
+        self,
+        cells: Float[Array, "C length"],
+        dropout_mask: Float[Array, "1 length"],
+        noise: Float[Array, "C length"] | None = None,
+    ) -> Explanation:
         """The same step taken apart, as grids; its next state is that of `step` up to rounding."""
         experiments = self._experiments
         if experiments is None:

@@ -9,8 +9,10 @@ import jax.numpy as jnp
 from cax.core import ComplexSystem
 from flax import nnx
 from jax import Array
+from jaxtyping import Float, UInt8
 
 from nca_viewer.automaton.explanation import Explanation
+from nca_viewer.automaton.layout import AnyArray
 from nca_viewer.automaton.perceive import LocalAttentionPerceive
 from nca_viewer.automaton.stepper import prepare
 from nca_viewer.automaton.update import StochasticResidualUpdate
@@ -21,7 +23,7 @@ class AttentionNCA(ComplexSystem):
     """Every cell is a tiny network that looks at its eight neighbours through self-attention.
 
     A state is float32[..., H, W, channel_size]; leading axes are independent automata. The last
-    `visible_channel_size` channels are the picture (ink = 1, paper = 0).
+    `visible_channel_size` channels are the image (ink = 1, paper = 0).
 
     Cell dropout is part of the dynamics, the automaton's asynchrony: it stays on while running, so never
     call `eval()` on this module.
@@ -87,7 +89,9 @@ class AttentionNCA(ComplexSystem):
         final = stepper.unpack(final)
         return (final, stepper.unpack(states)) if return_states else final
 
-    def step(self, state: Array, key: Array | None = None) -> Array:
+    def step(
+        self, state: Float[AnyArray, "... H W C"], key: Array | None = None
+    ) -> Float[Array, "... H W C"]:
         """One step of every cell.
 
         Args:
@@ -100,12 +104,12 @@ class AttentionNCA(ComplexSystem):
         stepper = prepare(self, state.shape[:-1])
         return stepper.unpack(stepper.step(stepper.pack(state), stepper.dropout_mask(key)))
 
-    def explain(self, state: Array, key: Array) -> Explanation:
+    def explain(self, state: Float[AnyArray, "... H W C"], key: Array) -> Explanation:
         """The step from a state float[..., H, W, channel_size] under a key, taken apart."""
         stepper = prepare(self, state.shape[:-1])
         return stepper.explain(stepper.pack(state), stepper.dropout_mask(key))
 
-    def is_at_rest(self, state: Array) -> Array:
+    def is_at_rest(self, state: Float[AnyArray, "... H W C"]) -> Array:
         """Whether no cell will ever change again, whichever cells the dropout keeps: bool[...].
 
         True of a state that every kept cell's update leaves exactly as it is. Only an automaton with an
@@ -123,16 +127,16 @@ class AttentionNCA(ComplexSystem):
 
     @nnx.jit
     def render(self, state: Array) -> Array:
-        """The picture: uint8[..., H, W, 3] in [0, 255]; grey repeated to RGB, clipped."""
+        """The image: uint8[..., H, W, 3] in [0, 255]; grey repeated to RGB, clipped."""
         return render(state, self.config)
 
 
-def visible(state: Array, config: ModelConfig) -> Array:
-    """The picture's channels, unclipped: float[..., H, W, visible_channel_size]."""
+def visible(state: Float[AnyArray, "... C"], config: ModelConfig) -> Float[AnyArray, "... V"]:
+    """The image's channels, unclipped: float[..., H, W, visible_channel_size]."""
     return state[..., -config.visible_channel_size :]
 
 
-def render(state: Array, config: ModelConfig) -> Array:
+def render(state: Float[AnyArray, "... H W C"], config: ModelConfig) -> UInt8[Array, "... H W 3"]:
     """As `AttentionNCA.render`, without a module: uint8[..., H, W, 3]."""
-    picture = jnp.broadcast_to(visible(state, config), (*state.shape[:-1], 3))
-    return jnp.round(255 * jnp.clip(picture, 0.0, 1.0)).astype(jnp.uint8)
+    image = jnp.broadcast_to(visible(state, config), (*state.shape[:-1], 3))
+    return jnp.round(255 * jnp.clip(image, 0.0, 1.0)).astype(jnp.uint8)

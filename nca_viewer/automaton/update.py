@@ -9,12 +9,15 @@ import jax.numpy as jnp
 from cax.core.update import ResidualUpdate
 from flax import nnx
 from jax import Array
+from jaxtyping import Float
 
 from nca_viewer.automaton.layout import FlatLayout, product
 from nca_viewer.config import ModelConfig
 
 
-def cell_dropout(config: ModelConfig, grid_shape: Sequence[int], key: Array | nnx.RngStream) -> Array:
+def cell_dropout(
+    config: ModelConfig, grid_shape: Sequence[int], key: Array | nnx.RngStream
+) -> Float[Array, "... H W 1"]:
     """One draw of the cell dropout: the factor of each cell's update.
 
     Args:
@@ -35,7 +38,7 @@ class StochasticResidualUpdate(ResidualUpdate):
     Same parameters, same numbers and, given the same key, same dropped cells as `ResidualUpdate`.
 
     Differs from it in the optional `update_deadband`. A learned update is never exactly zero, so without
-    one the hidden channels of a finished digit creep on, some thousandths a step, until the picture
+    one the hidden channels of a finished digit creep on, some thousandths a step, until the image
     dissolves. Shrinking every update towards zero by a constant (soft thresholding) turns "almost still"
     into an exact fixed point of the dynamics. Its gradient is the true one, zero within the deadband: what
     rests is left at rest.
@@ -60,11 +63,11 @@ class StochasticResidualUpdate(ResidualUpdate):
         )
         self.config = config
 
-    def draw(self, grid_shape: Sequence[int], key: Array | None = None) -> Array:
+    def draw(self, grid_shape: Sequence[int], key: Array | None = None) -> Float[Array, "... H W 1"]:
         """As `cell_dropout`; from the module's own stream without a key."""
         return cell_dropout(self.config, grid_shape, self.dropout.rngs if key is None else key)
 
-    def change(self, perception: Array) -> Array:
+    def change(self, perception: Float[Array, "P inner_length"]) -> Float[Array, "C inner_length"]:
         """What the network makes of a perception, after the deadband.
 
         Args:
@@ -81,7 +84,12 @@ class StochasticResidualUpdate(ResidualUpdate):
             update = update - jnp.clip(update, -deadband, deadband)
         return update
 
-    def update_packed(self, cells: Array, perception: Array, dropout_mask: Array) -> Array:
+    def update_packed(
+        self,
+        cells: Float[Array, "C inner_length"],
+        perception: Float[Array, "P inner_length"],
+        dropout_mask: Float[Array, "1 inner_length"],
+    ) -> Float[Array, "C inner_length"]:
         """Add the update to the cells that fire.
 
         Args:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from nca_viewer.atomic_files import mode_at
 from nca_viewer.errors import OutputError
 from nca_viewer.image_files import require_suffix, write_gif, write_image
 from nca_viewer.version import PROGRAM
-from nca_viewer.whole_files import mode_at
 
 SUFFIXES = (".png", ".gif")
 

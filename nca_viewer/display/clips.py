@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nca_viewer.atomic_files import atomic_write, free_path, output_error
 from nca_viewer.display.capture import require_folder, write_timed_animation
 from nca_viewer.errors import OutputError, UserError, unexpected_message
 from nca_viewer.video_files import (
@@ -24,7 +25,6 @@ from nca_viewer.video_files import (
     is_playable,
     video_cell_pixels,
 )
-from nca_viewer.whole_files import free_path, output_error, output_file
 
 CLIP_SUFFIXES = (".mp4", ".gif")
 LAST_SECONDS = 20.0
@@ -419,7 +419,7 @@ def write_video_clip(
 ) -> None:
     """Write what was shown between two times as an MP4; raises OutputError."""
     height, width = images[0].image.shape[:2]
-    with output_file(path) as temporary:
+    with atomic_write(path) as temporary:
         try:
             with VideoStream(temporary, height, width, frames_per_second) as stream:
                 for image, count in at_constant_rate(images, begin, end, frames_per_second):

@@ -14,12 +14,13 @@ import numpy as np
 import pygame
 
 from nca_viewer.assets import next_bundled
+from nca_viewer.atomic_files import free_path
 from nca_viewer.display import capture
 from nca_viewer.display.buttons import Button, ButtonRow, draw_focus, draw_tooltip
 from nca_viewer.display.clips import ClipRecorder
 from nca_viewer.display.face import Size
 from nca_viewer.display.frame import Brush
-from nca_viewer.display.hud import Hud, Message, Status
+from nca_viewer.display.hud import Hud, HudState, Message
 from nca_viewer.display.letters import Letters, letters_of
 from nca_viewer.display.pages import ChartsPage, ExperimentsPage, InspectorPage, OpinionPage
 from nca_viewer.display.panel import Panel, PanelScene
@@ -73,7 +74,6 @@ from nca_viewer.video_files import has_encoder
 from nca_viewer.views import VIEW_NAMES, Scene, ViewImage, view_number
 from nca_viewer.views.mosaic import PANE_GAP_CELLS, beside, picture
 from nca_viewer.watching import Refusal
-from nca_viewer.whole_files import free_path
 
 if TYPE_CHECKING:
     from pygame.event import Event as PygameEvent
@@ -597,7 +597,7 @@ class DesktopFace:
             self._view = _SeenView(key, seen, tuple(map(view_number(controls.view).draw, seen)))
         return self._view.images
 
-    def fill(self, status: Status) -> Status:
+    def fill(self, status: HudState) -> HudState:
         """Whether the image rests, and what else goes on."""
         if not self._panes:
             return status

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nca_viewer.display.frame import Brush
-from nca_viewer.display.hud import Message, Status
+from nca_viewer.display.hud import HudState, Message
 from nca_viewer.interaction.actions import Action, Tool
 from nca_viewer.interaction.controls import Controls
 from nca_viewer.interaction.geometry import Geometry
@@ -99,7 +99,7 @@ class Face(Protocol):
     def follow(self, cues: Sequence[Cue], now_seconds: float) -> None:
         """Do what a record that is repeated says to the window."""
 
-    def fill(self, status: Status) -> Status:
+    def fill(self, status: HudState) -> HudState:
         """A status with what only this face knows."""
 
     def brushes(self, geometry: Geometry, controls: Controls) -> tuple[Brush, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pygame
 
-from nca_viewer.display.hud import Hud, Status
+from nca_viewer.display.hud import Hud, HudState
 from nca_viewer.display.palette import BACKGROUND, FRAME, TOOL_COLOURS
 from nca_viewer.interaction.actions import Cell, Tool
 from nca_viewer.interaction.geometry import Geometry
@@ -40,7 +40,7 @@ class Frame:
         surface: pygame.Surface,
         image: np.ndarray,
         geometry: Geometry,
-        status: Status,
+        status: HudState,
         *,
         brushes: Sequence[Brush] = (),
         grid_visible: bool = False,

@@ -70,7 +70,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class HudState:
     """What the status bar says.
 
     Attributes:
@@ -123,7 +123,7 @@ class Hud:
             self._fonts[height] = Letters(round(height * 1.45))
         return self._fonts[height]
 
-    def draw_bar(self, surface: pygame.Surface, geometry: Geometry, status: Status) -> None:
+    def draw_bar(self, surface: pygame.Surface, geometry: Geometry, status: HudState) -> None:
         """The words under the grid: what happens now, the tool, and then numbers; below them hints."""
         if geometry.bar_height == 0:
             return
@@ -288,7 +288,7 @@ _HEALED = 0.95
 """From this part on a wound counts as closed; the rest is beyond what the eye sees."""
 
 
-def happening(status: Status) -> str:
+def happening(status: HudState) -> str:
     """What happens now, in a word or two."""
     if status.is_ruined:
         return "lost"

@@ -14,7 +14,7 @@ from nca_viewer.interaction.input import Input
 from nca_viewer.kiosk.captions import read_shown_script
 from nca_viewer.kiosk.controller import Host, KioskFacts
 from nca_viewer.kiosk.layout import KioskLayout
-from nca_viewer.kiosk.operation.event_log import Event, tell
+from nca_viewer.kiosk.operation.event_log import LogEvent, log_event
 from nca_viewer.kiosk.screen import KioskScreen, KioskView
 from nca_viewer.kiosk.visit import HOLD_SECONDS, OperatorExit, OperatorHold, Phase, Rules
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pygame
     from pygame.event import Event as PygameEvent
 
-    from nca_viewer.display.hud import Status
+    from nca_viewer.display.hud import HudState
     from nca_viewer.healing import Healing
     from nca_viewer.interaction.actions import Tool
     from nca_viewer.kiosk.config import KioskConfig
@@ -71,7 +71,7 @@ class KioskFace:
         self._screen = KioskScreen()
         self._is_still = config.reduce_motion
         self._layouts: dict[tuple[tuple[int, int], tuple[int, int]], KioskLayout] = {}
-        tell(Event.START, self.policy)
+        log_event(LogEvent.START, self.policy)
 
     @property
     def facts(self) -> KioskFacts:
@@ -175,8 +175,8 @@ class KioskFace:
             self._loading = None
             text = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             self._note(text, is_fault=True)
-            event = Event.CHECKPOINT if isinstance(error, UserError) else Event.ERROR
-            tell(event, f"the checkpoint was not loaded again: {text}")
+            event = LogEvent.CHECKPOINT if isinstance(error, UserError) else LogEvent.ERROR
+            log_event(event, f"the checkpoint was not loaded again: {text}")
             return None
         if loaded is not None:
             self._loading = None
@@ -222,7 +222,7 @@ class KioskFace:
     def follow(self, cues: Sequence[Cue], now_seconds: float) -> None:
         """Nothing: an exhibit has its own attract loop."""
 
-    def fill(self, status: Status) -> Status:
+    def fill(self, status: HudState) -> HudState:
         """As it is: visitors see no status bar."""
         return status
 
@@ -272,7 +272,7 @@ class KioskFace:
 
     def complain(self, text: str, now_seconds: float) -> None:
         """In the log and on the operator's page; visitors never see it."""
-        tell(Event.ERROR, text)
+        log_event(LogEvent.ERROR, text)
         self._note(text, is_fault=True)
 
     def message(self, now_seconds: float) -> None:

@@ -73,7 +73,7 @@ class NightSchedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Light:
+class DisplayBrightness:
     """How bright the screen is.
 
     Attributes:
@@ -91,20 +91,20 @@ class Light:
         """Whether nothing can be seen."""
         return self.brightness <= 0.0
 
-    def woken(self, seconds: float, now_seconds: float) -> Light:
+    def woken(self, seconds: float, now_seconds: float) -> DisplayBrightness:
         """Lit for so long from now on, if not for longer already."""
         return replace(self, awake_until_seconds=max(self.awake_until_seconds, now_seconds + seconds))
 
-    def at(self, rule: NightSchedule, local: time, now_seconds: float) -> Light:
+    def at(self, schedule: NightSchedule, local: time, now_seconds: float) -> DisplayBrightness:
         """A moment later; the light never jumps.
 
         Args:
-            rule: What happens at night.
+            schedule: What happens at night.
             local: The local time of day.
             now_seconds: The time from any zero, never going back.
         """
         is_awake = now_seconds < self.awake_until_seconds
-        goal = rule.brightness if rule.hours.contains(local) and not is_awake else 1.0
+        goal = schedule.brightness if schedule.hours.contains(local) and not is_awake else 1.0
         if self.seconds is None:  # What starts at night starts dark.
             return replace(self, brightness=goal, seconds=now_seconds)
         room = max(0.0, now_seconds - self.seconds) / (WAKING_SECONDS if is_awake else DUSK_SECONDS)

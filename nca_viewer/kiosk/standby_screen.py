@@ -20,7 +20,7 @@ from nca_viewer.display.palette import MUTED, TEXT
 from nca_viewer.display.waiting import draw_breathing_cells
 from nca_viewer.display.window import PygameWindow
 from nca_viewer.errors import UserError
-from nca_viewer.kiosk.night import Light, NightHours, NightSchedule
+from nca_viewer.kiosk.night import DisplayBrightness, NightHours, NightSchedule
 from nca_viewer.kiosk.texts import texts_in
 
 _LOOK_SECONDS = 0.1
@@ -65,7 +65,7 @@ def main(
     """
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     pygame.font.init()
-    rule = NightSchedule(NightHours.parse(night), float(night_brightness)) if night else None
+    schedule = NightSchedule(NightHours.parse(night), float(night_brightness)) if night else None
     words = _Words()
     window: PygameWindow | None = None
     while True:
@@ -79,7 +79,9 @@ def main(
             if word == "show" and window is None:
                 window = _opened(int(display))
         if window is not None:
-            brightness = 1.0 if rule is None else Light().at(rule, local_time(), 0.0).brightness
+            brightness = (
+                1.0 if schedule is None else DisplayBrightness().at(schedule, local_time(), 0.0).brightness
+            )
             try:
                 window.events()
                 draw(window.surface, language, brightness)

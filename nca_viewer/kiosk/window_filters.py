@@ -11,7 +11,7 @@ from pygame.event import Event
 from nca_viewer.display.flash_limiter import FlashLimiter
 from nca_viewer.display.palette import BACKGROUND
 from nca_viewer.display.window import Window
-from nca_viewer.kiosk.night import Light, NightSchedule
+from nca_viewer.kiosk.night import DisplayBrightness, NightSchedule
 from nca_viewer.kiosk.pixel_shift import REACH_PIXELS, pixel_shift
 
 _FINGERS = frozenset({pygame.FINGERDOWN, pygame.FINGERMOTION, pygame.FINGERUP})
@@ -54,7 +54,7 @@ class FilteredWindow:
         self._shifts_pixels = shifts_pixels
         self._night = night
         self._local_time = local_time
-        self._light = Light()
+        self._display_brightness = DisplayBrightness()
         self._frame: tuple[int, int, int, int] = (0, 0, 0, 0)
         self._place()
 
@@ -72,7 +72,7 @@ class FilteredWindow:
     @property
     def is_dark(self) -> bool:
         """Whether nothing can be seen on it at the moment."""
-        return self._light.is_dark or self._window.is_dark
+        return self._display_brightness.is_dark or self._window.is_dark
 
     @property
     def has_real_time(self) -> bool:
@@ -87,8 +87,8 @@ class FilteredWindow:
         events = self._window.events()
         if self._night is not None:
             now = self._window.now_seconds()
-            self._light = self._light.at(self._night, self._local_time(), now)
-            if self._light.is_dark and self._night.wake_seconds <= 0:
+            self._display_brightness = self._display_brightness.at(self._night, self._local_time(), now)
+            if self._display_brightness.is_dark and self._night.wake_seconds <= 0:
                 events = [event for event in events if event.type not in _UNSEEN]
         # The old place holds for events that were meant for what is still on the screen.
         events = [self._moved(event) for event in events] if self._shifts_pixels else events
@@ -103,12 +103,12 @@ class FilteredWindow:
         """
         if self._night is not None:
             granted = self._night.wake_seconds if seconds is None else seconds
-            self._light = self._light.woken(granted, self._window.now_seconds())
+            self._display_brightness = self._display_brightness.woken(granted, self._window.now_seconds())
 
     def present(self) -> None:
         """Show what was drawn."""
         surface = self._window.surface
-        brightness = self._light.brightness
+        brightness = self._display_brightness.brightness
         if brightness <= 0.0:
             surface.fill((0, 0, 0))
         elif brightness < 1.0:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from nca_viewer.atomic_files import mode_at
 from nca_viewer.errors import ConfigError
 from nca_viewer.recording.lines import (
     MAX_HEADER_BYTES,
@@ -21,7 +22,6 @@ from nca_viewer.recording.lines import (
     decode_header,
     unseal,
 )
-from nca_viewer.whole_files import mode_at
 
 _LONGEST_SHOWN_PATH = 200
 

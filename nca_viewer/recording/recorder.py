@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nca_viewer.atomic_files import mode_at, output_error
 from nca_viewer.automaton.experiments import as_json
 from nca_viewer.errors import OutputError, presentable
 from nca_viewer.interaction.actions import Tool
@@ -34,7 +35,6 @@ from nca_viewer.recording.lines import (
     encode_header,
     seal,
 )
-from nca_viewer.whole_files import mode_at, output_error
 
 if TYPE_CHECKING:
     from nca_viewer.simulation import Simulation

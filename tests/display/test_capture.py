@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nca_viewer.atomic_files import free_path
 from nca_viewer.display import capture
 from nca_viewer.errors import OutputError
-from nca_viewer.whole_files import free_path
 
 
 @pytest.fixture

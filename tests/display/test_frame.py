@@ -9,7 +9,7 @@ import pytest
 from nca_viewer.assets import ORIGINS
 from nca_viewer.display import hud
 from nca_viewer.display.frame import Brush, Frame
-from nca_viewer.display.hud import HINTS, RUIN_HINTS, Hud, Message, Status, elided
+from nca_viewer.display.hud import HINTS, RUIN_HINTS, Hud, HudState, Message, elided
 from nca_viewer.display.letters import Letters
 from nca_viewer.display.palette import BACKGROUND, TOOL_COLOURS, WARNING
 from nca_viewer.display.window import HeadlessWindow
@@ -35,7 +35,7 @@ def status(**changes):
         "brush_radius_cells": 3,
         "view": "picture",
     }
-    return Status(**(fields | changes))
+    return HudState(**(fields | changes))
 
 
 @pytest.fixture

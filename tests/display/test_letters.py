@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 import pygame
 import pytest
 
-from nca_viewer.display.hud import Hud, Message, Status, elided
+from nca_viewer.display.hud import Hud, HudState, Message, elided
 from nca_viewer.display.letters import Letters
 from nca_viewer.errors import one_line, presentable
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.kiosk.captions import missing_letter
 from nca_viewer.kiosk.operation.diagnostics import save_diagnostic
-from nca_viewer.kiosk.operation.event_log import Event, EventLog, tell
+from nca_viewer.kiosk.operation.event_log import EventLog, LogEvent, log_event
 
 ODD = {
     "not UTF-8": b"latin-\xe9t\xe9".decode("utf-8", "surrogateescape"),
@@ -41,7 +41,7 @@ def test_any_text_is_presentable_and_is_drawn(text):
     surface = pygame.Surface((640, 480))
     geometry = Geometry.fit((640, 480), (11, 13), bar_visible=True)
     message = Message.error(text, 0.0)
-    status = Status(False, 1, 1.0, 1.0, 1, False, Tool.PAINT, 1, "picture", message=message)
+    status = HudState(False, 1, 1.0, 1.0, 1, False, Tool.PAINT, 1, "picture", message=message)
     hud.draw_bar(surface, geometry, status)
     hud.draw_help(surface, geometry, text)
     hud.draw_waiting(surface, "loading", 0.0, message)
@@ -54,7 +54,7 @@ def test_any_text_is_logged_and_kept(tmp_path, text):
     try:
         raise ValueError(text)
     except ValueError as error:
-        tell(Event.ERROR, text, error=error)
+        log_event(LogEvent.ERROR, text, error=error)
     assert journal.problems == ()
     journal.close()
     lines = (tmp_path / "nca-viewer.log").read_text(encoding="utf-8").split("\n")

@@ -428,7 +428,7 @@ def test_another_grid_may_be_reloaded_under_a_hand(open_hall, small_config, monk
 def test_a_checkpoint_that_cannot_be_reloaded_is_told_to_the_operator_only(open_hall, monkeypatch):
     told = []
     monkeypatch.setattr(
-        "nca_viewer.kiosk.kiosk_face.tell", lambda event, text: told.append((event.word, text))
+        "nca_viewer.kiosk.kiosk_face.log_event", lambda event, text: told.append((event.word, text))
     )
 
     def load(report):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nca_viewer.errors import ConfigError
-from nca_viewer.kiosk.night import DUSK_SECONDS, WAKING_SECONDS, Light, NightHours, NightSchedule
+from nca_viewer.kiosk.night import DUSK_SECONDS, WAKING_SECONDS, DisplayBrightness, NightHours, NightSchedule
 
 HOURS = NightHours(time(22), time(7))
 
@@ -55,39 +55,39 @@ def test_night_and_day(hours, night, day):
     st.floats(0.0, 60.0),
 )
 def test_the_light_never_jumps_whatever_the_clock_on_the_wall_does(moments, brightness, wake_seconds):
-    rule, now = NightSchedule(HOURS, brightness, wake_seconds), 100.0
-    light = Light().at(rule, time(12), now)
+    schedule, now = NightSchedule(HOURS, brightness, wake_seconds), 100.0
+    light = DisplayBrightness().at(schedule, time(12), now)
     for elapsed, local, is_touched in moments:
         now += elapsed
         if is_touched:
             light = light.woken(wake_seconds, now)
-        before, light = light, light.at(rule, local, now)
+        before, light = light, light.at(schedule, local, now)
         assert min(brightness, before.brightness) <= light.brightness <= 1.0
         assert abs(light.brightness - before.brightness) <= elapsed / WAKING_SECONDS + 1e-9
 
 
 def test_it_gets_dark_in_the_evening_and_light_in_the_morning():
-    rule = NightSchedule(HOURS)
-    light = Light().at(rule, time(21, 59), 0.0)
+    schedule = NightSchedule(HOURS)
+    light = DisplayBrightness().at(schedule, time(21, 59), 0.0)
     assert light.brightness == 1.0
-    light = light.at(rule, time(22), DUSK_SECONDS / 2)
+    light = light.at(schedule, time(22), DUSK_SECONDS / 2)
     assert light.brightness == pytest.approx(0.5)
-    light = light.at(rule, time(22), DUSK_SECONDS)
+    light = light.at(schedule, time(22), DUSK_SECONDS)
     assert light.is_dark
-    light = light.at(rule, time(7), DUSK_SECONDS * 3)
+    light = light.at(schedule, time(7), DUSK_SECONDS * 3)
     assert light.brightness == 1.0
 
 
 def test_what_starts_at_night_starts_dark():
-    assert Light().at(NightSchedule(HOURS), time(3), 0.0).is_dark
-    assert Light().at(NightSchedule(HOURS, 0.3), time(3), 0.0).brightness == 0.3
+    assert DisplayBrightness().at(NightSchedule(HOURS), time(3), 0.0).is_dark
+    assert DisplayBrightness().at(NightSchedule(HOURS, 0.3), time(3), 0.0).brightness == 0.3
 
 
 def test_a_touch_wakes_for_a_while_only_where_it_should():
-    light = Light().at(NightSchedule(HOURS), time(3), 0.0)
+    light = DisplayBrightness().at(NightSchedule(HOURS), time(3), 0.0)
     assert light.woken(0.0, 1.0).at(NightSchedule(HOURS), time(3), 5.0).is_dark
-    rule = NightSchedule(HOURS, 0.0, 60.0)
-    light = light.woken(60.0, 1.0).woken(5.0, 1.0).at(rule, time(3), 1.0 + WAKING_SECONDS)
+    schedule = NightSchedule(HOURS, 0.0, 60.0)
+    light = light.woken(60.0, 1.0).woken(5.0, 1.0).at(schedule, time(3), 1.0 + WAKING_SECONDS)
     assert light.brightness == 1.0
-    assert light.at(rule, time(3), 60.0).brightness == 1.0
-    assert light.at(rule, time(3), 62.0 + DUSK_SECONDS).is_dark
+    assert light.at(schedule, time(3), 60.0).brightness == 1.0
+    assert light.at(schedule, time(3), 62.0 + DUSK_SECONDS).is_dark

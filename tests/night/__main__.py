@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from nca_viewer.assets import bundled_checkpoint
-from nca_viewer.kiosk.operation.event_log import Event, EventLog, tell
+from nca_viewer.kiosk.operation.event_log import EventLog, LogEvent, log_event
 from nca_viewer.kiosk.operation.status import read_status
 from nca_viewer.kiosk.operation.supervise import Supervisor
 
@@ -133,7 +133,7 @@ class Night:
         self.began = time.monotonic()
 
     def supervise(self):
-        tell(Event.START, "the night begins")
+        log_event(LogEvent.START, "the night begins")
         self.code = self.supervisor.run()
 
     # ------------------------------------------------------------------------- looking

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from nca_viewer.atomic_files import whole_file
 from nca_viewer.errors import presentable
-from nca_viewer.kiosk.operation.event_log import Event, tell
-from nca_viewer.whole_files import whole_file
+from nca_viewer.kiosk.operation.event_log import LogEvent, log_event
 
 MAX_WAITING = 32
 """More jobs than this do not wait for a slow disk; further ones are dropped."""
@@ -114,4 +114,4 @@ class BackgroundWriter:
                 self._is_busy = False
                 self._condition.notify_all()
             if is_news:
-                tell(Event.DISK, problem)
+                log_event(LogEvent.DISK, problem)

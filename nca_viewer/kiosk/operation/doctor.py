@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nca_viewer import places
+from nca_viewer.atomic_files import mode_at
 from nca_viewer.errors import UserError, presentable
 from nca_viewer.kiosk.config import KioskConfig
 from nca_viewer.kiosk.operation import status, supervise
@@ -26,7 +27,6 @@ from nca_viewer.kiosk.operation.monitor import record_folders
 from nca_viewer.kiosk.operation.status import read_status
 from nca_viewer.pygame_check import REMEDY, pygame_trouble
 from nca_viewer.viewer_config import START_BLANK, START_DIGIT
-from nca_viewer.whole_files import mode_at
 
 if TYPE_CHECKING:
     from nca_viewer.automaton.system import AttentionNCA

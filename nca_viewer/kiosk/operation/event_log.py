@@ -28,7 +28,7 @@ def utc(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-class Event(Enum):
+class LogEvent(Enum):
     """What a line of the log is about: its first word, how grave it is, what it means, what to do."""
 
     START = "start", logging.INFO, "the program starts; version, options and folders follow", ""
@@ -118,7 +118,7 @@ class Event(Enum):
         self.action = action
 
 
-def tell(event: Event, text: str, *, error: BaseException | None = None) -> None:
+def log_event(event: LogEvent, text: str, *, error: BaseException | None = None) -> None:
     """Write a line about something; nothing where no log was opened. With an error, its traceback too."""
     details = (type(error), error, error.__traceback__) if error is not None else None
     _LOGGER.log(event.level, "%s: %s", event.word, " ".join(text.split()), exc_info=details)
@@ -196,7 +196,7 @@ class EventLog:
             )
         except OSError as error:
             self._trouble = f"cannot write the log in {folder}: {error.strerror}"
-            tell(Event.DISK, self._trouble)
+            log_event(LogEvent.DISK, self._trouble)
 
     def _add(self, handler: logging.Handler) -> None:
         handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -221,5 +221,5 @@ class EventLog:
 def markdown_table() -> str:
     """What the lines of the log mean, for the operator's page."""
     rows = ["| Line | Means | What to do |", "|---|---|---|"]
-    rows += [f"| `{event.word}:` | {event.meaning} | {event.action or 'nothing'} |" for event in Event]
+    rows += [f"| `{event.word}:` | {event.meaning} | {event.action or 'nothing'} |" for event in LogEvent]
     return "\n".join(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nca_viewer.kiosk.operation.event_log import Event, tell
+from nca_viewer.kiosk.operation.event_log import LogEvent, log_event
 
 TELLING_SECONDS = 60.0
 
@@ -25,5 +25,7 @@ class FlashLog:
         self.frames += 1
         if now_seconds - self._told_seconds >= TELLING_SECONDS:
             held = self.frames - self._told
-            tell(Event.FLASHES, f"{held} frame{'' if held == 1 else 's'} held back, {self.frames} in all")
+            log_event(
+                LogEvent.FLASHES, f"{held} frame{'' if held == 1 else 's'} held back, {self.frames} in all"
+            )
             self._told, self._told_seconds = self.frames, now_seconds

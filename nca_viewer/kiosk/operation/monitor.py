@@ -29,7 +29,7 @@ from nca_viewer.health import (
 from nca_viewer.kiosk.config import KioskConfig
 from nca_viewer.kiosk.operation.background_writer import BackgroundWriter
 from nca_viewer.kiosk.operation.diagnostics import save_diagnostic
-from nca_viewer.kiosk.operation.event_log import Event, EventLog, tell, utc
+from nca_viewer.kiosk.operation.event_log import EventLog, LogEvent, log_event, utc
 from nca_viewer.kiosk.operation.handover import Handover
 from nca_viewer.kiosk.operation.heartbeat import Heartbeat, Notifier
 from nca_viewer.kiosk.operation.status import (
@@ -135,7 +135,9 @@ class Monitor:
     def after_frame(self, report: FrameReport) -> Verdict | None:
         """Judge a frame that was shown; returns what the loop should do, None where all is well."""
         if self._report is None:
-            tell(Event.LIVE, f"the automaton lives, {self.checkpoint.shown or self.checkpoint.asked_for}")
+            log_event(
+                LogEvent.LIVE, f"the automaton lives, {self.checkpoint.shown or self.checkpoint.asked_for}"
+            )
         if self._started_seconds is None:
             self._started_seconds = report.now_seconds
         self._report = report
@@ -146,7 +148,7 @@ class Monitor:
         if verdict is not None:
             self._record(verdict, facts, snapshot)
             if verdict.remedy is Remedy.RESTART and self.acts_alone:
-                tell(Event.RESTART, f"{verdict.fault.word}: {verdict.reason}")
+                log_event(LogEvent.RESTART, f"{verdict.fault.word}: {verdict.reason}")
         is_stalled = report.waiting_seconds >= self.limits.stall_note_seconds
         resting = "night" if report.mode == "night" else "paused"
         state = "stalled" if is_stalled else "running" if report.is_running else resting
@@ -165,7 +167,7 @@ class Monitor:
         """A checkpoint was loaded; `trouble` tells why it is not the one that was asked for."""
         self.checkpoint = replace(self.checkpoint, shown=shown, sha256=sha256, trouble=trouble)
         if trouble:
-            tell(Event.CHECKPOINT, f"the bundled checkpoint {shown!r} is shown: {trouble}")
+            log_event(LogEvent.CHECKPOINT, f"the bundled checkpoint {shown!r} is shown: {trouble}")
 
     def unexpected(self, error: Exception, now_seconds: float) -> str:
         """Something nobody expected went wrong in a frame; returns it as one line.
@@ -176,7 +178,7 @@ class Monitor:
         last_text, last_seconds = self._unexpected
         if text != last_text or now_seconds - last_seconds >= UNEXPECTED_SECONDS:
             self._unexpected = (text, now_seconds)
-            tell(Event.ERROR, text, error=error)
+            log_event(LogEvent.ERROR, text, error=error)
         return text
 
     def end(self) -> None:
@@ -193,14 +195,14 @@ class Monitor:
             return
         self._is_over = True
         if error is None:
-            tell(Event.END, "the program ends on purpose")
+            log_event(LogEvent.END, "the program ends on purpose")
             self._heartbeat.stopping()
         elif isinstance(error, DisplayLostError):
-            tell(Event.DISPLAY, str(error))
+            log_event(LogEvent.DISPLAY, str(error))
         elif isinstance(error, UserError):
-            tell(Event.FAILED, str(error))
+            log_event(LogEvent.FAILED, str(error))
         else:
-            tell(Event.ERROR, self._last_error, error=error)
+            log_event(LogEvent.ERROR, self._last_error, error=error)
         report = self._report
         now, mode = (
             (report.now_seconds, report.mode) if report else (self._started_seconds or 0.0, "starting")
@@ -294,7 +296,7 @@ class Monitor:
             "reason": verdict.reason,
             "remedy": verdict.remedy.value,
         }
-        tell(Event.FAULT, f"{verdict.fault.word}: {verdict.reason}; remedy: {verdict.remedy.value}")
+        log_event(LogEvent.FAULT, f"{verdict.fault.word}: {verdict.reason}; remedy: {verdict.remedy.value}")
         last = self._diagnosed_seconds.get(verdict.fault)
         if self._folder is None or (last is not None and facts.now_seconds - last < DIAGNOSTIC_SECONDS):
             return
@@ -377,13 +379,15 @@ def open_monitor(config: KioskConfig, *, version: str, seed: int) -> Monitor:
     journal = EventLog()
     journal.open(log_folder, console=config.exhibit)
     if log_folder is not None or config.exhibit:
-        tell(
-            Event.START,
+        log_event(
+            LogEvent.START,
             f"version {version}, seed {seed}, checkpoint {checkpoint}, process {os.getpid()}, "
             f"state in {state_folder}, log in {log_folder}",
         )
     if config.exhibit and None in (state_folder, log_folder):
-        tell(Event.DISK, f"{places.NO_HOME}: give --state-dir and --log-dir to keep the status and the log")
+        log_event(
+            LogEvent.DISK, f"{places.NO_HOME}: give --state-dir and --log-dir to keep the status and the log"
+        )
     return Monitor(
         limits=Limits(judges_the_picture=config.exhibit, may_restart=notifier.is_heard),
         state_folder=state_folder,

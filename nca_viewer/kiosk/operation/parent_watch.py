@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from nca_viewer.kiosk.operation.event_log import Event, tell
+from nca_viewer.kiosk.operation.event_log import LogEvent, log_event
 from nca_viewer.kiosk.operation.handover import Handover
 
 LOOK_SECONDS = 0.5
@@ -49,7 +49,7 @@ def end_with_supervisor(
     def look() -> None:
         while not is_orphan(supervisor, parent()):
             time.sleep(look_seconds)
-        tell(Event.END, f"the supervisor, process {supervisor}, has died; the viewer ends too")
+        log_event(LogEvent.END, f"the supervisor, process {supervisor}, has died; the viewer ends too")
         end()
         time.sleep(grace_seconds)
         end_at_once()

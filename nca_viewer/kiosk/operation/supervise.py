@@ -21,7 +21,7 @@ from typing import Any
 from nca_viewer.errors import ConfigError
 from nca_viewer.kiosk.operation.background_writer import as_json, replace_file
 from nca_viewer.kiosk.operation.backoff import Backoff, BackoffRules, after_failure
-from nca_viewer.kiosk.operation.event_log import Event, tell, utc
+from nca_viewer.kiosk.operation.event_log import LogEvent, log_event, utc
 from nca_viewer.kiosk.operation.handover import Handover
 from nca_viewer.kiosk.operation.heartbeat import ADDRESS_VARIABLE, Notifier
 
@@ -201,7 +201,7 @@ class Supervisor:
                 return self._end(reason or "the viewer has ended on purpose")
             if code == _BAD_OPTIONS_CODE and not self._has_ever_lived:
                 # The viewer has said on stderr what is wrong with its options; trying again will not mend it.
-                tell(Event.GIVEN_UP, "the viewer refuses its options")
+                log_event(LogEvent.GIVEN_UP, "the viewer refuses its options")
                 self._write("given up")
                 return _BAD_OPTIONS_CODE
             now = self._monotonic()
@@ -211,7 +211,7 @@ class Supervisor:
             self._failures = self._failures[-KEPT_FAILURES:]
             if delay is None:
                 return self._give_up(reason)
-            tell(Event.RESTARTED, f"{reason}; another start in {delay:.0f} s")
+            log_event(LogEvent.RESTARTED, f"{reason}; another start in {delay:.0f} s")
             self._restarts += 1
             self._status = f"down: {reason}"
             self._write("down")
@@ -221,7 +221,7 @@ class Supervisor:
                 return self._end("told to end")
 
     def _end(self, why: str) -> int:
-        tell(Event.END, why)
+        log_event(LogEvent.END, why)
         self._write("ended")
         return 0
 
@@ -231,7 +231,7 @@ class Supervisor:
             f"{self._rules.window_seconds / 60:.0f} minutes, the last time: {reason}; "
             "see its log, run nca-viewer doctor, and start again"
         )
-        tell(Event.GIVEN_UP, text)
+        log_event(LogEvent.GIVEN_UP, text)
         print(f"nca-viewer: error: {text}", file=sys.stderr, flush=True)
         self._notifier.send(STATUS=f"given up: {reason}")
         self._write("given up")

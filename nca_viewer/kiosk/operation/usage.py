@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from nca_viewer.atomic_files import free_path
 from nca_viewer.healing import healed_fraction
 from nca_viewer.kiosk.operation.background_writer import replace_file
-from nca_viewer.kiosk.operation.event_log import Event, tell
-from nca_viewer.whole_files import free_path
+from nca_viewer.kiosk.operation.event_log import LogEvent, log_event
 
 HEADER = ("hour", "visits", "strokes", "heals", "resets")
 MAX_ROWS = 100_000
@@ -150,8 +150,9 @@ class UsageBook:
         rows = _read_rows(self._path)
         if rows is None:
             aside = _put_aside(self._path)
-            tell(
-                Event.USAGE, f"{self._path} held lines that are no counts of this program; it is {aside} now"
+            log_event(
+                LogEvent.USAGE,
+                f"{self._path} held lines that are no counts of this program; it is {aside} now",
             )
             rows = {}
         for hour, counts in pending.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nca_viewer.kiosk.operation.event_log import Event, tell
+from nca_viewer.kiosk.operation.event_log import LogEvent, log_event
 
 TELLING_SECONDS = 60.0
 
@@ -20,5 +20,5 @@ class WindowLog:
         self._untold += 1
         if now_seconds - self._told_seconds >= TELLING_SECONDS:
             times = "" if self._untold == 1 else f", {self._untold} times since the last line"
-            tell(Event.WINDOW, f"{trouble}; brought back{times}")
+            log_event(LogEvent.WINDOW, f"{trouble}; brought back{times}")
             self._untold, self._told_seconds = 0, now_seconds

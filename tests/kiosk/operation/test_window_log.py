@@ -4,7 +4,7 @@ from nca_viewer.kiosk.operation.window_log import WindowLog
 
 def test_a_fight_over_the_window_is_told_once_a_minute(monkeypatch):
     told = []
-    monkeypatch.setattr(window_log, "tell", lambda event, text: told.append((event.word, text)))
+    monkeypatch.setattr(window_log, "log_event", lambda event, text: told.append((event.word, text)))
     log = WindowLog()
     for second in range(150):
         log.note("moved", float(second))

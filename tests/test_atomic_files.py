@@ -3,10 +3,10 @@ import stat
 
 import pytest
 
+from nca_viewer.atomic_files import atomic_write, mode_at, whole_file
 from nca_viewer.checkpoint import resolve_checkpoint
 from nca_viewer.display import capture
 from nca_viewer.errors import CheckpointError, OutputError
-from nca_viewer.whole_files import mode_at, output_file, whole_file
 from training.output import require_writable
 
 
@@ -55,10 +55,10 @@ def test_folders_are_made_only_where_that_is_wanted(tmp_path):
 def test_a_person_is_told_in_one_line(tmp_path):
     with (
         pytest.raises(OutputError, match=r"cannot write '.*/d/a.txt': No such file .*; choose another place"),
-        output_file(tmp_path / "d" / "a.txt") as temporary,
+        atomic_write(tmp_path / "d" / "a.txt") as temporary,
     ):
         temporary.write_text("new")
-    with pytest.raises(OutputError, match="Is a directory"), output_file(tmp_path):
+    with pytest.raises(OutputError, match="Is a directory"), atomic_write(tmp_path):
         pass
 
 
@@ -67,7 +67,7 @@ def test_a_link_stays_a_link_and_what_it_leads_to_is_written(tmp_path):
     link = tmp_path / "a.txt"
     link.symlink_to(tmp_path / "there" / "b.txt")
     for text in ("new", "newer"):
-        with output_file(link) as temporary:
+        with atomic_write(link) as temporary:
             temporary.write_text(text)
         assert link.is_symlink()
         assert (tmp_path / "there" / "b.txt").read_text() == text
@@ -80,7 +80,7 @@ def test_a_file_that_may_not_be_written_stays_as_it_is(tmp_path, monkeypatch):
     path.chmod(0o444)
     if os.access(path, os.W_OK):  # Who runs the tests may write anything; others may not.
         monkeypatch.setattr(os, "access", lambda asked, mode: (asked, mode) != (path.resolve(), os.W_OK))
-    with pytest.raises(OutputError, match="Permission denied"), output_file(path) as temporary:
+    with pytest.raises(OutputError, match="Permission denied"), atomic_write(path) as temporary:
         temporary.write_text("new")
     assert path.read_text() == "old"
 

@@ -71,7 +71,7 @@ def whole_file(
 
 
 @contextmanager
-def output_file(path: str | os.PathLike[str], *, make_parents: bool = False) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str], *, make_parents: bool = False) -> Iterator[Path]:
     """As `whole_file`, for a file that a person asked for.
 
     As if it were written in place, it takes the place of what a link leads to, and a file that may not be
