@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from nca_viewer.display.frame import Brush
 from nca_viewer.display.geometry import MARGIN_PIXELS, Geometry, Rectangle
 from nca_viewer.display.hud import Hud, Message, Status
 from nca_viewer.display.letters import Letters, letters_of
-from nca_viewer.display.pages import ChartsPage, ExperimentsPage, InspectorPage, OpinionPage
+from nca_viewer.display.pages import ChartsPage, ExperimentsPage, InspectorPage, MorePage, OpinionPage
 from nca_viewer.display.panel import Panel, PanelScene
 from nca_viewer.display.view_screen import ViewScreen, draw_banner, tile_targets
 from nca_viewer.errors import UserError
@@ -32,6 +32,7 @@ from nca_viewer.interaction.actions import (
     BeforeDamage,
     BeginWith,
     Cell,
+    Dismiss,
     FocusButton,
     KillStroke,
     LetGo,
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from nca_viewer.loading import Session
     from nca_viewer.recording.lines import Cue
     from nca_viewer.snapshot import Snapshot
+    from nca_viewer.timeline import Timeline
 
 TOOLTIP_SECONDS = 0.5
 """The pointer rests on a button for this long before its hint is shown."""
@@ -130,11 +132,13 @@ class DesktopFace:
                 "charts": ChartsPage(),
                 "opinion": OpinionPage(),
                 "experiments": ExperimentsPage(),
+                "more": MorePage(),
             }
         )
         self._view: _SeenView | None = None
         self._cursor: Cell | None = None
         self._cursor_seconds = float("-inf")
+        self._inspected: Cell | None = None
         self._focus: int | None = None
         self._hovered: tuple[Rectangle, float] | None = None
         self._now_seconds = 0.0
@@ -177,24 +181,22 @@ class DesktopFace:
 
     def _targets(self, geometry: Geometry, controls: Controls) -> list[Target]:
         """What a press does that does not paint: buttons first, and what lies behind them is no page."""
+        words = (geometry.bar_rectangle, geometry.caption_rectangle, geometry.panel_rectangle)
         if controls.help_visible:
-            return []
+            return [Target(rectangle, Dismiss()) for rectangle in words]
         targets = [
             Target(button.rectangle, button.action)
-            for button in self._all_buttons(geometry, controls)
+            for button in self.buttons(geometry, controls)
             if button.action is not None
         ]
-        view = self._view_image(controls)
-        if view is not None and view.tiles:
+        view = self._mosaic(controls)
+        if view is not None:
             targets += tile_targets(view, geometry)
             targets.append(Target((0, 0, geometry.window_width, geometry.window_height), Nothing()))
-        targets += [
-            Target(rectangle, Nothing())
-            for rectangle in (geometry.bar_rectangle, geometry.caption_rectangle, geometry.panel_rectangle)
-        ]
-        return targets
+        return [*targets, *(Target(rectangle, Nothing()) for rectangle in words)]
 
-    def _all_buttons(self, geometry: Geometry, controls: Controls) -> list[Button]:
+    def buttons(self, geometry: Geometry, controls: Controls) -> list[Button]:
+        """All that are seen, those of the status bar first."""
         return [*self._buttons.placed(geometry, controls), *self._panel.buttons(geometry, controls)]
 
     def _meant(
@@ -212,22 +214,28 @@ class DesktopFace:
                     min(max(row, 0), geometry.grid_height - 1),
                     min(max(column, 0), geometry.grid_width - 1),
                 )
-                if before is not None and self._input.is_held(UseCursor()):
-                    return [Stroke(controls.tool, before, self._cursor)]
-                return []
+                if before is None or not self._input.is_held(UseCursor()):
+                    return []
+                stroke = Stroke(controls.tool, before, self._cursor)
+                return self._meant(stroke, geometry, controls, now_seconds)
             case UseCursor():
                 if self._cursor is None:
                     self._cursor = (geometry.grid_height // 2, geometry.grid_width // 2)
                 self._cursor_seconds = now_seconds
-                return [Stroke(controls.tool, self._cursor, self._cursor)]
+                stroke = Stroke(controls.tool, self._cursor, self._cursor)
+                return self._meant(stroke, geometry, controls, now_seconds)
+            case Stroke() if self._mosaic(controls) is not None:
+                return []  # No cell is where it is seen.
             case Stroke(_, start, end, radius) if controls.killing:
                 size = controls.brush_radius_cells if radius is None else radius
                 return [KillStroke(start, end, size)]
             case StepOnce() if self._instrument is not None and self._instrument.timeline.is_in_past:
                 return [StepBack(-1)]
             case PinCell(None):
-                cell = None if controls.pinned_cell is not None else self._pointed_cell(geometry)
-                return [PinCell(cell)]
+                if controls.pinned_cell is not None:
+                    return [PinCell(None)]
+                # The pointer may be on the button that was pressed: the cell that it was on before is meant.
+                return [PinCell(self._pointed_cell(geometry, controls) or self._inspected)]
             case NextTile(direction):
                 view = self._view_image(replace(controls, tile=None))
                 count = 0 if view is None else len(view.tiles)
@@ -249,15 +257,23 @@ class DesktopFace:
         return [action]
 
     def _pressable(self, geometry: Geometry, controls: Controls) -> list[Button]:
-        return [button for button in self._all_buttons(geometry, controls) if button.action is not None]
+        return [button for button in self.buttons(geometry, controls) if button.action is not None]
 
-    def _pointed_cell(self, geometry: Geometry) -> Cell | None:
+    def _mosaic(self, controls: Controls) -> ViewImage | None:
+        """What the chosen view shows, where that is several grids side by side."""
+        view = self._view_image(controls)
+        return view if view is not None and view.tiles else None
+
+    def _pointed_cell(self, geometry: Geometry, controls: Controls) -> Cell | None:
         """The cell that the mouse or the keyboard's brush is on."""
-        if self._input.mouse_position is not None:
-            cell = geometry.cell_at(self._input.mouse_position)
-            if geometry.contains(cell):
-                return cell
-        return self._cursor
+        pointer, view = self._input.mouse_position, self._mosaic(controls)
+        if pointer is not None:
+            placed = geometry if view is None else geometry.of_image(*view.image.shape[:2])
+            cell = placed.cell_at(pointer)
+            found = view.cell_at(*cell) if view is not None else cell if geometry.contains(cell) else None
+            if found is not None:
+                return found
+        return self._cursor if self._cursor is not None and geometry.contains(self._cursor) else None
 
     def act(self, action: Action, session: Session, now_seconds: float) -> None:
         """What concerns neither the controls nor the loop: the past."""
@@ -268,6 +284,7 @@ class DesktopFace:
                 assert self._own_starts is not None, "an automaton is met before hands act on it"
                 self._own_starts.paste(clipboard_text())
             case BeginWith(image, text):
+                self._take_over(session)
                 session.simulation.begin(image, session.mask_ratio)
                 self.inform(text, now_seconds, is_long=True)
             case SaveClip():
@@ -277,19 +294,29 @@ class DesktopFace:
             case ToggleRecording():
                 self._clips.stop()
             case Undo():
-                self._instrument.go(lambda timeline: timeline.undo())
+                self._go(session, lambda timeline: timeline.undo())
             case Redo():
-                self._instrument.go(lambda timeline: timeline.redo())
+                self._go(session, lambda timeline: timeline.redo())
             case StepBack(steps):
-                self._instrument.go(lambda timeline: timeline.seek(timeline.tick - steps))
+                self._go(session, lambda timeline: timeline.seek(timeline.tick - steps))
             case SeekTick(tick):
-                self._instrument.go(lambda timeline: timeline.seek(tick))
+                self._go(session, lambda timeline: timeline.seek(tick))
             case SaveChart():
                 self._save_chart(now_seconds)
             case BeforeDamage():
-                self._instrument.go(lambda timeline: timeline.to_before_last_damage())
-            case _:
-                self._instrument.experiment(action)
+                self._go(session, lambda timeline: timeline.to_before_last_damage())
+            case _ if self._instrument.experiment(action):
+                self._take_over(session)
+
+    def _go(self, session: Session, move: Callable[[Timeline], object]) -> None:
+        self._take_over(session)
+        self._met().go(move)
+
+    @staticmethod
+    def _take_over(session: Session) -> None:
+        """A replay ends where hands do what it does not."""
+        if session.replay is not None:
+            session.replay.is_over = True
 
     def _save_chart(self, now_seconds: float) -> None:
         try:
@@ -375,6 +402,8 @@ class DesktopFace:
         if session.recorder is not None and session.recorder.trouble:
             self._tell_once(session.recorder.trouble, now_seconds)
         replay = session.replay
+        if replay is not None and replay.is_over:
+            replay.finish()
         if replay is not None and replay.difference is not None:
             self._tell_once(str(replay.difference), now_seconds)
         elif replay is not None and replay.is_over:
@@ -423,12 +452,13 @@ class DesktopFace:
         assert self._instrument is not None, "an automaton is met before it is seen"
         return self._instrument
 
-    def _scene(self, controls: Controls) -> Scene | None:
+    def scene(self, controls: Controls) -> Scene | None:
+        """All that a view may show; None before the first snapshot."""
         return None if self._instrument is None else self._instrument.scene(controls.tile)
 
     def _view_image(self, controls: Controls) -> ViewImage | None:
         """What the chosen view shows; None while nothing was seen, and for the image alone."""
-        scene = self._scene(controls)
+        scene = self.scene(controls)
         if scene is None or controls.view == 0:
             return None
         key = (id(scene), controls.view, controls.tile)
@@ -444,7 +474,7 @@ class DesktopFace:
         seconds = self._clips.elapsed_seconds
         if seconds is not None:
             tells = (f"recording {int(seconds) // 60}:{int(seconds) % 60:02}", *tells)
-        return replace(status, is_at_rest=self._instrument.is_at_rest, tells=tells)
+        return replace(status, is_at_rest=self._instrument.is_at_rest, tells=(*status.tells, *tells))
 
     def brushes(self, geometry: Geometry, controls: Controls) -> tuple[Brush, ...]:
         """The mouse's and the keyboard's, unless the help is open."""
@@ -485,7 +515,7 @@ class DesktopFace:
         self._now_seconds = now_seconds
         for message in self._clips.poll():
             (self.complain if message.is_error else self.inform)(message.text, now_seconds)
-        scene = self._scene(controls)
+        scene = self.scene(controls)
         view, pointer = self._view_image(controls), self._input.mouse_position
         if view is not None:
             self._view_screen.draw(surface, geometry, view_number(controls.view).name, view)
@@ -493,7 +523,8 @@ class DesktopFace:
             pinned = controls.pinned_cell
             if pinned is not None and not geometry.contains(pinned):
                 pinned = None
-            cell = self._pointed_cell(geometry) if pinned is None else pinned
+            cell = self._pointed_cell(geometry, controls) if pinned is None else pinned
+            self._inspected = cell or self._inspected
             instrument = self._met()
             shown = PanelScene(
                 scene,
@@ -515,7 +546,7 @@ class DesktopFace:
         text, until_seconds = self._caption
         if text and now_seconds < until_seconds:
             draw_banner(surface, geometry, text)
-        buttons = self._all_buttons(geometry, controls)
+        buttons = self.buttons(geometry, controls)
         self._buttons.draw(surface, buttons, pointer)
         pressable = [button for button in buttons if button.action is not None]
         if self._focus is not None and pressable:
@@ -563,6 +594,9 @@ class DesktopFace:
 def clipboard_text() -> str:
     """The text on the clipboard, as far as pygame knows it; nothing where there is none."""
     with contextlib.suppress(pygame.error):
+        get_text = getattr(pygame.scrap, "get_text", None)  # pygame-ce's; the older way is on its way out.
+        if get_text is not None:
+            return str(get_text())
         if not pygame.scrap.get_init():
             pygame.scrap.init()
         content = pygame.scrap.get("text/plain;charset=utf-8")
