@@ -36,7 +36,7 @@ from nca_viewer.interaction.actions import (
     ToggleHelp,
     Tool,
 )
-from nca_viewer.interaction.controls import SLOW_MOTION, SPEEDS, Controls, update
+from nca_viewer.interaction.controls import SPEEDS, Controls, update
 from nca_viewer.interaction.experimenting import told
 from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.input import Input
@@ -317,7 +317,7 @@ class App:
 
     def _steps_per_frame(self, step: int) -> float:
         """How fast time passes for the automaton, so many steps from its start, while it passes."""
-        speed = float(self.controls.speed * (SLOW_MOTION if self.controls.slow_motion else 1))
+        speed = float(self.controls.effective_speed)
         if not self.controls.has_tempo:
             return speed
         hand_step = 0 if self._page is None else min(self._page.hand_step, step)
@@ -415,7 +415,7 @@ class App:
             step=snapshot.step,
             steps_per_second=self._pipeline.step_rate.per_second,
             frames_per_second=self._frame_rate.per_second,
-            speed=controls.speed,
+            speed=controls.effective_speed,
             has_tempo=controls.has_tempo,
             is_limited=self._pipeline.is_limited and not controls.paused,
             tool=tool,
@@ -424,6 +424,7 @@ class App:
             healing=self._healing,
             message=self.face.message(now_seconds),
             is_ruined=self._page.is_ruined,
+            tells=("the brush kills cells",) if controls.killing else (),
         )
         help_footer = f"{session.origin.sentence}\n{session.footer}" if session.origin else session.footer
         self._frame.draw(

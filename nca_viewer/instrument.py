@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nca_viewer.automaton.experiments import Experiments
+from nca_viewer.automaton.experiments import Experiments, as_json
 from nca_viewer.healing import Healing
 from nca_viewer.interaction.actions import Action, Tool
 from nca_viewer.interaction.experimenting import changed, told
@@ -185,8 +185,8 @@ class Instrument:
         """What is asked for; it takes hold as soon as what runs it is compiled."""
         return self._wanted or self.simulation.experiments
 
-    def experiment(self, action: Action) -> None:
-        """Change the running automaton as an action asks for, if it does.
+    def experiment(self, action: Action) -> bool:
+        """Change the running automaton as an action asks for; returns whether it does.
 
         Raises:
             ConfigError: it, or one beside it, does not have what is to be changed.
@@ -198,10 +198,12 @@ class Instrument:
             grid_size=(config.height, config.width),
             trained_rate=1.0 - config.cell_dropout_rate,
         )
-        if experiments is not self.experiments:
-            self.simulation.require_experiments(experiments)
-            self._wanted = experiments
-            self.simulation.prepare_experiments()
+        if as_json(experiments) == as_json(self.experiments):
+            return False
+        self.simulation.require_experiments(experiments)
+        self._wanted = experiments
+        self.simulation.prepare_experiments()
+        return True
 
     def _experiment_when_ready(self) -> None:
         """No frame waits for the compiler."""

@@ -258,6 +258,7 @@ def real_chain(small_model):
 
     def make():
         simulation = copy.copy(prototype)
+        simulation.listeners = []
         plain_apply, plain_begin = simulation.apply, simulation.begin
 
         def apply(tool, region, ink=1.0):

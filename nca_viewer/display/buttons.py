@@ -84,7 +84,8 @@ BUTTONS: tuple[ButtonKind, ...] = (
     ButtonKind(_always(">"), StepOnce(), "one step"),
     ButtonKind(_always("-"), ChangeSpeed(-1), "slower", begins_group=True),
     ButtonKind(
-        lambda controls: speed_text(controls.speed, has_tempo=controls.has_tempo, is_short=True), None
+        lambda controls: speed_text(controls.effective_speed, has_tempo=controls.has_tempo, is_short=True),
+        None,
     ),
     ButtonKind(_always("+"), ChangeSpeed(1), "faster"),
     _tool_button(Tool.PAINT, begins_group=True),
@@ -225,7 +226,7 @@ class ButtonRow:
 
 
 def row_of_buttons(
-    rectangle: Rectangle, text_height: int, rows: Sequence[tuple[str, Action, str, bool]]
+    rectangle: Rectangle, text_height: int, rows: Sequence[tuple[str, Action | None, str, bool]]
 ) -> list[Button]:
     """Buttons side by side, each with (label, action, hint, whether it is lit), as large as they fit."""
     left, top, width, height = rectangle
@@ -237,6 +238,10 @@ def row_of_buttons(
         if sum(widths) + gap * (len(rows) - 1) <= width:
             break
         size -= 1
+    too_wide = sum(widths) + gap * (len(rows) - 1) - width
+    if too_wide > 0:
+        share = max(0.0, 1.0 - too_wide / sum(widths))
+        widths = [max(1, int(share * button_width)) for button_width in widths]
     buttons, x = [], left
     for (label, action, hint, is_on), button_width in zip(rows, widths, strict=True):
         hint = hint_with_key(hint, action)
@@ -259,7 +264,10 @@ def draw_button(surface: pygame.Surface, button: Button, font: Letters, *, is_ho
             pygame.draw.rect(surface, TEXT, rectangle, width=1, border_radius=radius)
         colour = PANEL if button.is_on else TEXT
     image = font.render(button.label, True, colour)
+    clip = surface.get_clip()
+    surface.set_clip(rectangle.clip(clip))
     surface.blit(image, image.get_rect(center=rectangle.center))
+    surface.set_clip(clip)
 
 
 def draw_tooltip(surface: pygame.Surface, font: Letters, text: str, beside: Rectangle) -> None:

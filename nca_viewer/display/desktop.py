@@ -22,7 +22,7 @@ from nca_viewer.display.face import Size
 from nca_viewer.display.frame import Brush
 from nca_viewer.display.hud import Hud, HudState, Message
 from nca_viewer.display.letters import Letters, letters_of
-from nca_viewer.display.pages import ChartsPage, ExperimentsPage, InspectorPage, OpinionPage
+from nca_viewer.display.pages import ChartsPage, ExperimentsPage, InspectorPage, MorePage, OpinionPage
 from nca_viewer.display.panel import Panel, PanelScene
 from nca_viewer.display.view_screen import ViewScreen, draw_banner, draw_figures, tile_targets
 from nca_viewer.errors import ConfigError, UserError, unexpected_message
@@ -33,6 +33,7 @@ from nca_viewer.interaction.actions import (
     BeforeDamage,
     BeginWith,
     Cell,
+    Dismiss,
     FocusButton,
     KillStroke,
     LetGo,
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
 
     from nca_viewer.recording.lines import Cue
     from nca_viewer.snapshot import Snapshot
+    from nca_viewer.timeline import Timeline
 
 TOOLTIP_SECONDS = 0.5
 """The pointer rests on a button for this long before its hint is shown."""
@@ -179,11 +181,13 @@ class DesktopFace:
                 "charts": ChartsPage(),
                 "opinion": OpinionPage(),
                 "experiments": ExperimentsPage(),
+                "more": MorePage(),
             }
         )
         self._view: _SeenView | None = None
         self._cursor: Cell | None = None
         self._cursor_seconds = float("-inf")
+        self._inspected: Cell | None = None
         self._focus: int | None = None
         self._hovered: tuple[Rectangle, float] | None = None
         self._now_seconds = 0.0
@@ -250,24 +254,22 @@ class DesktopFace:
 
     def _targets(self, geometry: Geometry, controls: Controls) -> list[Target]:
         """What a press does that does not paint: buttons first, and what lies behind them is no page."""
+        words = (geometry.bar_rectangle, geometry.caption_rectangle, geometry.panel_rectangle)
         if controls.help_visible:
-            return []
+            return [Target(rectangle, Dismiss()) for rectangle in words]
         targets = [
             Target(button.rectangle, button.action)
-            for button in self._all_buttons(geometry, controls)
+            for button in self.buttons(geometry, controls)
             if button.action is not None
         ]
-        view = self._view_image(controls)
-        if view is not None and view.tiles:
+        view = self._mosaic(controls)
+        if view is not None:
             targets += tile_targets(view, geometry)
             targets.append(Target((0, 0, geometry.window_width, geometry.window_height), Nothing()))
-        targets += [
-            Target(rectangle, Nothing())
-            for rectangle in (geometry.bar_rectangle, geometry.caption_rectangle, geometry.panel_rectangle)
-        ]
-        return targets
+        return [*targets, *(Target(rectangle, Nothing()) for rectangle in words)]
 
-    def _all_buttons(self, geometry: Geometry, controls: Controls) -> list[Button]:
+    def buttons(self, geometry: Geometry, controls: Controls) -> list[Button]:
+        """All that are seen, those of the status bar first."""
         return [*self._buttons.placed(geometry, controls), *self._panel.buttons(geometry, controls)]
 
     def _meant(
@@ -285,22 +287,28 @@ class DesktopFace:
                     min(max(row, 0), geometry.grid_height - 1),
                     min(max(column, 0), geometry.grid_width - 1),
                 )
-                if before is not None and self._input.is_held(UseCursor()):
-                    return [Stroke(controls.tool, before, self._cursor)]
-                return []
+                if before is None or not self._input.is_held(UseCursor()):
+                    return []
+                stroke = Stroke(controls.tool, before, self._cursor)
+                return self._meant(stroke, geometry, controls, now_seconds)
             case UseCursor():
                 if self._cursor is None:
                     self._cursor = (geometry.grid_height // 2, geometry.grid_width // 2)
                 self._cursor_seconds = now_seconds
-                return [Stroke(controls.tool, self._cursor, self._cursor)]
+                stroke = Stroke(controls.tool, self._cursor, self._cursor)
+                return self._meant(stroke, geometry, controls, now_seconds)
+            case Stroke() if self._mosaic(controls) is not None:
+                return []  # No cell is where it is seen.
             case Stroke(_, start, end, radius) if controls.killing:
                 size = controls.brush_radius_cells if radius is None else radius
                 return [KillStroke(start, end, size)]
             case StepOnce() if self._panes and self._met().timeline.is_in_past:
                 return [StepBack(-1)]
             case PinCell(None):
-                cell = None if controls.pinned_cell is not None else self._pointed_cell(geometry)
-                return [PinCell(cell)]
+                if controls.pinned_cell is not None:
+                    return [PinCell(None)]
+                # The pointer may be on the button that was pressed: the cell that it was on before is meant.
+                return [PinCell(self._pointed_cell(geometry, controls) or self._inspected)]
             case NextTile(direction):
                 views = self._pane_views(replace(controls, tile=None))
                 count = len(views[self._pane].tiles) if views else 0
@@ -322,15 +330,23 @@ class DesktopFace:
         return [action]
 
     def _pressable(self, geometry: Geometry, controls: Controls) -> list[Button]:
-        return [button for button in self._all_buttons(geometry, controls) if button.action is not None]
+        return [button for button in self.buttons(geometry, controls) if button.action is not None]
 
-    def _pointed_cell(self, geometry: Geometry) -> Cell | None:
+    def _mosaic(self, controls: Controls) -> ViewImage | None:
+        """What the chosen view shows, where that is several grids side by side."""
+        view = self._view_image(controls)
+        return view if view is not None and view.tiles else None
+
+    def _pointed_cell(self, geometry: Geometry, controls: Controls) -> Cell | None:
         """The cell that the mouse or the keyboard's brush is on."""
-        if self._input.mouse_position is not None:
-            cell = geometry.cell_at(self._input.mouse_position)
-            if geometry.contains(cell):
-                return cell
-        return self._cursor
+        pointer, view = self._input.mouse_position, self._mosaic(controls)
+        if pointer is not None:
+            placed = geometry if view is None else geometry.of_image(*view.image.shape[:2])
+            cell = placed.cell_at(pointer)
+            found = view.cell_at(*cell) if view is not None else cell if geometry.contains(cell) else None
+            if found is not None:
+                return found
+        return self._cursor if self._cursor is not None and geometry.contains(self._cursor) else None
 
     def act(self, action: Action, session: Session, now_seconds: float) -> None:
         """What concerns neither the controls nor the loop: the past."""
@@ -341,6 +357,7 @@ class DesktopFace:
                 assert self._own_starts is not None, "an automaton is met before hands act on it"
                 self._own_starts.paste(clipboard_text())
             case BeginWith(image, text):
+                self._take_over(session)
                 session.simulation.begin(image, session.mask_ratio)
                 self.inform(text, now_seconds, is_long=True)
             case NextModel():
@@ -352,25 +369,27 @@ class DesktopFace:
             case ToggleRecording():
                 self._clips.stop()
             case Undo():
-                self._go(lambda timeline: timeline.undo())
+                self._go(session, lambda timeline: timeline.undo())
             case Redo():
-                self._go(lambda timeline: timeline.redo())
+                self._go(session, lambda timeline: timeline.redo())
             case StepBack(steps):
-                self._go(lambda timeline: timeline.seek(timeline.tick - steps))
+                self._go(session, lambda timeline: timeline.seek(timeline.tick - steps))
             case SeekTick(tick):
-                self._go(lambda timeline: timeline.seek(tick))
+                self._go(session, lambda timeline: timeline.seek(tick))
             case SaveChart():
                 self._save_chart(now_seconds)
             case BeforeDamage():
-                self._go(lambda timeline: timeline.to_before_last_damage())
+                self._go(session, lambda timeline: timeline.to_before_last_damage())
             case _:
                 try:
-                    self._met().experiment(action)
+                    if self._met().experiment(action):
+                        self._take_over(session)
                 except ConfigError as error:
                     self.complain(str(error), now_seconds)
 
-    def _go(self, move: Callable[[Timeline], object]) -> None:
+    def _go(self, session: Session, move: Callable[[Timeline], object]) -> None:
         """Move along the timeline, which is that of all panes."""
+        self._take_over(session)
         self._met().go(move)
         for pane in self._panes:
             pane.instrument.note_move()
@@ -394,6 +413,12 @@ class DesktopFace:
         loading = self._load(lambda report: load_beside(name, session, report))
         self._loading = (loading, self._pane, session)
         self.inform(f"Loading {name}; meanwhile, what runs goes on", now_seconds)
+
+    @staticmethod
+    def _take_over(session: Session) -> None:
+        """A replay ends where hands do what it does not."""
+        if session.replay is not None:
+            session.replay.is_over = True
 
     def _save_chart(self, now_seconds: float) -> None:
         try:
@@ -520,6 +545,8 @@ class DesktopFace:
         if session.recorder is not None and session.recorder.trouble:
             self._tell_once(session.recorder.trouble, now_seconds)
         replay = session.replay
+        if replay is not None and replay.is_over:
+            replay.finish()
         if replay is not None and replay.difference is not None:
             self._tell_once(str(replay.difference), now_seconds)
         elif replay is not None and replay.is_over:
@@ -573,7 +600,8 @@ class DesktopFace:
         assert self._panes, "an automaton is met before it is seen"
         return self._panes[self._pane].instrument
 
-    def _scene(self, controls: Controls) -> Scene | None:
+    def scene(self, controls: Controls) -> Scene | None:
+        """All that a view may show; None before the first snapshot."""
         return self._met().scene(controls.tile) if self._panes else None
 
     def _view_image(self, controls: Controls) -> ViewImage | None:
@@ -608,7 +636,7 @@ class DesktopFace:
             tells = (f"recording {int(seconds) // 60}:{int(seconds) % 60:02}", *tells)
         if len(self._panes) > 1 and pane.page is not None:
             status = replace(status, healing=pane.healing, is_ruined=pane.page.is_ruined)
-        return replace(status, is_at_rest=pane.instrument.is_at_rest, tells=tells)
+        return replace(status, is_at_rest=pane.instrument.is_at_rest, tells=(*status.tells, *tells))
 
     def brushes(self, geometry: Geometry, controls: Controls) -> tuple[Brush, ...]:
         """The mouse's and the keyboard's, unless the help is open."""
@@ -649,7 +677,7 @@ class DesktopFace:
         self._now_seconds = now_seconds
         for message in self._clips.poll():
             (self.complain if message.is_error else self.inform)(message.text, now_seconds)
-        scene = self._scene(controls)
+        scene = self.scene(controls)
         view, pointer = self._view_image(controls), self._input.mouse_position
         if view is not None:
             self._view_screen.draw(surface, geometry, view_number(controls.view).name, view)
@@ -663,7 +691,8 @@ class DesktopFace:
             pinned = controls.pinned_cell
             if pinned is not None and not geometry.contains(pinned):
                 pinned = None
-            cell = self._pointed_cell(geometry) if pinned is None else pinned
+            cell = self._pointed_cell(geometry, controls) if pinned is None else pinned
+            self._inspected = cell or self._inspected
             instrument = self._met()
             shown = PanelScene(
                 scene,
@@ -685,7 +714,7 @@ class DesktopFace:
         text, until_seconds = self._caption
         if text and now_seconds < until_seconds:
             draw_banner(surface, geometry, text)
-        buttons = self._all_buttons(geometry, controls)
+        buttons = self.buttons(geometry, controls)
         self._buttons.draw(surface, buttons, pointer)
         pressable = [button for button in buttons if button.action is not None]
         if self._focus is not None and pressable:
@@ -733,6 +762,9 @@ class DesktopFace:
 def clipboard_text() -> str:
     """The text on the clipboard, as far as pygame knows it; nothing where there is none."""
     with contextlib.suppress(pygame.error):
+        get_text = getattr(pygame.scrap, "get_text", None)  # pygame-ce's; the older way is on its way out.
+        if get_text is not None:
+            return str(get_text())
         if not pygame.scrap.get_init():
             pygame.scrap.init()
         content = pygame.scrap.get("text/plain;charset=utf-8")

@@ -1,14 +1,14 @@
-"""The pages of the panel: the inspector, the charts, and the experiments."""
+"""The pages of the panel."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pygame
 
 from nca_viewer.automaton.experiments import Experiments
-from nca_viewer.display.buttons import Button, hint_with_key, row_of_buttons
+from nca_viewer.display.buttons import Button, ButtonKind, hint_with_key, row_of_buttons
 from nca_viewer.display.chart import Chart, ScrubBar
 from nca_viewer.display.hud import elided
 from nca_viewer.display.inspector import STORY_LENGTH_SECONDS, Inspector
@@ -21,16 +21,29 @@ from nca_viewer.interaction.actions import (
     ChangeChannel,
     ChangeExperiment,
     EndExperiments,
+    NewDigit,
+    NextTile,
+    NextView,
+    PastePicture,
     PinCell,
     Redo,
     SaveChart,
+    SaveClip,
+    Screenshot,
     Scrub,
     SeekTick,
+    ShowTile,
+    ShowView,
     StepBack,
     ToggleChannel,
+    ToggleFullscreen,
+    ToggleGrid,
     ToggleHead,
+    ToggleHud,
     ToggleKilling,
     ToggleNeighbour,
+    ToggleRecording,
+    ToggleSlowMotion,
     ToggleStory,
     Undo,
 )
@@ -38,6 +51,7 @@ from nca_viewer.interaction.controls import Controls
 from nca_viewer.interaction.experimenting import NEIGHBOUR_NAMES
 from nca_viewer.interaction.geometry import Rectangle
 from nca_viewer.interaction.input import Input
+from nca_viewer.views import VIEWS
 from nca_viewer.views.colours import VIRIDIS, coloured
 
 
@@ -213,16 +227,15 @@ class ExperimentsPage:
         self._experiments = Experiments()
         self._heads = 0
         self._channel_names: tuple[str, ...] = ()
+        self._channels = 1
 
     def buttons(self, rectangle: Rectangle, text_height: int, controls: Controls) -> Sequence[Button]:
         """All of them, a row for each kind of change."""
-        done, (left, top, width, _) = self._experiments, rectangle
-        line, height = round(4.4 * text_height), round(1.8 * text_height)
-        channel = self._channel(controls)
+        done, channel = self._experiments, self._channel(controls)
+        places = _rows(rectangle, text_height, 7)[1]
 
         def row(number: int, *buttons: tuple[str, Action, str, bool]) -> list[Button]:
-            below = top + number * line + round(1.7 * text_height)
-            return row_of_buttons((left, below, width, height), text_height, buttons)
+            return row_of_buttons(places[number], text_height, buttons) if places else []
 
         found = row(
             0,
@@ -265,7 +278,7 @@ class ExperimentsPage:
         return found
 
     def _channel(self, controls: Controls) -> int:
-        return controls.channel % max(1, len(self._channel_names))
+        return controls.channel % self._channels
 
     def dragged(self, source: Input) -> list[Action]:
         """Nothing."""
@@ -275,25 +288,127 @@ class ExperimentsPage:
         """The words over each row."""
         self._experiments, self._heads = shown.experiments, shown.heads
         self._channel_names = shown.scene.channel_names
+        self._channels = shown.scene.snapshot.state.shape[-1]
         done, channel = shown.experiments, self._channel(shown.controls)
         rate = shown.trained_rate if done.update_rate is None else done.update_rate
-        name = self._channel_names[channel] if self._channel_names else f"{channel}"
-        left, top, width, _ = rectangle
-        line, font = round(4.4 * shown.text_height), letters_of(round(1.2 * shown.text_height))
+        name = f": {self._channel_names[channel]}" if channel < len(self._channel_names) else ""
         titles = (
             "Mute attention heads",
             "Neighbours that no cell sees",
             f"Cells that fire in a step: {rate:.0%}",
             f"Noise on the state: {done.noise_std:g}",
             f"Step size: x {done.step_size_factor:g}",
-            f"Channel {channel}: {name}",
+            f"Channel {channel}{name}",
             "Dead cells never update"
             if done.dead_cells is None
             else f"{int(done.dead_cells.sum())} dead cells",
         )
-        for number, title in enumerate(titles):
-            text = elided(title, font, width)
-            surface.blit(font.render(text, True, TEXT), (left, top + number * line))
+        _draw_titles(surface, rectangle, shown.text_height, titles)
+
+
+def _same(text: str) -> Callable[[Controls], str]:
+    return lambda controls: text
+
+
+def _shows(number: int) -> Callable[[Controls], bool]:
+    return lambda controls: controls.view == number
+
+
+_VIEW_KINDS = tuple(
+    ButtonKind(_same(view.name), ShowView(view.name), view.caption, _shows(number))
+    for number, view in enumerate(VIEWS)
+)
+
+MORE: tuple[tuple[str, tuple[ButtonKind, ...]], ...] = (
+    ("Views", _VIEW_KINDS[:5]),
+    ("", _VIEW_KINDS[5:]),
+    (
+        "Previous view, and one tile of a view that has several",
+        (
+            ButtonKind(_same("previous view"), NextView(-1), "previous view"),
+            ButtonKind(_same(" < "), NextTile(-1), "enlarge the tile before"),
+            ButtonKind(_same(" > "), NextTile(1), "enlarge the next tile"),
+            ButtonKind(_same("all tiles"), ShowTile(None), "all tiles side by side"),
+        ),
+    ),
+    (
+        "A digit, partly forgotten",
+        tuple(
+            ButtonKind(_same(str(digit)), NewDigit(digit), "this digit, partly forgotten")
+            for digit in range(10)
+        ),
+    ),
+    (
+        "A picture of your own, and what is shown as a file",
+        (
+            ButtonKind(_same("paste"), PastePicture(), "start from the picture on the clipboard"),
+            ButtonKind(_same("save picture"), Screenshot(), "save the picture (PNG)"),
+            ButtonKind(_same("save 20 s"), SaveClip(), "save the last 20 seconds (video or GIF)"),
+            ButtonKind(_same("record"), ToggleRecording(), "record a video, end it"),
+        ),
+    ),
+    (
+        "Window and time",
+        (
+            ButtonKind(_same("fullscreen"), ToggleFullscreen(), "fullscreen", lambda c: c.fullscreen),
+            ButtonKind(_same("lines"), ToggleGrid(), "lines between the cells", lambda c: c.grid_visible),
+            ButtonKind(_same("status bar"), ToggleHud(), "status bar", lambda c: c.hud_visible),
+            ButtonKind(_same("slow motion"), ToggleSlowMotion(), "slow motion", lambda c: c.slow_motion),
+        ),
+    ),
+)
+"""What has a key and no button elsewhere: (title, buttons) per row."""
+
+
+class MorePage:
+    """What has a key and no button elsewhere, for the mouse."""
+
+    def buttons(self, rectangle: Rectangle, text_height: int, controls: Controls) -> Sequence[Button]:
+        """All of `MORE`."""
+        places = _rows(rectangle, text_height, len(MORE))[1]
+        return [
+            button
+            for place, (_, kinds) in zip(places, MORE, strict=False)
+            for button in row_of_buttons(
+                place,
+                text_height,
+                [(kind.label(controls), kind.action, kind.hint, kind.is_on(controls)) for kind in kinds],
+            )
+        ]
+
+    def dragged(self, source: Input) -> list[Action]:
+        """Nothing."""
+        return []
+
+    def draw(self, surface: pygame.Surface, rectangle: Rectangle, shown: PanelScene) -> None:
+        """The words over each row."""
+        _draw_titles(surface, rectangle, shown.text_height, [title for title, _ in MORE])
+
+
+def _rows(rectangle: Rectangle, text_height: int, count: int) -> tuple[int, list[Rectangle]]:
+    """How high the words over each row of buttons are, and where the buttons are.
+
+    Where a page is too low for both there are no words; where it is too low for buttons, neither.
+    """
+    left, top, width, height = rectangle
+    line = min(round(4.4 * text_height), height // count)
+    button_height = min(round(1.8 * text_height), line - 2)
+    words = line - button_height - 2
+    words = min(words, round(1.7 * text_height)) if words >= 1.2 * text_height else 0
+    if button_height < 8:
+        return 0, []
+    return words, [(left, top + number * line + words, width, button_height) for number in range(count)]
+
+
+def _draw_titles(
+    surface: pygame.Surface, rectangle: Rectangle, text_height: int, titles: Sequence[str]
+) -> None:
+    words, places = _rows(rectangle, text_height, len(titles))
+    if not words:
+        return
+    font = letters_of(min(round(1.2 * text_height), words))
+    for (left, top, width, _), title in zip(places, titles, strict=False):
+        surface.blit(font.render(elided(title, font, width), True, TEXT), (left, top - words))
 
 
 def _top_row(rectangle: Rectangle, text_height: int) -> Rectangle:

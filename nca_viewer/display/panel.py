@@ -84,11 +84,14 @@ class Panel:
         rows: list[tuple[str, Action, str, bool]] = [
             (page, ShowPage(page), page, controls.page == page) for page in PAGES
         ]
-        rows.append(("x", TogglePanel(), "close the panel", False))
+        if geometry.bar_height:  # Without the status bar, the mouse could not open it again.
+            rows.append(("x", TogglePanel(), "close the panel", False))
         row = (left + gap, top + gap, width - 2 * gap, height)
         tabs = row_of_buttons(row, geometry.text_height, rows)
         page = self._pages[controls.page]
-        return [*tabs, *page.buttons(self._rectangle(geometry), geometry.text_height, controls)]
+        buttons = [*tabs, *page.buttons(self._rectangle(geometry), geometry.text_height, controls)]
+        room = pygame.Rect(geometry.panel_rectangle)
+        return [button for button in buttons if room.contains(pygame.Rect(button.rectangle))]
 
     def dragged(self, source: Input, controls: Controls) -> list[Action]:
         """What presses on the open page do that depends on where they are."""
@@ -101,7 +104,12 @@ class Panel:
         rectangle = geometry.panel_rectangle
         surface.fill(PANEL, rectangle)
         surface.fill(FRAME, (rectangle[0], rectangle[1], 1, rectangle[3]))
-        self._pages[shown.controls.page].draw(surface, self._rectangle(geometry), shown)
+        page = self._rectangle(geometry)
+        clip = surface.get_clip()
+        surface.set_clip(pygame.Rect(rectangle).clip(clip))
+        if page[2] > 0 and page[3] > 0:
+            self._pages[shown.controls.page].draw(surface, page, shown)
+        surface.set_clip(clip)
 
     @staticmethod
     def _rectangle(geometry: Geometry) -> Rectangle:
@@ -109,4 +117,5 @@ class Panel:
         left, top, width, height = geometry.panel_rectangle
         tabs = round(1.9 * geometry.text_height) + 2 * max(2, geometry.text_height // 4)
         margin = geometry.text_height // 2
-        return (left + margin, top + tabs + margin, width - 2 * margin, height - tabs - 2 * margin)
+        size = (max(0, width - 2 * margin), max(0, height - tabs - 2 * margin))
+        return (left + margin, top + tabs + margin, *size)

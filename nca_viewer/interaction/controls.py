@@ -53,7 +53,7 @@ MAX_BRUSH_RADIUS_CELLS = 14
 SLOW_MOTION = Fraction(1, 8)
 """How much slower everything is in slow motion."""
 
-PAGES = ("inspector", "charts", "opinion", "experiments")
+PAGES = ("inspector", "charts", "opinion", "experiments", "more")
 """Of the panel, in their order."""
 
 
@@ -102,6 +102,11 @@ class Controls:
     help_visible: bool = False
     fullscreen: bool = False
     quitting: bool = False
+
+    @property
+    def effective_speed(self) -> Fraction:
+        """The speed with the slow motion."""
+        return self.speed * (SLOW_MOTION if self.slow_motion else 1)
 
 
 def update(controls: Controls, action: Action) -> Controls:

@@ -187,7 +187,8 @@ class Geometry:
     def panel_rectangle(self) -> Rectangle:
         """Of the panel, at the right above the words; of no width while it is closed."""
         left = self.window_width - self.panel_width
-        return (left, 0, self.panel_width, self.window_height - self.bar_height - self.caption_height)
+        height = self.window_height - self.bar_height - self.caption_height
+        return (left, 0, self.panel_width, max(0, height))
 
     def cell_at(self, pixel: tuple[int, int], began: tuple[int, int] | None = None) -> Cell:
         """The cell under a window pixel (x, y); beside the grid, the cell that would be there.

@@ -136,6 +136,7 @@ class Recorder:
         self._at = Position(moment.episode, 0)
         if digest(moment.state) != digest(simulation.start_state()) or moment.step:
             self._write(Restore(moment))
+        self._note_experiments()
         simulation.listeners.append(self)
         simulation.stop_steps = CHECK_STEPS
 
@@ -164,7 +165,11 @@ class Recorder:
                 self._write(ToStart())
             case Start.RESTORE:
                 self._write(Restore(moment))
-        values = as_json(moment.experiments)
+                self._experiments = as_json(None)  # A record's moment comes back without any.
+        self._note_experiments()
+
+    def _note_experiments(self) -> None:
+        values = as_json(self._simulation.moment().experiments)
         if values != self._experiments:
             self._experiments = values
             self._write(Experiment(values))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nca_viewer.automaton.experiments import from_json
+from nca_viewer.automaton.experiments import Experiments, from_json
 from nca_viewer.errors import ConfigError
 from nca_viewer.moment import digest
 from nca_viewer.recording.lines import (
@@ -120,6 +120,7 @@ class Replay:
         self._lines = record.lines()
         self._next: Line | None = None
         self._owed: tuple[Line, str, Any] | None = None
+        simulation.experiments = Experiments()
         simulation.seed, simulation.episode = header.seed, header.episode - 1
         simulation.begin(header.image, header.mask_ratio)
         self._at = Position(header.episode, 0)

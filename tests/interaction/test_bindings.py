@@ -7,6 +7,7 @@ from nca_viewer.interaction.actions import (
     NewDigit,
     Quit,
     Reset,
+    ShowView,
     StepOnce,
     TogglePause,
 )
@@ -44,7 +45,7 @@ def test_every_chord_leads_back_to_its_binding():
         ({"key": pygame.K_r, "text": "r"}, Reset()),
         ({"key": pygame.K_r, "text": "R", "shift": True}, NewDigit()),
         ({"key": pygame.K_r, "text": "\x12", "control": True}, None),
-        ({"key": pygame.K_q, "text": "q"}, None),
+        ({"key": pygame.K_q, "text": "q"}, ShowView("opinion")),
         ({"key": pygame.K_q, "text": "\x11", "control": True}, Quit()),
         ({"key": pygame.K_SPACE, "text": " "}, TogglePause()),
         ({"key": pygame.K_RETURN, "text": "\r"}, TogglePause()),

@@ -137,6 +137,31 @@ def test_a_record_is_repeated_bit_for_bit_at_any_speed(recorded, other):
     assert outcomes == [(expected, None, 3)] * 3
 
 
+def test_a_replay_begins_without_the_experiments_of_before_and_a_record_with_those_that_hold(
+    simulation, other, image, region, tmp_path
+):
+    fresh(simulation, image)
+    held = simulation.moment()
+    simulation.experiments = Experiments(muted_heads=frozenset({0}))
+    under_way = simulation.moment()
+    recorder = recorder_of(simulation, tmp_path / "run.jsonl")
+    simulation.advance(20)
+    simulation.restore(under_way)  # The same experiments hold.
+    simulation.advance(20)
+    simulation.restore(held)  # None do.
+    simulation.advance(20)
+    recorder.close()
+    expected = state_of(simulation)
+    other.experiments = Experiments(noise_std=0.5)
+    replay = replay_of(other, tmp_path / "run.jsonl")
+    report = run_replay(replay, HERE)
+    assert (report.difference, report.checks) == (None, 1)
+    assert state_of(other) == expected
+    assert other.experiments.is_neutral
+    does = [line["do"] for line in read_lines(tmp_path / "run.jsonl")[1:]]
+    assert does == ["experiment", "restore", "experiment", "restore", "end"]
+
+
 def test_a_record_says_what_it_is_of(recorded, bounded_config):
     path, expected = recorded
     header, *rest = read_lines(path)

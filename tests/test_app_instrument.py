@@ -1,0 +1,989 @@
+"""What the window's instrument promises: each key and button, through the real loop, in memory."""
+
+import json
+import time
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+import pygame
+import pytest
+from PIL import Image
+from pygame.event import Event
+
+from nca_viewer.automaton.experiments import Experiments, as_json
+from nca_viewer.display import desktop
+from nca_viewer.display.buttons import BUTTONS
+from nca_viewer.display.clips import ClipRecorder
+from nca_viewer.display.frame import Frame
+from nca_viewer.display.hud import Status
+from nca_viewer.display.pages import MORE
+from nca_viewer.display.window import HeadlessWindow
+from nca_viewer.errors import DEBUG_VARIABLE
+from nca_viewer.interaction import actions
+from nca_viewer.interaction.actions import (
+    BeforeDamage,
+    ChangeChannel,
+    ChangeExperiment,
+    EndExperiments,
+    NewDigit,
+    PastePicture,
+    PinCell,
+    Redo,
+    Reset,
+    SaveChart,
+    SaveClip,
+    Scrub,
+    ShowPage,
+    ShowTile,
+    ShowView,
+    StepBack,
+    StepOnce,
+    ToggleChannel,
+    ToggleHead,
+    ToggleKilling,
+    ToggleNeighbour,
+    ToggleRecording,
+    ToggleSlowMotion,
+    ToggleStory,
+    Undo,
+)
+from nca_viewer.interaction.bindings import BINDINGS
+from nca_viewer.interaction.controls import PAGES
+from nca_viewer.interaction.strokes import disc_region
+from nca_viewer.kiosk.config import KioskConfig
+from nca_viewer.launch import open_app
+from nca_viewer.loading import Loaded, Session
+from nca_viewer.moment import digest
+from nca_viewer.recording.lines import Caption, Inspect
+from nca_viewer.recording.lines import ShowView as ShowViewCue
+from nca_viewer.recording.reader import read_record
+from nca_viewer.recording.recorder import Recorder, RecordFile
+from nca_viewer.recording.replay import Replay
+from nca_viewer.simulation import Simulation
+from nca_viewer.start_images import StartImages
+from nca_viewer.views import VIEW_NAMES, VIEWS, view_named
+from nca_viewer.views.colours import direction_colours
+from nca_viewer.views.mosaic import mosaic
+
+SIZE = (900, 960)
+GRID = (11, 13)
+SHA = "ab" * 32
+MOSAICS = ("channels", "attention", "entropy")
+
+
+@pytest.fixture(autouse=True)
+def mistakes_are_raised(monkeypatch):
+    monkeypatch.setenv(DEBUG_VARIABLE, "1")
+
+
+@pytest.fixture
+def statuses(monkeypatch):
+    """What the status bar tells of each frame."""
+    told, draw = [], Frame.draw
+
+    def draw_and_tell(*given, **more):
+        told.extend(part for part in given if isinstance(part, Status))
+        draw(*given, **more)
+
+    monkeypatch.setattr(Frame, "draw", draw_and_tell)
+    return told
+
+
+class Bench:
+    """An app, and hands on it."""
+
+    def __init__(self, app, window, session):
+        self.app, self.window, self.session = app, window, session
+        self.simulation = session.simulation
+        self._focus = -1
+
+    def frames(self, count=1):
+        for _ in range(count):
+            self.app.frame()
+        return self
+
+    def key(self, code, text="", mod=0, *, is_released=True):
+        self.window.post(Event(pygame.KEYDOWN, key=code, unicode=text, mod=mod))
+        if is_released:
+            self.window.post(Event(pygame.KEYUP, key=code, mod=mod))
+        return self
+
+    def chord(self, chord):
+        mod = pygame.KMOD_LSHIFT * chord.shift | pygame.KMOD_LCTRL * chord.control
+        return self.key(chord.key, chord.text, mod)
+
+    def do(self, *wanted):
+        """Each action by its first key, in a frame of its own."""
+        for action in wanted:
+            self.chord(next(b.chords[0] for b in BINDINGS if b.action == action)).frames()
+        return self
+
+    @property
+    def geometry(self):
+        config = self.simulation.config
+        size = self.window.surface.get_size()
+        return self.app.face.geometry(size, (config.height, config.width), self.app.controls)
+
+    def buttons(self):
+        return [button for button in self.app.face.buttons(self.geometry, self.app.controls) if button.action]
+
+    def click_pixel(self, pixel, button=1):
+        self.window.post(Event(pygame.MOUSEMOTION, pos=pixel, rel=(0, 0), buttons=(0, 0, 0)))
+        self.window.post(Event(pygame.MOUSEBUTTONDOWN, pos=pixel, button=button))
+        self.window.post(Event(pygame.MOUSEBUTTONUP, pos=pixel, button=button))
+        return self.frames()
+
+    def click(self, action):
+        """A button, by the mouse."""
+        rectangle = next(button.rectangle for button in self.buttons() if button.action == action)
+        return self.click_pixel(pygame.Rect(rectangle).center)
+
+    def focus(self, action):
+        """The same, by F4 and F3."""
+        number = [button.action for button in self.buttons()].index(action)
+        for _ in range((number - self._focus) % len(self.buttons())):
+            self.key(pygame.K_F4)
+        self._focus = number
+        return self.key(pygame.K_F3).frames()
+
+    def touch(self, cell, button=1):
+        return self.click_pixel(self.geometry.cell_centre(cell), button)
+
+    def hold(self, cell):
+        self.window.post(Event(pygame.MOUSEBUTTONDOWN, pos=self.geometry.cell_centre(cell), button=1))
+        return self.frames()
+
+    def let_go(self, cell):
+        self.window.post(Event(pygame.MOUSEBUTTONUP, pos=self.geometry.cell_centre(cell), button=1))
+        return self.frames()
+
+    def wait_for(self, is_so, seconds=20):
+        deadline = time.monotonic() + seconds
+        while not is_so() and time.monotonic() < deadline:
+            self.frames()
+            time.sleep(0.001)
+        assert is_so()
+        return self
+
+    @property
+    def controls(self):
+        return self.app.controls
+
+    @property
+    def state(self):
+        return self.app.snapshot.state
+
+    @property
+    def ink(self):
+        return self.state[..., -1]
+
+    @property
+    def sha256(self):
+        return digest(self.simulation.moment().state)
+
+    @property
+    def where(self):
+        return self.simulation.episode, self.simulation.step, self.sha256
+
+
+@pytest.fixture(scope="module")
+def warm_simulation(small_config):
+    from nca_viewer.checkpoint import build_model
+    from nca_viewer.selftest import fixed_parameters
+
+    config = replace(small_config, state_limit=1.0)
+    simulation = Simulation(build_model(config, fixed_parameters(config)), seed=11)
+    simulation.warm_up(explained=True, experiments=True)
+    return simulation
+
+
+def fresh(simulation, image):
+    simulation.listeners.clear()
+    simulation.stop_steps, simulation.seed, simulation.episode = 0, 11, 0
+    simulation.experiments = Experiments()
+    simulation.begin(image, 0.0)
+
+
+@pytest.fixture
+def make_bench(warm_simulation, tmp_path):
+    def make(start="digit", size=SIZE, change=lambda session: session):
+        starts = StartImages(warm_simulation.config, 11)
+        fresh(warm_simulation, starts.blank() if start == "blank" else starts.digit(3, 1))
+        session = change(Session(warm_simulation, starts, 0.5, "a test"))
+        window = HeadlessWindow(size)
+        app = open_app(window, Loaded(session), KioskConfig(seed=11), screenshot_folder=tmp_path)
+        return Bench(app, window, session)
+
+    return make
+
+
+@pytest.fixture
+def bench(make_bench):
+    """Some steps, a wound, more steps; paused."""
+    bench = make_bench().frames(4)
+    bench.touch((5, 6), button=3).frames(3)
+    return bench.key(pygame.K_SPACE, " ").frames()
+
+
+@pytest.fixture
+def blank(make_bench):
+    return make_bench("blank").frames().key(pygame.K_SPACE, " ").frames().do(Reset())
+
+
+# ------------------------------------------------------------------------- mouse and keyboard, alone
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What was asked for of encoders and the clipboard, in place of it."""
+    told = []
+    monkeypatch.setattr(ClipRecorder, "save_last", lambda recorder: told.append("clip"))
+    monkeypatch.setattr(ClipRecorder, "start", lambda recorder: told.append("recording"))
+    monkeypatch.setattr(desktop.OwnStarts, "paste", lambda starts, text: told.append("paste"))
+    return told
+
+
+def wounded(make_bench, page):
+    bench = make_bench(size=(460, 420)).frames()
+    if page:
+        bench.app.controls = replace(bench.controls, panel_visible=True, page=page)
+    return bench.frames(2).touch((5, 4), button=3).frames(2).key(pygame.K_SPACE, " ").frames()
+
+
+@pytest.mark.parametrize("page", ["", *PAGES])
+def test_every_button_does_the_same_by_mouse_and_by_keyboard(make_bench, asked, tmp_path, page):
+    def outcome(way, action):
+        bench = wounded(make_bench, page)
+        asked.clear()
+        before = len(list(tmp_path.iterdir()))
+        way(bench, action)
+        bench.frames()
+        files = len(list(tmp_path.iterdir())) - before
+        return bench.controls, bench.where, as_json(bench.simulation.experiments), tuple(asked), files
+
+    bench = wounded(make_bench, page)
+    found = [button.action for button in bench.buttons()]
+    if page:  # Those of the bar are tried with the panel closed.
+        bar = [kind.action for kind in BUTTONS if kind.action is not None]
+        found = found[len(bar) :]
+    assert len(found) >= 3
+    idle = outcome(lambda bench, action: bench.frames(), None)
+    keys = {binding.action for binding in BINDINGS}
+    for action in found:
+        if action == Scrub():  # What it does depends on where it is pressed.
+            continue
+        by_mouse = outcome(Bench.click, action)
+        assert by_mouse == outcome(Bench.focus, action), action
+        if action in keys:
+            assert by_mouse == outcome(Bench.do, action), action
+        is_idle = action in (
+            ShowPage(page),
+            Redo(),  # Nothing was undone.
+            StepBack(-10),  # Nothing is ahead.
+            ChangeChannel(-1),
+            EndExperiments(),
+            ShowTile(None),
+            ShowView("image"),
+        )
+        assert (by_mouse == idle) == is_idle, action
+
+
+MEANT_BY_THE_MOUSE = {
+    actions.Stroke: "a press on the picture",
+    actions.KillStroke: "the same, while the brush kills",
+    actions.UseCursor: "a press on the picture",
+    actions.MoveCursor: "a motion",
+    actions.FocusButton: "a press on the button",
+    actions.PressFocused: "a press on the button",
+    actions.SeekTick: "a press on the bar of the past",
+    actions.Dismiss: "a press on the words beside the help, the button for fullscreen",
+    actions.Quit: "the window's own button",
+    actions.NextPage: "the tabs",
+    actions.TogglePanel: "a button",
+}
+MEANT_BY_KEYS = {
+    actions.Stroke: "X",
+    actions.KillStroke: "X, while the brush kills",
+    actions.SeekTick: "Left, Right, PageUp, PageDown",
+    actions.Scrub: "Left, Right, PageUp, PageDown",
+}
+NO_HAND = {
+    actions.RunOn: "an exhibit's",
+    actions.SwitchLanguage: "an exhibit's",
+    actions.Operate: "an exhibit's",
+    actions.LetGo: "a record's",
+    actions.BeginWith: "of a dropped or pasted picture",
+    actions.Nothing: "nothing",
+}
+
+
+def test_the_keyboard_alone_can_do_all_and_so_can_the_mouse(make_bench):
+    buttons = {kind.action for kind in BUTTONS if kind.action is not None}
+    bench = make_bench().frames()
+    for page in PAGES:
+        bench.app.controls = replace(bench.controls, panel_visible=True, page=page)
+        bench.frames(2)
+        buttons |= {button.action for button in bench.buttons()}
+    assert buttons >= {kind.action for _, kinds in MORE for kind in kinds}
+    keys = {binding.action for binding in BINDINGS}
+
+    no_button = {action for action in keys - buttons if type(action) not in MEANT_BY_THE_MOUSE}
+    assert no_button == set()
+    # Whatever is a button can be chosen and pressed by the keyboard.
+    reachable = {type(action) for action in keys | buttons} | set(MEANT_BY_KEYS)
+    assert {kind for kind in get_args(actions.Action) if kind not in reachable} == set(NO_HAND)
+    for tile in (ShowTile(0), ShowTile(3)):
+        assert tile not in buttons  # Z enlarges them one after the other, a click at once.
+    assert {actions.NextTile(1), actions.NextTile(-1)} <= keys
+
+
+def test_the_mouse_that_hid_the_status_bar_can_show_it_again(bench):
+    bench.do(actions.TogglePanel()).click(ShowPage("more")).click(actions.ToggleHud())
+    assert not bench.controls.hud_visible
+    assert actions.TogglePanel() not in [button.action for button in bench.buttons()]
+    bench.click(actions.ToggleHud())
+    assert bench.controls.hud_visible
+
+
+# ------------------------------------------------------------------------------------- the past
+
+
+def test_undo_redo_and_steps_back_are_exact(bench):
+    wounded = bench.where
+    bench.do(Undo())
+    before = bench.where
+    assert before[1] < wounded[1]
+    bench.do(Redo())
+    assert bench.where == wounded
+    bench.do(StepBack(), StepBack())
+    assert bench.simulation.step == wounded[1] - 2
+    assert bench.controls.paused
+    bench.do(StepOnce(), StepOnce())
+    assert bench.where == wounded
+    bench.do(StepOnce())
+    assert bench.simulation.step == wounded[1] + 1
+    bench.do(StepBack(10))
+    assert bench.simulation.step == 0
+    bench.do(StepBack(-10))
+    assert bench.simulation.step == wounded[1] + 1
+
+
+def test_the_jump_leads_to_just_before_the_last_damage(bench):
+    bench.touch((2, 2))  # Ink is no damage.
+    bench.do(StepOnce(), BeforeDamage())
+    jumped = bench.where
+    bench.do(Undo())
+    assert bench.controls.paused
+    assert jumped[1] == 5
+
+
+def test_undo_brings_back_what_was_before_a_restart(bench):
+    before = bench.where
+    bench.do(Reset())
+    assert bench.simulation.step == 0
+    bench.do(Undo())
+    assert bench.where == before
+    bench.do(NewDigit(7))
+    assert bench.simulation.episode == 2
+    bench.do(Undo())
+    assert bench.where == before
+
+
+def test_scrubbing_follows_the_pointer_until_it_is_let_go(bench):
+    bench.do(actions.TogglePanel()).click(ShowPage("charts"))
+    newest = bench.where
+    bar = pygame.Rect(next(b.rectangle for b in bench.buttons() if b.action == Scrub()))
+    bench.window.post(Event(pygame.MOUSEBUTTONDOWN, pos=bar.midright, button=1))
+    bench.window.post(Event(pygame.MOUSEBUTTONUP, pos=bar.midright, button=1))
+    bench.frames()
+    positions = [(bar.left + 1, bar.centery), bar.center, (bar.left + 1, 0), (bar.right - 1, 3)]
+    bench.window.post(Event(pygame.MOUSEBUTTONDOWN, pos=positions[0], button=1))
+    seen = []
+    for position in positions:
+        bench.window.post(Event(pygame.MOUSEMOTION, pos=position, rel=(0, 0), buttons=(1, 0, 0)))
+        bench.frames(2)
+        seen.append(bench.simulation.step)
+    assert seen[0] == seen[2] == 0
+    assert 0 < seen[1] < newest[1]
+    assert bench.where == newest
+    bench.window.post(Event(pygame.MOUSEBUTTONUP, pos=positions[-1], button=1))
+    bench.window.post(Event(pygame.MOUSEMOTION, pos=positions[0], rel=(0, 0), buttons=(0, 0, 0)))
+    bench.frames(2)
+    assert bench.where == newest
+
+
+def test_slow_motion_is_an_eighth_and_told(make_bench, statuses):
+    bench = make_bench().frames(3)
+    before = bench.simulation.step
+    bench.do(ToggleSlowMotion()).frames(31)
+    assert bench.simulation.step == before + 4
+    assert statuses[-1].speed == bench.controls.speed / 8
+    bench.do(ToggleSlowMotion()).frames(7)
+    assert bench.simulation.step == before + 12
+
+
+# ------------------------------------------------------------------------------------- views
+
+
+def test_each_view_has_its_key_and_the_cycle_leads_through_all(bench):
+    state = bench.state
+    for view in VIEWS:
+        bench.key(ord(view.key), view.key).frames()
+        assert VIEW_NAMES[bench.controls.view] == view.name
+    bench.do(ShowView("image"))
+    seen = []
+    for _ in VIEWS:
+        bench.do(actions.NextView(1))
+        seen.append(VIEW_NAMES[bench.controls.view])
+    assert seen == [*VIEW_NAMES[1:], "image"]
+    bench.do(actions.NextView(-1))
+    assert VIEW_NAMES[bench.controls.view] == VIEW_NAMES[-1]
+    assert (bench.state == state).all()
+
+
+def tiles_of(count):
+    return mosaic(np.zeros((count, *GRID, 3), np.uint8), [""] * count)
+
+
+@pytest.mark.parametrize("view", MOSAICS)
+def test_tiles_are_enlarged_by_a_click_and_by_z(blank, view):
+    count = blank.simulation.config.channel_size if view == "channels" else 2
+    blank.do(ShowView(view))
+    state = blank.state
+    image, tiles = tiles_of(count)
+    placed = blank.geometry.of_image(*image.shape[:2])
+    for tile in tiles:
+        blank.click_pixel(placed.cell_centre((tile.top + 5, tile.left + 6)))
+        assert blank.controls.tile == tile.number
+        blank.do(ShowView(view))
+    assert blank.controls.tile is None
+    seen = []
+    for _ in range(count + 1):
+        blank.do(actions.NextTile(1))
+        seen.append(blank.controls.tile)
+    assert seen == [*range(count), None]
+    blank.do(actions.NextTile(-1))
+    assert blank.controls.tile == count - 1
+    assert (blank.state == state).all()
+
+
+@pytest.mark.parametrize("view", VIEW_NAMES)
+def test_painting_works_in_views_of_one_grid_and_never_in_mosaics(blank, view):
+    region = disc_region((5, 6), 1, *GRID)
+    blank.do(ShowView(view)).touch((5, 6))
+    if view in MOSAICS:
+        assert (blank.ink == 0).all()
+        tile = blank.controls.tile
+        blank.do(ShowView(view)).key(pygame.K_x, "x").frames()
+        blank.key(pygame.K_RIGHT, "", pygame.KMOD_LSHIFT).key(pygame.K_x, "x").frames()
+        assert (blank.ink == 0).all()
+        blank.do(actions.NextTile(1)).touch((5, 6))
+        assert tile is not None or blank.controls.tile == 0
+    assert ((blank.ink == 1) == region).all()
+
+
+def test_a_stroke_that_goes_on_ends_where_a_mosaic_comes(blank):
+    blank.key(ord("["), "[").frames().hold((3, 3))
+    blank.do(ShowView("channels"))
+    blank.window.post(
+        Event(pygame.MOUSEMOTION, pos=blank.geometry.cell_centre((8, 8)), rel=(0, 0), buttons=(1, 0, 0))
+    )
+    blank.frames(2)
+    assert list(zip(*np.nonzero(blank.ink), strict=True)) == [(3, 3)]
+
+
+def test_a_press_on_words_and_panel_changes_no_cell(make_bench):
+    bench = make_bench("blank", size=(460, 420)).frames()
+    bench.key(pygame.K_SPACE, " ").frames().do(Reset())
+    for _ in range(14):
+        bench.key(ord("]"), "]")
+    bench.frames()
+    geometry = bench.geometry
+    for is_help_open in (False, True):
+        for page in ("", *PAGES):
+            for view in ("difference", "image"):
+                bench.app.controls = replace(
+                    bench.controls,
+                    view=VIEW_NAMES.index(view),
+                    panel_visible=bool(page),
+                    page=page or PAGES[0],
+                    help_visible=is_help_open,
+                )
+                bench.frames()
+                geometry = bench.geometry
+                held = bench.controls
+                parts = (geometry.bar_rectangle, geometry.caption_rectangle, geometry.panel_rectangle)
+                for part in map(pygame.Rect, parts):
+                    if not part.width * part.height:
+                        continue
+                    for pixel in (
+                        (part.left + 1, part.top + 1),
+                        part.center,
+                        (part.right - 2, part.bottom - 2),
+                    ):
+                        bench.click_pixel(pixel)
+                        assert (bench.ink == 0).all(), (page, view, pixel)
+                        bench.app.controls = replace(held, fullscreen=False)
+                        bench.do(Reset())
+
+
+def test_help_is_closed_by_a_press_beside_the_picture(blank):
+    blank.do(actions.ToggleHelp())
+    blank.click_pixel((5, SIZE[1] - 5))
+    assert not blank.controls.help_visible
+
+
+@pytest.mark.parametrize("size", [(460, 420), (900, 960), (300, 301), (97, 89), (64, 64)])
+def test_every_view_and_page_is_drawn_in_a_window_of_any_size(make_bench, size):
+    bench = make_bench(size=size).frames(2)
+    bench.app.session = replace(bench.app.session)
+    for page in PAGES:
+        for view in range(len(VIEWS)):
+            bench.app.controls = replace(bench.controls, panel_visible=True, page=page, view=view)
+            bench.frames()
+            room = pygame.Rect(bench.geometry.panel_rectangle)
+            bar = pygame.Rect(bench.geometry.bar_rectangle)
+            for button in bench.buttons():
+                rectangle = pygame.Rect(button.rectangle)
+                assert room.contains(rectangle) or bar.contains(rectangle), button
+    for hidden in ("hud_visible", "panel_visible"):
+        bench.app.controls = replace(bench.controls, **{hidden: False})
+        bench.frames()
+    bench.do(actions.ToggleHelp()).frames(2)
+
+
+def test_no_button_lies_on_another(make_bench):
+    for size in ((460, 420), (900, 960), (1280, 800)):
+        bench = make_bench(size=size).frames(2)
+        for page in PAGES:
+            bench.app.controls = replace(bench.controls, panel_visible=True, page=page, view=7)
+            bench.frames(2)
+            rectangles = [pygame.Rect(button.rectangle) for button in bench.buttons()]
+            for number, rectangle in enumerate(rectangles):
+                assert rectangle.collidelist(rectangles[number + 1 :]) < 0, (size, page, number)
+            assert len(rectangles) >= 23
+
+
+# ------------------------------------------------------------------------------------- the panel
+
+
+def test_the_panel_opens_turns_its_pages_and_closes(bench):
+    bench.do(actions.TogglePanel())
+    seen = [bench.controls.page]
+    for _ in PAGES:
+        bench.do(actions.NextPage())
+        seen.append(bench.controls.page)
+    assert seen == [*PAGES, PAGES[0]]
+    for page in PAGES:
+        bench.click(ShowPage(page))
+        assert bench.controls.page == page
+    width = bench.geometry.panel_width
+    assert width > 0
+    bench.do(actions.TogglePanel())
+    assert bench.geometry.panel_width == 0
+
+
+def test_a_cell_is_kept_by_middle_click_by_k_and_by_button(bench):
+    bench.do(actions.TogglePanel())
+    bench.touch((4, 2), button=2)
+    assert bench.controls.pinned_cell == (4, 2)
+    bench.do(PinCell())
+    assert bench.controls.pinned_cell is None
+    position = bench.geometry.cell_centre((7, 3))
+    bench.window.post(Event(pygame.MOUSEMOTION, pos=position, rel=(0, 0), buttons=(0, 0, 0)))
+    bench.frames().do(PinCell())
+    assert bench.controls.pinned_cell == (7, 3)
+    bench.do(PinCell())
+    bench.window.post(Event(pygame.MOUSEMOTION, pos=position, rel=(0, 0), buttons=(0, 0, 0)))
+    bench.frames().click(PinCell())
+    assert bench.controls.pinned_cell == (7, 3)  # Where the pointer was before it went to the button.
+    bench.click(PinCell())
+    assert bench.controls.pinned_cell is None
+
+
+def test_a_cell_is_kept_in_a_mosaic_where_it_is_seen(bench):
+    bench.do(actions.TogglePanel(), ShowView("attention"))
+    image, tiles = tiles_of(2)
+    placed = bench.geometry.of_image(*image.shape[:2])
+    position = placed.cell_centre((tiles[1].top + 8, tiles[1].left + 3))
+    bench.window.post(Event(pygame.MOUSEMOTION, pos=position, rel=(0, 0), buttons=(0, 0, 0)))
+    bench.frames().do(PinCell())
+    assert bench.controls.pinned_cell == (8, 3)
+
+
+def test_the_story_is_told_and_ends(bench):
+    bench.do(actions.TogglePanel()).touch((4, 2), button=2).frames(2)
+    still = bench.window.pixels().copy()
+    bench.click(ToggleStory())
+    assert bench.controls.story
+    bench.frames(60)
+    assert (bench.window.pixels() != still).any()
+    bench.focus(ToggleStory())
+    assert not bench.controls.story
+
+
+def test_the_table_of_the_chart_has_a_row_per_step(bench, tmp_path):
+    bench.do(actions.TogglePanel()).click(ShowPage("charts")).click(SaveChart())
+    (path,) = tmp_path.glob("*.csv")
+    assert str(path) in bench.app.message.text
+    rows = path.read_text().splitlines()
+    assert len(rows) > bench.simulation.step
+
+
+# ------------------------------------------------------------------------------------- the keyboard's brush
+
+
+def test_the_keyboards_brush_draws_a_stroke_while_x_is_held(blank):
+    blank.key(ord("["), "[").frames()
+    blank.key(pygame.K_RIGHT, "", pygame.KMOD_LSHIFT).frames()  # It appears in the middle.
+    blank.key(pygame.K_LEFT, "", pygame.KMOD_LSHIFT).frames()
+    assert (blank.ink == 0).all()
+    blank.key(pygame.K_x, "x", is_released=False).frames()
+    for code in (pygame.K_RIGHT, pygame.K_RIGHT, pygame.K_DOWN):
+        blank.key(code, "", pygame.KMOD_LSHIFT).frames()
+    blank.window.post(Event(pygame.KEYUP, key=pygame.K_x, mod=0))
+    blank.key(pygame.K_DOWN, "", pygame.KMOD_LSHIFT).frames()
+    assert list(zip(*np.nonzero(blank.ink), strict=True)) == [(5, 5), (5, 6), (5, 7), (6, 7)]
+    blank.do(Undo())
+    assert (blank.ink == 0).all()
+
+
+# ------------------------------------------------------------------------------------- experiments
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected", "told"),
+    [
+        (ToggleHead(1), Experiments(muted_heads=[1]), "muted: head 1"),
+        (ToggleNeighbour(0), Experiments(neighbours=[False] + [True] * 8), "not seen: NW"),
+        (ChangeExperiment("rate", 1), Experiments(update_rate=0.75), "75% of cells fire"),
+        (ChangeExperiment("noise", 1), Experiments(noise_std=0.01), "noise 0.01"),
+        (ChangeExperiment("step size", -1), Experiments(step_size_factor=0.75), "step size x 0.75"),
+        (ToggleChannel(0, "zero"), Experiments(zeroed_channels=[0]), "zero: channel 0"),
+        (ToggleChannel(0, "freeze"), Experiments(frozen_channels=[0]), "frozen: channel 0"),
+    ],
+)
+def test_experiments_act_are_told_and_end(make_bench, statuses, wanted, expected, told):
+    bench = make_bench().frames(2).do(actions.TogglePanel()).click(ShowPage("experiments"))
+    bench.key(pygame.K_SPACE, " ").frames().frames()
+    simulation = bench.simulation
+    assert simulation.config.cell_dropout_rate == 0.5
+    start = simulation.moment()
+    bench.do(StepOnce())
+    plain = bench.sha256
+    simulation.restore(start)
+    bench.frames().click(wanted).frames()
+    assert as_json(simulation.experiments) == as_json(expected)
+    assert told in statuses[-1].tells
+    bench.do(StepOnce(), StepOnce())
+    first = bench.where
+    assert told in statuses[-1].tells
+    simulation.restore(replace(start, experiments=None))
+    simulation.experiments = expected
+    simulation.advance(2)
+    assert bench.where == first
+    bench.click(EndExperiments()).frames()
+    assert simulation.experiments.is_neutral
+    assert statuses[-1].tells == ()
+    simulation.restore(start)
+    bench.frames().do(StepOnce())
+    assert bench.sha256 == plain
+
+
+def test_each_channel_can_be_held(bench):
+    bench.do(actions.TogglePanel()).click(ShowPage("experiments")).frames()
+    for _ in range(5):
+        bench.click(ChangeChannel(1))
+    bench.click(ToggleChannel(5, "zero")).frames()
+    bench.do(StepOnce())
+    assert bench.simulation.experiments.zeroed_channels == {5}
+    assert (bench.state[..., 5] == 0).all()
+    assert (bench.state[..., 4] != 0).any()
+
+
+def test_cells_are_killed_under_the_brush_and_undo_brings_them_back(bench, statuses):
+    bench.do(actions.TogglePanel()).click(ShowPage("experiments")).click(ToggleKilling())
+    assert "the brush kills cells" in statuses[-1].tells
+    state = bench.state.copy()
+    bench.hold((5, 6)).frames(5).let_go((5, 6)).frames()
+    region = disc_region((5, 6), 1, *GRID)
+    assert (bench.simulation.experiments.dead_cells == region).all()
+    assert f"{region.sum()} dead cells" in statuses[-1].tells
+    bench.do(StepOnce())
+    assert (bench.state[region] == 0).all()
+    bench.do(Undo())  # One mark, however long the brush rested.
+    assert bench.simulation.experiments.is_neutral
+    assert (bench.state == state).all()
+    bench.click(EndExperiments())
+    assert not bench.controls.killing
+
+
+# ------------------------------------------------------------------------------------- files
+
+
+def test_clips_and_recordings(bench, asked, statuses):
+    bench.do(SaveClip())
+    assert asked == ["clip"]
+    bench.do(ToggleRecording())
+    assert asked == ["clip", "recording"]
+
+
+def test_a_clip_is_written(bench, tmp_path, monkeypatch):
+    bench.do(SaveClip())
+    bench.wait_for(lambda: bench.app.message is not None, 60)
+    (path,) = tmp_path.iterdir()
+    assert str(path) in bench.app.message.text
+
+
+def test_a_dropped_and_a_pasted_picture_are_starts(bench, tmp_path, monkeypatch):
+    picture = np.zeros((GRID[0] * 4, GRID[1] * 4), np.uint8)
+    picture[12:32, 20:32] = 255
+    path = tmp_path / "own.png"
+    Image.fromarray(picture).save(path)
+    episode = bench.simulation.episode
+    bench.window.post(Event(pygame.DROPFILE, file=str(path)))
+    bench.wait_for(lambda: bench.simulation.episode == episode + 1)
+    image = bench.simulation.moment().image
+    assert image.max() == 1
+    bench.do(Undo())
+    assert bench.simulation.episode == episode
+    monkeypatch.setattr(desktop, "clipboard_text", lambda: str(path))
+    monkeypatch.setattr("nca_viewer.own_starts.clipboard_picture", lambda: None)
+    bench.do(PastePicture())
+    bench.wait_for(lambda: bench.simulation.episode == episode + 1)
+    assert (bench.simulation.moment().image == image).all()
+    bench.window.post(Event(pygame.DROPFILE, file=str(tmp_path / "nothing.png")))
+    bench.wait_for(lambda: bench.app.message is not None and bench.app.message.is_error)
+    assert bench.simulation.episode == episode + 1
+
+
+def test_the_clipboard_is_asked_without_a_screen():
+    assert isinstance(desktop.clipboard_text(), str)
+
+
+# ------------------------------------------------------------------------------------- records
+
+
+def recorded(session, path):
+    recorder = Recorder(
+        RecordFile(path), session.simulation, checkpoint="t", checkpoint_sha256=SHA, environment={}
+    )
+    return replace(session, recorder=recorder)
+
+
+def replayed(session, path):
+    replay = Replay(read_record(path), session.simulation, checkpoint_sha256=SHA)
+    return replace(session, replay=replay)
+
+
+@pytest.fixture
+def record(make_bench, tmp_path):
+    """A record with hands, experiments and cues, and where it ended."""
+    path = tmp_path / "run.jsonl"
+    bench = make_bench(change=lambda session: recorded(session, path)).frames(3)
+    recorder = bench.session.recorder
+    recorder.cue(Caption("Here is a wound.", 3.0))
+    recorder.cue(ShowViewCue("damage"))
+    recorder.cue(Inspect((4, 2)))
+    bench.touch((5, 6), button=3).frames(5)
+    bench.do(actions.TogglePanel()).click(ShowPage("experiments")).click(ToggleHead(0)).frames(4)
+    bench.do(StepBack(3)).do(actions.TogglePause()).frames(120)
+    bench.click(EndExperiments()).frames(3)
+    bench.do(NewDigit(4)).frames(3)
+    bench.touch((2, 2)).frames(3)
+    recorder.close()
+    return path, bench.where
+
+
+@pytest.mark.parametrize("speed_keys", ["", "====", "---"])
+def test_a_record_is_replayed_bit_for_bit_through_the_window(make_bench, record, statuses, speed_keys):
+    path, end = record
+    bench = make_bench("blank", change=lambda session: replayed(session, path))
+    for text in speed_keys:
+        bench.key(ord(text), text)
+    replay = bench.session.replay
+    frames = 0
+    seen = []
+    while not replay.is_over and frames < 3000:
+        bench.frames()
+        frames += 1
+        seen.append((bench.controls.page, bench.controls.pinned_cell, VIEW_NAMES[bench.controls.view]))
+    assert replay.is_over
+    assert bench.where == end
+    assert ("inspector", (4, 2), "damage") in seen
+    bench.frames()
+    assert replay.difference is None
+    assert f"{replay.checks} states compared, all as recorded" in bench.app.message.text
+    assert replay.checks >= 2
+    bench.frames(3)
+    assert bench.simulation.step > end[1]
+
+
+def test_captions_are_shown_for_their_time(make_bench, record):
+    bench = make_bench("blank", change=lambda session: replayed(session, record[0]))
+    bench.frames(3)
+    drawn = []
+    draw = desktop.draw_banner
+    desktop.draw_banner = lambda *given: drawn.append(given[-1]) or draw(*given)
+    try:
+        bench.frames(4)
+        assert set(drawn) == {"Here is a wound."}
+        bench.key(pygame.K_SPACE, " ").frames(185)
+        drawn.clear()
+        bench.frames()
+        assert drawn == []
+    finally:
+        desktop.draw_banner = draw
+
+
+@pytest.mark.parametrize(
+    "hand",
+    [
+        lambda bench: bench.touch((1, 1)),
+        lambda bench: bench.do(NewDigit(2)),
+        lambda bench: bench.do(Undo()),
+        lambda bench: bench.do(StepBack()),
+        lambda bench: bench.do(actions.TogglePanel()).click(ShowPage("experiments")).click(ToggleHead(1)),
+    ],
+)
+def test_hands_take_over_a_replay(make_bench, record, hand):
+    bench = make_bench("blank", change=lambda session: replayed(session, record[0])).frames(6)
+    hand(bench)
+    bench.frames(2)
+    assert bench.session.replay.is_over
+    assert bench.session.replay.difference is None
+    assert not bench.app.message.is_error
+
+
+def test_looking_about_does_not_take_over_a_replay(make_bench, record):
+    bench = make_bench("blank", change=lambda session: replayed(session, record[0])).frames(4)
+    bench.do(ShowView("channels"), actions.TogglePanel(), actions.TogglePause(), StepOnce(), StepOnce())
+    bench.do(actions.TogglePause()).frames(3)
+    assert not bench.session.replay.is_over
+
+
+@pytest.mark.parametrize("do", ["check", "end"])
+def test_a_replay_that_differs_is_told(make_bench, record, do):
+    from nca_viewer.recording import lines
+
+    path, _ = record
+    checksum, content = 0, b""
+    for values in map(json.loads, path.read_bytes().splitlines()):
+        values.pop("sum")
+        if values.get("do") == do:
+            values["sha256"] = "00" * 32
+        line, checksum = lines.seal(values, checksum)
+        content += line
+    path.write_bytes(content)
+    bench = make_bench("blank", change=lambda session: replayed(session, path))
+    bench.key(ord("="), "=").key(ord("="), "=")
+    for _ in range(400):
+        bench.frames()
+        if bench.app.message is not None and bench.app.message.is_error:
+            break
+    assert "differs from its record" in bench.app.message.text
+    assert "expected 000000000000" in bench.app.message.text
+
+
+# ------------------------------------------------------------------------------------- the claims
+
+
+@pytest.fixture(scope="module")
+def looking_simulation(small_config):
+    """Heads that look left, right, up and down by their positions; nothing ever changes."""
+    from nca_viewer.checkpoint import build_model
+    from nca_viewer.selftest import fixed_parameters
+
+    config = replace(
+        small_config,
+        channel_size=12,
+        num_heads=4,
+        hidden_size=16,
+        position_embedding_size=2,
+        projection_size=3,
+    )
+    tree = fixed_parameters(config)
+    quarter = np.arange(13) * np.pi / 2
+    tree["perceive"]["position_embed"]["embedding"] = np.stack(
+        [np.cos(quarter), np.sin(quarter)], axis=1
+    ).astype(np.float32)
+    attention = tree["perceive"]["attention"]
+    query, key = (np.zeros((7, 4, 4), np.float32) for _ in range(2))
+
+    def turned(cells):
+        angle = cells * np.pi / 2
+        return 40 * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+
+    for head, (row, column) in enumerate(OFFSETS):
+        query[3:5, head, :2], query[5:7, head, 2:] = turned(row), turned(column)
+        key[3:7, head] = np.eye(4)
+    attention["query"] = {"kernel": query, "bias": np.zeros((4, 4), np.float32)}
+    attention["key"] = {"kernel": key, "bias": np.zeros((4, 4), np.float32)}
+    for name in ("kernel", "bias"):
+        layers = tree["update"]["layers"]
+        last = layers["1"] if isinstance(layers, dict) else layers[1]
+        last[name] = np.zeros_like(last[name])
+    simulation = Simulation(build_model(config, tree), seed=1)
+    simulation.warm_up(explained=True)
+    return simulation
+
+
+OFFSETS = ((0, -1), (0, 1), (-1, 0), (1, 0))
+
+
+def tile_colours(bench, tiles, image_shape, tile, rows):
+    """What the window shows of a tile, in the middle of each cell of some rows: uint8[rows, W, 3]."""
+    placed = bench.geometry.of_image(*image_shape[:2])
+    pixels = bench.window.pixels()
+    tile = tiles[tile]
+    colours = []
+    for row in rows:
+        centres = [placed.cell_centre((tile.top + row, tile.left + column)) for column in range(GRID[1])]
+        colours.append([pixels[y, x] for x, y in centres])
+    return np.array(colours)
+
+
+@pytest.fixture
+def looking(looking_simulation, tmp_path):
+    simulation = looking_simulation
+    fresh(simulation, StartImages(simulation.config, 11).digit(3, 1))
+    session = Session(simulation, StartImages(simulation.config, 11), 0.5, "a test")
+    window = HeadlessWindow(SIZE)
+    app = open_app(window, Loaded(session), KioskConfig(seed=11), screenshot_folder=tmp_path)
+    return Bench(app, window, session).frames(3)
+
+
+def test_heads_that_look_left_right_up_and_down_are_shown_so(looking):
+    looking.do(ShowView("attention")).frames(2)
+    image, tiles = tiles_of(4)
+    for head, (row, column) in enumerate(OFFSETS):
+        expected = direction_colours(np.float32([row]), np.float32([column]))[0]
+        shown = tile_colours(looking, tiles, image.shape, head, range(5, 10))[:, 1:-1]
+        assert np.abs(shown.astype(int) - expected).max() <= 1, head
+    view = view_named("attention").draw(looking.app.face.scene(looking.controls))
+    assert [tile.label for tile in view.tiles] == [
+        f"head {n}: {name}" for n, name in enumerate(("west", "east", "north", "south"))
+    ]
+    looking.do(ShowView("entropy")).frames(2)
+    shown = tile_colours(looking, tiles, image.shape, 2, range(5, 10))[:, 1:-1]
+    assert np.ptp(shown.reshape(-1, 3).astype(int), axis=0).max() <= 1
+
+
+def test_a_pattern_in_channel_7_is_in_tile_7_and_nowhere_else(looking):
+    simulation = looking.simulation
+    pattern = np.add.outer(np.arange(GRID[0]), np.arange(GRID[1])) % 3 == 0
+    state = np.zeros(simulation.config.state_shape, np.float32)
+    state[..., 7][pattern] = 0.8
+    simulation.restore(replace(simulation.moment(), state=state))
+    looking.do(ShowView("channels")).frames(2)
+    image, tiles = tiles_of(12)
+    rows = range(5, 11)
+    for channel in range(11):
+        shown = tile_colours(looking, tiles, image.shape, channel, rows).astype(int)
+        if channel != 7:
+            assert np.ptp(shown.reshape(-1, 3), axis=0).max() == 0, channel
+            continue
+        inside, outside = shown[pattern[5:]], shown[~pattern[5:]]
+        assert np.ptp(inside, axis=0).max() == np.ptp(outside, axis=0).max() == 0
+        assert np.abs(inside[0] - outside[0]).max() > 50
