@@ -46,6 +46,7 @@ from nca_viewer.interaction.actions import (
     ToggleRecording,
     ToggleSlowMotion,
     ToggleStory,
+    Tool,
     Undo,
 )
 from nca_viewer.interaction.bindings import BINDINGS
@@ -142,7 +143,7 @@ class Bench:
     def focus(self, action):
         """The same, by F4 and F3."""
         number = [button.action for button in self.buttons()].index(action)
-        for _ in range((number - self._focus) % len(self.buttons())):
+        for _ in range((number - self._focus - 1) % len(self.buttons()) + 1):
             self.key(pygame.K_F4)
         self._focus = number
         return self.key(pygame.K_F3).frames()
@@ -248,7 +249,7 @@ def wounded(make_bench, page):
     bench = make_bench(size=(460, 420)).frames()
     if page:
         bench.app.controls = replace(bench.controls, panel_visible=True, page=page)
-    return bench.frames(2).touch((5, 4), button=3).frames(2).key(pygame.K_SPACE, " ").frames()
+    return bench.touch((5, 4), button=3).key(pygame.K_SPACE, " ").frames()
 
 
 @pytest.mark.parametrize("page", ["", *PAGES])
@@ -285,6 +286,10 @@ def test_every_button_does_the_same_by_mouse_and_by_keyboard(make_bench, asked, 
             EndExperiments(),
             ShowTile(None),
             ShowView("image"),
+            actions.SelectTool(Tool.PAINT),
+            ChangeExperiment("noise", -1),
+            actions.NextTile(1),  # The image has no tiles.
+            actions.NextTile(-1),
         )
         assert (by_mouse == idle) == is_idle, action
 
@@ -375,7 +380,7 @@ def test_the_jump_leads_to_just_before_the_last_damage(bench):
     jumped = bench.where
     bench.do(Undo())
     assert bench.controls.paused
-    assert jumped[1] == 5
+    assert jumped[1] == 4
 
 
 def test_undo_brings_back_what_was_before_a_restart(bench):
@@ -781,14 +786,17 @@ def replayed(session, path):
 def record(make_bench, tmp_path):
     """A record with hands, experiments and cues, and where it ended."""
     path = tmp_path / "run.jsonl"
-    bench = make_bench(change=lambda session: recorded(session, path)).frames(3)
+    bench = make_bench(size=(460, 420), change=lambda session: recorded(session, path)).frames(3)
     recorder = bench.session.recorder
     recorder.cue(Caption("Here is a wound.", 3.0))
     recorder.cue(ShowViewCue("damage"))
     recorder.cue(Inspect((4, 2)))
     bench.touch((5, 6), button=3).frames(5)
     bench.do(actions.TogglePanel()).click(ShowPage("experiments")).click(ToggleHead(0)).frames(4)
-    bench.do(StepBack(3)).do(actions.TogglePause()).frames(120)
+    bench.do(StepBack(), StepBack(), StepBack(), actions.TogglePause())
+    for text in "====":
+        bench.key(ord(text), text)
+    bench.frames(8)
     bench.click(EndExperiments()).frames(3)
     bench.do(NewDigit(4)).frames(3)
     bench.touch((2, 2)).frames(3)
@@ -799,7 +807,7 @@ def record(make_bench, tmp_path):
 @pytest.mark.parametrize("speed_keys", ["", "====", "---"])
 def test_a_record_is_replayed_bit_for_bit_through_the_window(make_bench, record, statuses, speed_keys):
     path, end = record
-    bench = make_bench("blank", change=lambda session: replayed(session, path))
+    bench = make_bench("blank", (460, 420), lambda session: replayed(session, path))
     for text in speed_keys:
         bench.key(ord(text), text)
     replay = bench.session.replay
@@ -816,12 +824,12 @@ def test_a_record_is_replayed_bit_for_bit_through_the_window(make_bench, record,
     assert replay.difference is None
     assert f"{replay.checks} states compared, all as recorded" in bench.app.message.text
     assert replay.checks >= 2
-    bench.frames(3)
+    bench.frames(20)
     assert bench.simulation.step > end[1]
 
 
 def test_captions_are_shown_for_their_time(make_bench, record):
-    bench = make_bench("blank", change=lambda session: replayed(session, record[0]))
+    bench = make_bench("blank", (460, 420), lambda session: replayed(session, record[0]))
     bench.frames(3)
     drawn = []
     draw = desktop.draw_banner
@@ -844,11 +852,11 @@ def test_captions_are_shown_for_their_time(make_bench, record):
         lambda bench: bench.do(NewDigit(2)),
         lambda bench: bench.do(Undo()),
         lambda bench: bench.do(StepBack()),
-        lambda bench: bench.do(actions.TogglePanel()).click(ShowPage("experiments")).click(ToggleHead(1)),
+        lambda bench: bench.click(ShowPage("experiments")).click(ToggleHead(1)),  # The record opened it.
     ],
 )
 def test_hands_take_over_a_replay(make_bench, record, hand):
-    bench = make_bench("blank", change=lambda session: replayed(session, record[0])).frames(6)
+    bench = make_bench("blank", (460, 420), lambda session: replayed(session, record[0])).frames(6)
     hand(bench)
     bench.frames(2)
     assert bench.session.replay.is_over
@@ -857,7 +865,7 @@ def test_hands_take_over_a_replay(make_bench, record, hand):
 
 
 def test_looking_about_does_not_take_over_a_replay(make_bench, record):
-    bench = make_bench("blank", change=lambda session: replayed(session, record[0])).frames(4)
+    bench = make_bench("blank", (460, 420), lambda session: replayed(session, record[0])).frames(4)
     bench.do(ShowView("channels"), actions.TogglePanel(), actions.TogglePause(), StepOnce(), StepOnce())
     bench.do(actions.TogglePause()).frames(3)
     assert not bench.session.replay.is_over
@@ -876,7 +884,7 @@ def test_a_replay_that_differs_is_told(make_bench, record, do):
         line, checksum = lines.seal(values, checksum)
         content += line
     path.write_bytes(content)
-    bench = make_bench("blank", change=lambda session: replayed(session, path))
+    bench = make_bench("blank", (460, 420), lambda session: replayed(session, path))
     bench.key(ord("="), "=").key(ord("="), "=")
     for _ in range(400):
         bench.frames()

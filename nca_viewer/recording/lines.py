@@ -22,6 +22,7 @@ from nca_viewer.config import ModelConfig, require_range
 from nca_viewer.errors import ConfigError, presentable
 from nca_viewer.interaction.actions import Cell, Tool
 from nca_viewer.moment import MAX_EPISODE, MAX_SEED, MAX_STEP, Moment
+from nca_viewer.views import VIEW_NAMES
 
 FORMAT_NAME = "nca-viewer record"
 FORMAT_VERSION = 1
@@ -29,9 +30,6 @@ FORMAT_VERSION = 1
 
 CHECK_STEPS = 100
 """So often the state's digest is noted."""
-
-VIEWS = ("image", "attention", "channels", "activity", "difference", "opinion")
-"""Names of the views that a record may ask the window for."""
 
 MAX_TEXT_LETTERS = 200
 MAX_CAPTION_SECONDS = 60.0
@@ -106,7 +104,7 @@ class Caption:
 
 @dataclass(frozen=True, slots=True)
 class ShowView:
-    """Show another aspect of the cells: one of `VIEWS`."""
+    """Show another aspect of the cells: one of `views.VIEW_NAMES`."""
 
     name: str
 
@@ -434,8 +432,8 @@ def _happening(values: Mapping[str, Any], header: Header) -> Happening:
         case "caption":
             return Caption(_text(values, "text"), _number(values, "seconds", 0.1, MAX_CAPTION_SECONDS))
         case "view":
-            if values.get("name") not in VIEWS:
-                raise ConfigError(f"view {_shown(values.get('name'))} is not one of {', '.join(VIEWS)}")
+            if values.get("name") not in VIEW_NAMES:
+                raise ConfigError(f"view {_shown(values.get('name'))} is not one of {', '.join(VIEW_NAMES)}")
             return ShowView(values["name"])
         case "inspect":
             return Inspect(_cell(values.get("cell"), header.state_shape))
