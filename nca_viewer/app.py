@@ -44,6 +44,7 @@ from nca_viewer.interaction.pen_stroke import PenStroke
 from nca_viewer.interaction.strokes import stroke_region
 from nca_viewer.loading import Loading, Session
 from nca_viewer.pacing import VISIBLE_TEMPO, FrameClock, RateMeter
+from nca_viewer.recording.lines import Caption
 from nca_viewer.ruin import Page, follow_page
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.version import version
@@ -59,6 +60,9 @@ if TYPE_CHECKING:
 
 _WAITING_FRAMES_PER_SECOND = 30
 """Fewer than when it lives: importing and compiling want the processor."""
+
+_READING_SECONDS = 2.5
+"""Where a record shows words, it goes on after this time."""
 
 MAX_FAILURES = 5
 """After so many frames in a row that failed unexpectedly, the program ends; in an exhibit the monitor
@@ -135,6 +139,8 @@ class App:
         self._is_told_to_quit = False
         self._failures = 0
         self._healing: Healing | None = None
+        self._replayed: np.ndarray | None = None
+        self._reading_until_seconds = float("-inf")
         self._page: Page | None = None
 
     def run(self) -> None:
@@ -231,6 +237,8 @@ class App:
         self.window.wait_until(self._frame_clock.begin_seconds)
         began = self.window.now_seconds()
         self._pen.begin_frame()
+        self._pen.note(self._replayed)
+        self._replayed = None
         self._expects_change = False
         seen, error = None, ""
         try:
@@ -304,9 +312,14 @@ class App:
             return None
 
         def advance(steps: int) -> None:
+            if now_seconds < self._reading_until_seconds:
+                return  # Words first, then what they tell of.
             played = replay.advance(steps)
-            self._pen.note(played.touched)
+            if played.touched is not None:  # Seen in the next frame, like the steps.
+                self._replayed = played.touched if self._replayed is None else self._replayed | played.touched
             self.face.follow(played.cues, now_seconds)
+            if self.window.has_real_time and any(isinstance(cue, Caption) for cue in played.cues):
+                self._reading_until_seconds = now_seconds + _READING_SECONDS
 
         return advance
 
@@ -424,7 +437,10 @@ class App:
             healing=self._healing,
             message=self.face.message(now_seconds),
             is_ruined=self._page.is_ruined,
-            tells=("the brush kills cells",) if controls.killing else (),
+            tells=(
+                *(("slow motion",) if controls.slow_motion else ()),
+                *(("the brush kills cells",) if controls.killing else ()),
+            ),
         )
         help_footer = f"{session.origin.sentence}\n{session.footer}" if session.origin else session.footer
         self._frame.draw(

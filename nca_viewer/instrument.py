@@ -178,7 +178,7 @@ class Instrument:
     @property
     def tells(self) -> tuple[str, ...]:
         """What goes on beside the automaton and must not be overlooked."""
-        return told(self.experiments) if self._wanted is None else ("preparing", *told(self._wanted))
+        return told(self.experiments) if self._wanted is None else ("preparing an experiment",)
 
     @property
     def experiments(self) -> Experiments:

@@ -271,10 +271,12 @@ def draw_button(surface: pygame.Surface, button: Button, font: Letters, *, is_ho
 
 
 def draw_tooltip(surface: pygame.Surface, font: Letters, text: str, beside: Rectangle) -> None:
-    """Words above a rectangle, kept within the window."""
+    """Words above a rectangle, or below it at the window's top; kept within the window."""
     image = font.render(text, True, TEXT)
     box = image.get_rect().inflate(12, 8)
     box.midbottom = (beside[0] + beside[2] // 2, beside[1] - 4)
+    if box.top < 0:  # No room above: below, beside no other of its row.
+        box.midtop = (beside[0] + beside[2] // 2, beside[1] + beside[3] + 4)
     box.clamp_ip(surface.get_rect())
     pygame.draw.rect(surface, BACKGROUND, box, border_radius=5)
     pygame.draw.rect(surface, FRAME, box, width=1, border_radius=5)

@@ -170,7 +170,7 @@ class DesktopFace:
         self._loading: tuple[Loading, int, Session] | None = None
         self._queued: list[Action] = []
         self._told: set[str] = set()
-        self._caption = ("", 0.0)
+        self._caption, self._captions, self._caption_count = "", 0, 0
         self._wants_opinion = False
         self._buttons = ButtonRow()
         self._view_screen = ViewScreen()
@@ -435,6 +435,8 @@ class DesktopFace:
         self._session = session
         self._own_starts = OwnStarts(session.simulation.config)
         self._told.clear()
+        self._caption, self._captions = "", 0
+        self._caption_count = 0 if session.replay is None else session.replay.record.captions
         panes, simulation = session.panes or (session,), session.simulation
         timeline = Timeline(simulation)
         before = self._panes if len(self._panes) == len(panes) else ()
@@ -483,6 +485,7 @@ class DesktopFace:
             panel_visible=controls.panel_visible,
             panes=max(1, len(self._panes)),
             figures_visible=controls.hud_visible and len(self._panes) > 1,
+            banner_visible=bool(self._caption),
         )
 
     def wants_explanation(self, controls: Controls) -> bool:
@@ -550,7 +553,8 @@ class DesktopFace:
         if replay is not None and replay.difference is not None:
             self._tell_once(str(replay.difference), now_seconds)
         elif replay is not None and replay.is_over:
-            text = f"The replay is over: {replay.checks} states compared, all as recorded; go on yourself"
+            self._caption = ""
+            text = f"That was all: {replay.checks} states compared, all as recorded; now it is yours"
             self._tell_once(text, now_seconds, is_fault=False)
 
     def _tell_once(self, text: str, now_seconds: float, *, is_fault: bool = True) -> None:
@@ -562,8 +566,9 @@ class DesktopFace:
         """Captions are shown, and views and cells as if chosen by hand."""
         for cue in cues:
             match cue:
-                case Caption(text, seconds):
-                    self._caption = (text, now_seconds + seconds)
+                case Caption(text):
+                    self._caption = text
+                    self._captions += 1
                 case cue_lines.ShowView(name) if name in VIEW_NAMES:
                     self._queued.append(ShowView(name))
                 case Inspect(cell):
@@ -639,8 +644,8 @@ class DesktopFace:
         return replace(status, is_at_rest=pane.instrument.is_at_rest, tells=(*status.tells, *tells))
 
     def brushes(self, geometry: Geometry, controls: Controls) -> tuple[Brush, ...]:
-        """The mouse's and the keyboard's, unless the help is open."""
-        if controls.help_visible:
+        """The mouse's and the keyboard's, unless the help is open or a record acts in place of hands."""
+        if controls.help_visible or self._is_replaying:
             return ()
         brushes = []
         pointer = self._input.mouse_position
@@ -650,6 +655,11 @@ class DesktopFace:
         if self._cursor is not None and self._now_seconds - self._cursor_seconds < CURSOR_SECONDS:
             brushes.append(Brush(self._cursor, controls.brush_radius_cells, controls.tool))
         return tuple(brushes)
+
+    @property
+    def _is_replaying(self) -> bool:
+        replay = None if self._session is None else self._session.replay
+        return replay is not None and not replay.is_over
 
     def _is_over_words(self, pixel: tuple[int, int], geometry: Geometry, controls: Controls) -> bool:
         return any(target.contains(pixel) for target in self._targets(geometry, controls))
@@ -710,10 +720,13 @@ class DesktopFace:
             )
             self._panel.draw(surface, geometry, shown)
             if cell is not None and (view is None or not view.tiles):
-                draw_focus(surface, geometry.pane(self._pane).cell_rectangle(cell))
-        text, until_seconds = self._caption
-        if text and now_seconds < until_seconds:
-            draw_banner(surface, geometry, text)
+                of_pane = geometry.pane(self._pane)
+                draw_focus(surface, of_pane.cell_rectangle(cell))
+                side = of_pane.cell_pixels
+                left, top, _, _ = of_pane.cell_rectangle((cell[0] - 1, cell[1] - 1))
+                draw_focus(surface, (left, top, 3 * side, 3 * side))
+        if geometry.banner_height:
+            draw_banner(surface, geometry, self._caption, f"{self._captions} of {self._caption_count}")
         buttons = self.buttons(geometry, controls)
         self._buttons.draw(surface, buttons, pointer)
         pressable = [button for button in buttons if button.action is not None]

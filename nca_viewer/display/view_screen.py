@@ -110,7 +110,7 @@ class ViewScreen:
             if box.inflate(line // 3, 0).collidelist(drawn) < 0:  # The ends go before what lies between.
                 surface.blit(image, box)
                 drawn.append(box)
-        return start + length + 2 * line
+        return max([start + length, *(box.right for box in drawn)]) + 2 * line
 
 
 def draw_figures(
@@ -143,16 +143,21 @@ def draw_figures(
         y += font.get_height()
 
 
-def draw_banner(surface: pygame.Surface, geometry: Geometry, text: str) -> None:
-    """Words over the upper part of the picture, in as many lines as they need."""
-    font = letters_of(round(1.7 * geometry.text_height))
+def draw_banner(surface: pygame.Surface, geometry: Geometry, text: str, note: str) -> None:
+    """Words above the picture, as large as they fit, and a note in smaller letters at their right."""
+    padding = geometry.text_height
     width = geometry.window_width - geometry.panel_width
-    lines = wrapped(text, font, width - 6 * geometry.text_height)
-    line, padding = font.get_height() + 2, geometry.text_height
-    wide = max(font.size(words)[0] for words in lines) + 2 * padding
-    box = pygame.Rect((width - wide) // 2, padding, wide, len(lines) * line + 2 * padding)
-    pygame.draw.rect(surface, PANEL, box, border_radius=padding)
-    pygame.draw.rect(surface, FRAME, box, width=1, border_radius=padding)
+    surface.fill(PANEL, (0, 0, width, geometry.banner_height))
+    surface.fill(FRAME, (0, geometry.banner_height - 1, width, 1))
+    small = letters_of(round(1.1 * geometry.text_height))
+    image = small.render(note, True, MUTED)
+    surface.blit(image, (width - padding - image.get_width(), padding // 2))
+    room = width - 3 * padding - image.get_width()
+    for size in range(round(1.8 * geometry.text_height), 9, -1):
+        font = letters_of(size)
+        lines = wrapped(text, font, room)
+        if len(lines) * (font.get_height() + 2) <= geometry.banner_height - padding:
+            break
+    top = (geometry.banner_height - len(lines) * (font.get_height() + 2)) // 2
     for number, words in enumerate(lines):
-        image = font.render(words, True, TEXT)
-        surface.blit(image, image.get_rect(midtop=(box.centerx, box.top + padding + number * line)))
+        surface.blit(font.render(words, True, TEXT), (padding, top + number * (font.get_height() + 2)))

@@ -55,6 +55,7 @@ class Geometry:
         panel_width: Of the panel at the right, in pixels; 0 while it is closed.
         panes: How many grids there are.
         figures_height: Of the strip under the grids that tells of each, in pixels; 0 without one.
+        banner_height: Of the words above the grids, in pixels; 0 without any.
     """
 
     window_width: int
@@ -71,6 +72,7 @@ class Geometry:
     panel_width: int = 0
     panes: int = 1
     figures_height: int = 0
+    banner_height: int = 0
 
     @classmethod
     def fit(
@@ -84,6 +86,7 @@ class Geometry:
         panel_visible: bool = False,
         panes: int = 1,
         figures_visible: bool = False,
+        banner_visible: bool = False,
     ) -> Geometry:
         """Make the cells as large as they fit.
 
@@ -96,6 +99,7 @@ class Geometry:
             panel_visible: Whether to leave room for the panel.
             panes: How many grids stand side by side.
             figures_visible: Whether to leave room under the grids to tell of each.
+            banner_visible: Whether to leave room for words above the grids.
         """
         window_width, window_height = window_size
         grid_height, grid_width = grid_size
@@ -108,9 +112,10 @@ class Geometry:
         caption_height = text_height * 3 if caption_visible else 0
         panel_width = _panel_width(window_width, text_height) if panel_visible else 0
         figures_height = text_height * 4 if figures_visible else 0
+        banner_height = text_height * 6 if banner_visible else 0
         columns = panes * (grid_width + PANE_GAP_CELLS) - PANE_GAP_CELLS
         room_width = window_width - panel_width - 2 * margin_pixels
-        height = window_height - bar_height - caption_height - figures_height
+        height = window_height - bar_height - caption_height - figures_height - banner_height
         cell_pixels = max(1, min(room_width // columns, (height - 2 * margin_pixels) // grid_height))
         free_height = height - cell_pixels * grid_height
         return cls(
@@ -120,7 +125,7 @@ class Geometry:
             grid_width=grid_width,
             cell_pixels=cell_pixels,
             left=(window_width - panel_width - cell_pixels * columns) // 2,
-            top=max(0, free_height // 2),
+            top=max(0, banner_height + free_height // 2),
             bar_height=bar_height,
             text_height=text_height,
             button_rows=button_rows,
@@ -128,6 +133,7 @@ class Geometry:
             panel_width=panel_width,
             panes=panes,
             figures_height=figures_height,
+            banner_height=banner_height,
         )
 
     @property
@@ -164,6 +170,7 @@ class Geometry:
             caption_visible=self.caption_height > 0,
             panel_visible=self.panel_width > 0,
             figures_visible=self.figures_height > 0,
+            banner_visible=self.banner_height > 0,
         )
 
     @property

@@ -12,6 +12,7 @@ from nca_viewer.atomic_files import mode_at
 from nca_viewer.errors import ConfigError
 from nca_viewer.recording.lines import (
     MAX_HEADER_BYTES,
+    Caption,
     Check,
     Cue,
     End,
@@ -54,6 +55,11 @@ class Record:
         for entry in lines:
             if isinstance(entry, Line):
                 yield entry
+
+    @property
+    def captions(self) -> int:
+        """How many captions it has; reads it through."""
+        return sum(isinstance(line.what, Caption) for line in self.lines())
 
 
 def shown_path(path: Path) -> str:

@@ -165,6 +165,8 @@ class Replay:
             self._follow(line)
             self._at = self._at.after(line.what)
             self._fetch()
+            if isinstance(line.what, Caption):
+                break  # There is time to read before what it tells of.
         return Played(tuple(cues), touched)
 
     @property

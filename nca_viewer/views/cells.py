@@ -73,8 +73,8 @@ def draw_difference(scene: Scene) -> ViewImage:
         ColourRow(TOO_MUCH, "ink is too much"),
         ColourRow(_SHARED, "ink as it was"),
     )
-    wrong = 100 * float(np.abs(shown - clean).mean())
-    caption = f"Against the image that this began from: cells are {wrong:.1f} % off on average."
+    error = 100 * float(np.sqrt(np.mean((shown - clean) ** 2)))
+    caption = f"Against the image that this began from: error {error:.1f} % (root mean square)."
     return ViewImage(np.rint(image).astype(np.uint8), legend, caption)
 
 
