@@ -83,7 +83,7 @@ def statuses(monkeypatch):
     told, draw = [], Frame.draw
 
     def draw_and_tell(*given, **more):
-        told.extend(part for part in given if isinstance(part, Status))
+        told.extend(part for part in given if isinstance(part, HudState))
         draw(*given, **more)
 
     monkeypatch.setattr(Frame, "draw", draw_and_tell)
