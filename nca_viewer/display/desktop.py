@@ -169,7 +169,7 @@ class DesktopFace:
         self._queued: list[Action] = []
         self._told: set[str] = set()
         self._caption = ("", 0.0)
-        self._wants_opinion = False
+        self._view_name = VIEW_NAMES[0]
         self._buttons = ButtonRow()
         self._view_screen = ViewScreen()
         self._clips = ClipRecorder(folder, suffix=".mp4" if has_encoder() else ".gif")
@@ -488,7 +488,7 @@ class DesktopFace:
                 touched=touched,
                 tool=tool,
                 now_seconds=now_seconds,
-                wants_opinion=self._wants_opinion,
+                view=self._view_name,
             )
 
     def _look_after(self, now_seconds: float) -> None:
@@ -540,7 +540,7 @@ class DesktopFace:
 
     def image(self, snapshot: Snapshot, controls: Controls) -> np.ndarray:
         """The chosen view's."""
-        self._wants_opinion = view_number(controls.view).name == "opinion"
+        self._view_name = view_number(controls.view).name
         view = self._view_image(controls)
         if view is not None:
             return view.image
