@@ -126,9 +126,12 @@ class Instrument:
         touched: np.ndarray | None,
         tool: Tool,
         now_seconds: float,
-        wants_opinion: bool,
+        view: str,
     ) -> None:
-        """Look at the next snapshot; see `display.face.Face.see`. The classifier reads it where asked."""
+        """Look at the next snapshot; see `display.face.Face.see`.
+
+        What only one view needs, which takes its time, is made while `view` names that one.
+        """
         self._experiment_when_ready()
         if touched is None:
             self.timeline.end_stroke()
@@ -141,10 +144,10 @@ class Instrument:
         self._trace = follow(self._trace, snapshot, touched=touched, now_seconds=now_seconds)
         self._now_seconds = now_seconds
         if is_new or touched is not None:
-            self._axes = follow_axes(self._axes, snapshot)
+            self._axes = follow_axes(self._axes, snapshot) if view == "components" else None
             self._scenes.clear()
             self._opinion = None
-        if wants_opinion and self._opinion is None:
+        if view == "opinion" and self._opinion is None:
             self._classifier = self._classifier or DigitClassifier.load()
             self._opinion = self._classifier.read(snapshot.image)
             self.opinions.append(self._opinion)

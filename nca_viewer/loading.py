@@ -284,7 +284,7 @@ def load_beside(name: str, session: Session, report: Callable[[str], None]) -> S
     model, info = load_checkpoint(name)
     running = cast("list[Simulation]", [pane.simulation for pane in session.panes or (session,)])
     running_name = session.label or "what runs"
-    require_same_grid((running_name, session.simulation.config), (info.path.name, info.config))
+    require_same_grid((running_name, session.simulation.config), (name, info.config))
     report(f"compiling {name}")
     same = next((before for before in running if before.config == info.config), running[0])
     simulation = Simulation(model, seed=session.simulation.seed, like=same)

@@ -16,6 +16,7 @@ from nca_viewer.display import desktop
 from nca_viewer.display.buttons import BUTTONS
 from nca_viewer.display.clips import ClipRecorder
 from nca_viewer.display.frame import Frame
+from nca_viewer.display.hud import HudState
 from nca_viewer.display.pages import MORE
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import DEBUG_VARIABLE

@@ -10,13 +10,14 @@ from pygame.event import Event
 from nca_viewer.assets import bundled_checkpoint_names, next_bundled
 from nca_viewer.automaton.experiments import Experiments
 from nca_viewer.checkpoint import build_model, save_checkpoint
+from nca_viewer.cli import parsed_options
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import ConfigError
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.kiosk.config import KioskConfig
 from nca_viewer.launch import open_app
-from nca_viewer.loading import Loaded, Session, load_beside, succeeded
+from nca_viewer.loading import Loaded, Session, load_beside, load_session, succeeded
 from nca_viewer.moment import begun_from_sight, digest
 from nca_viewer.panes import Panes, require_same_grid
 from nca_viewer.selftest import fixed_parameters
@@ -434,6 +435,36 @@ def test_different_grids_are_refused_with_both_names(small_config, changes, text
         require_same_grid(("a", small_config), ("b", other))
     assert "a has a grid of" in str(error.value)
     require_same_grid(("a", small_config), ("c", dataclasses.replace(small_config, num_heads=1)))
+
+
+def test_sessions_of_several_checkpoints_share_their_start(small_checkpoint, tmp_path, small_config):
+    taller = dataclasses.replace(small_config, height=small_config.height + 1)
+    path = tmp_path / "taller"
+    save_checkpoint(path, build_model(taller, fixed_parameters(taller)), taller, {"metrics": {}})
+    small = str(small_checkpoint)
+
+    def load(*checkpoints):
+        config = ViewerConfig(checkpoints=checkpoints, compile_cache=False)
+        return load_session(config, SEED, None, lambda stage: None)
+
+    with pytest.raises(ConfigError, match=r"has a grid of 11 x 13 .*taller one of 12 x 13"):
+        load(small, str(path))
+    session = load(small, small)
+    first, second = session.simulation.simulations
+    assert first._advance is second._advance
+    assert digest(first.moment().state) == digest(second.moment().state)
+    assert [pane.label for pane in session.panes] == [small, small]
+    assert session.footer.startswith(f"{small}, {small}")
+
+
+def test_a_configuration_file_names_several(tmp_path):
+    file = tmp_path / "viewer.toml"
+    file.write_text('ckpt = ["model", "learned"]')
+    assert parsed_options(["--config", str(file)]).checkpoints == ("model", "learned")
+    assert parsed_options(["--config", str(file), "--ckpt", "model"]).checkpoints == ("model",)
+    file.write_text('ckpt = ["model", "learned", "model", "learned"]')
+    with pytest.raises(ConfigError, match=r"viewer\.toml: --ckpt is given 4 times"):
+        parsed_options(["--config", str(file)])
 
 
 def test_a_picture_of_one_automaton_is_its_image_itself(panes):

@@ -238,7 +238,7 @@ def test_a_session_begins_with_the_first_checkpoint_of_the_run(run, small_model,
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        ({"checkpoint": "small"}, "--ckpt"),
+        ({"checkpoints": ("small",)}, "--ckpt"),
         ({"headless": True, "frames": 1}, "--headless"),
         ({"exhibit": True}, "--exhibit"),
     ],

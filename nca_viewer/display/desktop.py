@@ -172,6 +172,7 @@ class DesktopFace:
         self._told: set[str] = set()
         self._caption, self._captions, self._caption_count = "", 0, 0
         self._wants_opinion = False
+        self._view_name = VIEW_NAMES[0]
         self._buttons = ButtonRow()
         self._view_screen = ViewScreen()
         self._clips = ClipRecorder(folder, suffix=".mp4" if has_encoder() else ".gif")
@@ -521,7 +522,7 @@ class DesktopFace:
                 touched=touched,
                 tool=tool,
                 now_seconds=now_seconds,
-                wants_opinion=self._wants_opinion,
+                view="opinion" if self._wants_opinion else self._view_name,
             )
 
     def _look_after(self, now_seconds: float) -> None:
@@ -579,6 +580,7 @@ class DesktopFace:
         """The chosen view's."""
         is_page = controls.panel_visible and controls.page == "opinion"
         self._wants_opinion = is_page or view_number(controls.view).name == "opinion"
+        self._view_name = view_number(controls.view).name
         view = self._view_image(controls)
         if view is not None:
             return view.image
