@@ -219,3 +219,174 @@ def test_a_killed_exhibit_is_back_within_six_seconds(open_viewer, full_checkpoin
     supervisor.end()
     print(f"back after {seconds:.1f} s")
     assert seconds < 6.0
+
+
+VIEWS = """
+    import json, sys, time
+    from dataclasses import replace
+    from fractions import Fraction
+    from pathlib import Path
+    import numpy as np
+    from nca_viewer.launch import open_app
+    from nca_viewer.loading import Loaded, load_session
+    from nca_viewer.display.window import PygameWindow
+    from nca_viewer.kiosk.config import KioskConfig
+    from nca_viewer.views import VIEW_NAMES
+
+    config = KioskConfig(checkpoint=sys.argv[1], seed=1, speed=Fraction(2), window_size=(1080, 1080))
+    session = load_session(config, 1, None, lambda stage: None)
+    session.simulation.warm_up(explained=True)
+
+    class Timed(PygameWindow):
+        times = []
+
+        def present(self):
+            super().present()
+            self.times.append(time.perf_counter())
+
+    window = Timed("benchmark", config.window_size)
+    app = open_app(window, Loaded(session), config, screenshot_folder=Path.cwd())
+    found = {}
+    for number, name in enumerate(VIEW_NAMES):
+        app.controls = replace(app.controls, view=number)
+        for _ in range(30):
+            app.frame()
+        window.times.clear()
+        for _ in range(300):
+            app.frame()
+        intervals = np.diff(window.times)
+        found[name] = {"mean": float(intervals.mean()), "p99": float(np.quantile(intervals, 0.99))}
+    print(json.dumps(found))
+"""
+
+
+def test_every_view_keeps_sixty_frames_a_second(display, full_checkpoint):
+    measured = run_on_display(display, VIEWS, full_checkpoint)
+    for name, seconds in measured.items():
+        print(f"{name}: mean {1000 * seconds['mean']:.1f} ms, p99 {1000 * seconds['p99']:.1f} ms")
+    for name, seconds in measured.items():
+        assert seconds["mean"] == pytest.approx(1 / 60, rel=0.05), name
+        assert seconds["p99"] < 0.020, name
+
+
+@pytest.fixture(scope="module")
+def full_simulation(full_checkpoint):
+    from nca_viewer.checkpoint import load_checkpoint
+    from nca_viewer.simulation import Simulation
+    from nca_viewer.start_images import StartImages
+
+    model, _ = load_checkpoint(full_checkpoint)
+    simulation = Simulation(model, seed=1)
+    simulation.warm_up(explained=True)
+    simulation.begin(StartImages(model.config, 1).digit(3, 1), 0.5)
+    return simulation
+
+
+def frame_seconds(simulation, frames=300, steps=2, *, explained=False):
+    """Seconds from a frame's steps to its snapshot, the median."""
+    seconds = []
+    for _ in range(frames):
+        began = time.perf_counter()
+        simulation.advance(steps)
+        simulation.request_snapshot(explained=explained).result()
+        seconds.append(time.perf_counter() - began)
+    return sorted(seconds)[frames // 2]
+
+
+def test_an_explained_step_costs_at_most_half_as_much_again(full_simulation):
+    frame_seconds(full_simulation, 50, explained=True)
+    plain = min(frame_seconds(full_simulation, steps=1) for _ in range(3))
+    explained = min(frame_seconds(full_simulation, steps=1, explained=True) for _ in range(3))
+    print(f"plain {1000 * plain:.2f} ms, explained {1000 * explained:.2f} ms: {explained / plain:.2f} x")
+    assert explained <= 1.5 * plain
+
+
+def test_recording_costs_at_most_a_twentieth(full_simulation, tmp_path):
+    from nca_viewer.recording.recorder import Recorder, RecordFile
+
+    frame_seconds(full_simulation, 50)
+    plain, recorded = [], []
+    for number in range(5):
+        plain.append(frame_seconds(full_simulation))
+        file = RecordFile(tmp_path / f"{number}.jsonl")
+        recorder = Recorder(
+            file, full_simulation, checkpoint="full", checkpoint_sha256="ab" * 32, environment={}
+        )
+        recorded.append(frame_seconds(full_simulation))
+        recorder.close()
+    share = min(recorded) / min(plain)
+    print(f"plain {1000 * min(plain):.2f} ms, recorded {1000 * min(recorded):.2f} ms: {share:.3f} x")
+    assert share <= 1.05
+
+
+def test_a_thousand_steps_back_take_a_tenth_of_a_second(full_simulation):
+    from nca_viewer.timeline import Timeline
+
+    timeline = Timeline(full_simulation)
+    for _ in range(750):
+        full_simulation.advance(2)
+    newest, seconds = timeline.tick, []
+    for _ in range(7):
+        began = time.perf_counter()
+        timeline.seek(newest - 1000)
+        full_simulation.request_snapshot().result()
+        seconds.append(time.perf_counter() - began)
+        timeline.seek(newest)
+    full_simulation.listeners.remove(timeline)
+    print(f"median {1000 * sorted(seconds)[3]:.1f} ms, longest {1000 * max(seconds):.1f} ms")
+    assert sorted(seconds)[3] < 0.1
+
+
+SWAP = """
+    import json, os, sys, time
+    from fractions import Fraction
+    from pathlib import Path
+    import numpy as np
+    from nca_viewer.launch import open_app
+    from nca_viewer.loading import Loaded, load_session
+    from nca_viewer.display.window import PygameWindow
+    from nca_viewer.kiosk.config import KioskConfig
+
+    run, waiting = Path(sys.argv[1]), Path(sys.argv[2])
+    config = KioskConfig(watch=run, seed=1, speed=Fraction(2), window_size=(1000, 700))
+    session = load_session(config, 1, None, lambda stage: None)
+    swaps, swap = [], session.simulation.swap_parameters
+    session.simulation.swap_parameters = lambda model: (swaps.append(len(Timed.times)), swap(model))
+
+    class Timed(PygameWindow):
+        times = []
+
+        def present(self):
+            super().present()
+            self.times.append(time.perf_counter())
+
+    app = open_app(Timed("benchmark", config.window_size), Loaded(session), config, screenshot_folder=Path())
+    for _ in range(120):
+        app.frame()
+    os.rename(waiting, run / sys.argv[3])
+    for _ in range(1200):
+        app.frame()
+        if swaps and len(Timed.times) > swaps[0] + 60:
+            break
+    session.watcher.close()
+    intervals = np.diff(Timed.times[60:])
+    print(json.dumps({"swaps": len(swaps), "longest": float(intervals.max())}))
+"""
+
+
+def test_a_swap_of_a_watched_run_delays_no_frame(display, tmp_path):
+    from flax import nnx
+
+    from nca_viewer.automaton.system import AttentionNCA
+    from nca_viewer.checkpoint import save_checkpoint, step_directory
+
+    model = AttentionNCA(ModelConfig(), rngs=nnx.Rngs(0))
+    run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    for folder, step in ((run, 100), (elsewhere, 200)):
+        provenance = {"recipe": "benchmark", "step": step}
+        save_checkpoint(step_directory(folder, step), model, model.config, provenance)
+    waiting = step_directory(elsewhere, 200)
+    measured = run_on_display(display, SWAP, run, str(waiting), str(waiting.relative_to(elsewhere)))
+    print(measured)
+    assert measured["swaps"] == 1
+    assert measured["longest"] < 0.033
