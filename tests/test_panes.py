@@ -447,7 +447,7 @@ def test_sessions_of_several_checkpoints_share_their_start(small_checkpoint, tmp
         config = ViewerConfig(checkpoints=checkpoints, compile_cache=False)
         return load_session(config, SEED, None, lambda stage: None)
 
-    with pytest.raises(ConfigError, match="has a grid of 11 x 13 .*taller one of 12 x 13"):
+    with pytest.raises(ConfigError, match=r"has a grid of 11 x 13 .*taller one of 12 x 13"):
         load(small, str(path))
     session = load(small, small)
     first, second = session.simulation.simulations
@@ -463,7 +463,7 @@ def test_a_configuration_file_names_several(tmp_path):
     assert parsed_options(["--config", str(file)]).checkpoints == ("model", "learned")
     assert parsed_options(["--config", str(file), "--ckpt", "model"]).checkpoints == ("model",)
     file.write_text('ckpt = ["model", "learned", "model", "learned"]')
-    with pytest.raises(ConfigError, match="viewer.toml: --ckpt is given 4 times"):
+    with pytest.raises(ConfigError, match=r"viewer.toml: --ckpt is given 4 times"):
         parsed_options(["--config", str(file)])
 
 
