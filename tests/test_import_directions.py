@@ -126,7 +126,7 @@ def test_the_automaton_knows_of_nothing_but_its_configuration():
 
 
 def test_the_rules_of_a_visit_know_neither_screens_nor_clocks():
-    names = ("attract", "attract_script", "controller", "night", "texts", "visit")
+    names = ("attract", "attract_script", "controller", "night", "texts", "visit", "visitor_buttons")
     rules = arrows(*(f"nca_viewer.kiosk.{name}" for name in names))
     allowed = (*(f"kiosk.{name}" for name in names), "interaction", "errors", "config_file", "assets")
     assert not strangers(rules, *allowed)

@@ -11,8 +11,6 @@ from nca_viewer.interaction.actions import (
     NewDigit,
     Operate,
     Reset,
-    SelectTool,
-    Stroke,
     SwitchLanguage,
     Tool,
 )
@@ -20,9 +18,7 @@ from nca_viewer.kiosk.attract import Ghost, Progress, follow
 from nca_viewer.kiosk.attract_script import AttractScript, Caption
 from nca_viewer.kiosk.texts import MADE_CAPTION, Texts, caption_text, texts_in
 from nca_viewer.kiosk.visit import Observed, Phase, Rules, Situation, direct
-
-VISITOR_ACTIONS = (Stroke, SelectTool, NewDigit, Reset, SwitchLanguage)
-"""What visitors may do; of everything else an exhibit takes no notice."""
+from nca_viewer.kiosk.visitor_buttons import VISITOR_ACTIONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 
 from nca_viewer.interaction.actions import (
     Action,
-    NewDigit,
     Operate,
     OperatorChoice,
-    SelectTool,
-    SwitchLanguage,
-    Tool,
 )
 from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.input import Target
+from nca_viewer.kiosk.visitor_buttons import VISITOR_BUTTONS
 
 Rectangle = tuple[int, int, int, int]
 """(left, top, width, height) in pixels."""
@@ -29,15 +26,6 @@ _WIDEST_BUTTON = 3.6
 """In fingers: beside its pictogram, it has room for the longest word of any language."""
 _WIDE_RATIO = 1.2
 """A window at least so much wider than high has its buttons beside the grid."""
-
-VISITOR_BUTTONS: dict[str, Action] = {
-    "erase": SelectTool(Tool.ERASE),
-    "scramble": SelectTool(Tool.CORRUPT),
-    "draw": SelectTool(Tool.PAINT),
-    "new_digit": NewDigit(),
-    "language": SwitchLanguage(),
-}
-"""What a visitor can touch beside the grid, by the name of its text; a visit begins with the first."""
 
 OPERATOR_BUTTONS: dict[str, Action] = {
     "resume": Operate(OperatorChoice.RESUME),
@@ -142,13 +130,12 @@ def _beside(window_size: tuple[int, int], grid_size: tuple[int, int], names: lis
         (name, (left_x, first + number * (tool_height + gap), button_width, tool_height))
         for number, name in enumerate(names[:3])
     ]
-    last = names[3:]
-    if len(last) == 1:
-        buttons.append((last[0], (right_x, first, button_width, column)))
-    else:
-        large = column - tool_height - gap
-        buttons.append((last[0], (right_x, first, button_width, large)))
-        buttons.append((last[1], (right_x, first + large + gap, button_width, tool_height)))
+    # The first on the right has the room that the others leave.
+    last, y = names[3:], first
+    for number, name in enumerate(last):
+        button_height = tool_height if number else column - (len(last) - 1) * (tool_height + gap)
+        buttons.append((name, (right_x, y, button_width, max(button_height, finger))))
+        y += button_height + gap
     caption_left = left_x + button_width + gap
     caption = (
         caption_left,

@@ -146,6 +146,11 @@ def _hand(canvas: _Canvas, colour: Colour) -> None:
         canvas.line((12, 14, 20), (x, top), (x, 0.62), 0.02)
 
 
+def _plain(canvas: _Canvas, colour: Colour) -> None:
+    """A ring, for what has no picture of its own yet."""
+    canvas.ring(colour, (0.2, 0.2, 0.6, 0.6), 0.08)
+
+
 _PICTURES: dict[str, Callable[[_Canvas, Colour], None]] = {
     "draw": _draw,
     "erase": _erase,
@@ -165,11 +170,11 @@ def pictogram(name: str, side_pixels: int, colour: Colour) -> pygame.Surface:
     """A new surface with a picture on nothing.
 
     Args:
-        name: One of `PICTOGRAMS`.
+        name: One of `PICTOGRAMS`; any other has a plain dot.
         side_pixels: Of the square it fills.
         colour: Of its shapes.
     """
     side = max(1, side_pixels)
     canvas = _Canvas(side)
-    _PICTURES[name](canvas, colour)
+    _PICTURES.get(name, _plain)(canvas, colour)
     return pygame.transform.smoothscale(canvas.surface, (side, side))

@@ -17,13 +17,13 @@ from nca_viewer.kiosk.attract import Ghost
 from nca_viewer.kiosk.controller import KioskFacts
 from nca_viewer.kiosk.layout import (
     OPERATOR_BUTTONS,
-    VISITOR_BUTTONS,
     KioskLayout,
     Rectangle,
 )
 from nca_viewer.kiosk.pictograms import FINGERTIP, pictogram
 from nca_viewer.kiosk.texts import Texts
 from nca_viewer.kiosk.visit import Phase
+from nca_viewer.kiosk.visitor_buttons import VISITOR_BUTTONS
 
 _BUTTON: Colour = (44, 50, 66)
 _PRESSED: Colour = (92, 102, 130)

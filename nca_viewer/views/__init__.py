@@ -42,7 +42,7 @@ class View:
 
     Attributes:
         name: As the window, recordings and the command line call it.
-        key: The letter that shows it.
+        key: The letter or sign that shows it.
         caption: What it shows, for the help.
         draw: From a scene to an image.
         needs_explanation: Whether it shows the next step taken apart; without one it says so.

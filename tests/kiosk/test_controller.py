@@ -21,9 +21,10 @@ from nca_viewer.interaction.actions import (
     Tool,
 )
 from nca_viewer.kiosk.attract_script import parse_script
-from nca_viewer.kiosk.controller import VISITOR_ACTIONS, Host
+from nca_viewer.kiosk.controller import Host
 from nca_viewer.kiosk.texts import texts_in
 from nca_viewer.kiosk.visit import Phase, Rules
+from nca_viewer.kiosk.visitor_buttons import VISITOR_ACTIONS
 
 GRID = (11, 13)
 SCRIPT = parse_script(["digit 3", "caption Look", "caption.de Schau", "wait 1", "hand erase 50,50 in 5"], "a")
