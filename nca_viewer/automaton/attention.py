@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float
 
-from nca_viewer.automaton.layout import FlatLayout
+from nca_viewer.automaton.layout import AnyArray, FlatLayout
 
 _MASKED_LOGIT = -1e30
 
@@ -84,7 +84,7 @@ def local_attention_weights(
     query: Float[Array, "hidden length"],
     key: Float[Array, "hidden length"],
     num_heads: int,
-    neighbours: Bool[Array, "neighbours=9"] | None = None,
+    neighbours: Bool[AnyArray, "neighbours=9"] | None = None,
 ) -> Float[Array, "9 heads inner_length"]:
     """Softmax over the Moore neighbourhood of the products of queries and neighbouring keys.
 
@@ -111,7 +111,7 @@ def attention_with_weights(
     layout: FlatLayout,
     query_key_value: Float[Array, "query_key_value length"],
     num_heads: int,
-    neighbours: Bool[Array, "neighbours=9"] | None = None,
+    neighbours: Bool[AnyArray, "neighbours=9"] | None = None,
 ) -> tuple[Float[Array, "hidden inner_length"], Float[Array, "9 heads inner_length"]]:
     """`local_attention` and its `local_attention_weights`; has no gradient of its own."""
     query, key, value = jnp.split(query_key_value, 3)

@@ -128,7 +128,7 @@ class LocalAttentionPerceive(Perceive):
         layout: FlatLayout,
         cells: Float[Array, "C length"],
         projection: Projection,
-        neighbours: Bool[Array, "neighbours=9"],
+        neighbours: Bool[AnyArray, "neighbours=9"],
     ) -> tuple[Float[Array, "P inner_length"], Float[Array, "9 heads inner_length"]]:
         """As `perceive_packed`, with what each cell looks at: float[9, heads, inner_length].
 
