@@ -343,17 +343,18 @@ class App:
         """What an action does to the cells."""
         simulation = session.simulation
         if isinstance(action, Stroke):
-            if session.replay is not None:
-                session.replay.is_over = True  # Hands have taken over.
             config = simulation.config
             radius = action.radius_cells
             if radius is None:
                 radius = self.controls.brush_radius_cells
             region = stroke_region(action.start, action.end, radius, config.height, config.width)
             if region.any():
+                self._take_over(session)
                 self._pen.add(action.tool or self.controls.tool, region, self._edit(simulation))
             return
         self._finish_stroke(simulation)
+        if isinstance(action, Reset | NewDigit | Clear):
+            self._take_over(session)
         match action:
             case StepOnce():
                 (self._replaying(session, self.window.now_seconds()) or simulation.advance)(1)
@@ -367,6 +368,12 @@ class App:
                 self._wants_screenshot = True
             case _:
                 self.face.act(action, session, self.window.now_seconds())
+
+    @staticmethod
+    def _take_over(session: Session) -> None:
+        """A replay ends where hands are on the cells."""
+        if session.replay is not None:
+            session.replay.is_over = True
 
     def _finish_stroke(self, simulation: Simulation | Panes) -> None:
         self._pen.finish(self._edit(simulation))
@@ -484,8 +491,8 @@ class App:
             side = self._geometry(simulation).of_image(*image.shape[:2]).cell_pixels
             provenance = capture.Provenance(
                 version=version(),
-                checkpoint=session.checkpoint or "in memory",
-                checkpoint_sha256=session.checkpoint_sha256 or "",
+                checkpoint=", ".join(shown.checkpoint or "in memory" for shown in session.shown),
+                checkpoint_sha256=", ".join(shown.shown_sha256 for shown in session.shown),
                 seed=simulation.seed,
                 episode=snapshot.episode,
                 step=snapshot.step,

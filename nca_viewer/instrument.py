@@ -153,6 +153,11 @@ class Instrument:
             self.opinions.append(self._opinion)
             self._scenes.clear()
 
+    def begin_anew(self) -> None:
+        """The automaton has other parameters from now on: its past is another's."""
+        self.timeline.begin_anew()
+        self.series = Series()
+
     def go(self, move: Callable[[Timeline], object]) -> None:
         """Move along the timeline."""
         move(self.timeline)

@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from nca_viewer.assets import Origin, origin_of
-from nca_viewer.errors import CheckpointError, OutputError
+from nca_viewer.automaton.experiments import as_json, from_json
+from nca_viewer.errors import CheckpointError, ConfigError, OutputError
 from nca_viewer.version import version
 from nca_viewer.viewer_config import START_BLANK, ViewerConfig
 
@@ -71,6 +72,17 @@ class Session:
     label: str = ""
     panes: tuple[Session, ...] = ()
 
+    @property
+    def shown(self) -> tuple[Session, ...]:
+        """Those side by side, or this one alone."""
+        return self.panes or (self,)
+
+    @property
+    def shown_sha256(self) -> str:
+        """Digest of the checkpoint that runs now; empty where it is in no file."""
+        watched = None if self.watcher is None else self.watcher.info
+        return (self.checkpoint_sha256 or "") if watched is None else watched.sha256
+
     def saved_state(self, settings: Mapping[str, Any] = MappingProxyType({})) -> SavedState:
         """The present, for a state file.
 
@@ -81,6 +93,7 @@ class Session:
         from nca_viewer.saved_states import SavedState
 
         moment, sha256 = self.simulation.moment(), self.checkpoint_sha256 or ""
+        settings = {"experiments": as_json(moment.experiments), **settings}
         return SavedState(moment, self.checkpoint, sha256, settings, environment())
 
     def end(self, config: ViewerConfig) -> None:
@@ -333,6 +346,14 @@ def _followed(
 
     simulation = session.simulation
     if saved is not None:
+        experiments = saved.settings.get("experiments")
+        if experiments:
+            if not isinstance(experiments, Mapping):
+                raise ConfigError(f"the state {str(config.load_state)!r}: its experiments are not understood")
+            saved = replace(
+                saved,
+                moment=replace(saved.moment, experiments=from_json(experiments, simulation.config)),
+            )
         simulation.restore(saved.moment)
     if record is not None:
         from nca_viewer.recording.replay import Replay

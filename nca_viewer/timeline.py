@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.moment import Start
 
 if TYPE_CHECKING:
-    from nca_viewer.moment import Moment, Start
+    from nca_viewer.moment import Moment
     from nca_viewer.panes import Panes
     from nca_viewer.simulation import Simulation
 
@@ -304,7 +305,6 @@ class Timeline:
         self._undone: list[tuple[Line, Position]] = []
         self._measured: tuple[tuple[tuple[Kept, ...], ...], int] = ((), 0)
         self._is_in_stroke = False
-        self._is_moving = False
         simulation.listeners.append(self)
 
     # ------------------------------------------------------------------------------ what is asked
@@ -409,6 +409,13 @@ class Timeline:
         mark = self._last_mark(lambda mark: mark.is_damage)
         return mark if mark is not None and self._go(self._line, mark.before) else None
 
+    def begin_anew(self) -> None:
+        """Remember the present alone: what led to it can no longer be computed again."""
+        self._present, self._here = self._simulation.moment(), Position(0, 0)
+        self._line = Line((Kept(self._here, self._present, True),), (), (), self._here)
+        self._undone.clear()
+        self._is_in_stroke = False
+
     def end_stroke(self) -> None:
         """The hand is off the cells: the next edit begins another stroke."""
         self._is_in_stroke = False
@@ -417,8 +424,6 @@ class Timeline:
 
     def advanced(self, steps: int) -> None:
         """The simulation took some steps."""
-        if self._is_moving:
-            return
         moment = self._simulation.moment()
         if not self._follows(moment, steps):
             self.started()
@@ -435,8 +440,6 @@ class Timeline:
 
     def edited(self, tool: Tool, region: np.ndarray, ink: float) -> None:
         """A tool acted on some cells."""
-        if self._is_moving:
-            return
         before, moment = self._present, self._simulation.moment()
         if not self._follows(moment, 0):
             self.started()
@@ -463,8 +466,6 @@ class Timeline:
 
     def started(self, start: Start | None = None) -> None:
         """Another state took the place of the present."""
-        if self._is_moving:
-            return
         before, self._present = self._present, self._simulation.moment()
         line = _keeping(cut(self._line, self._here), Kept(self._here, before))
         here = Position(self._here.tick + 1, self._here.events + 1)
@@ -516,7 +517,8 @@ class Timeline:
             return True
         present, is_forwards = self._present, position > self._here
         goal: Position | None = position
-        self._is_moving = True
+        # What is tried on the way is nobody's business: others hear of the state that is brought back.
+        listeners, self._simulation.listeners = self._simulation.listeners, []
         try:
             while goal is not None:
                 self._replay(line, goal)
@@ -539,7 +541,11 @@ class Timeline:
             self._simulation.restore(present)
             raise
         finally:
-            self._is_moving = False
+            self._simulation.listeners = listeners
+            if self._present is not present:
+                for listener in tuple(listeners):
+                    if listener is not self:
+                        listener.started(Start.RESTORE)
 
     def _replay(self, line: Line, position: Position) -> None:
         """Compute a position again from the nearest kept state before it."""

@@ -170,6 +170,8 @@ class ViewerConfig:
                 "--ckpt": self.checkpoints != (DEFAULT_CHECKPOINT,),
                 "--headless": self.headless,
                 "--exhibit": self.exhibit,
+                "--record": self.record is not None,
+                "--save-state": self.save_state is not None,
             }
             for option in [option for option, is_given in others.items() if is_given]:
                 raise ConfigError(f"--watch and {option} do not go together; give one of them")

@@ -52,6 +52,10 @@ class Watcher:
 
     Each checkpoint is handed over once, and again where another takes its place; of several new ones the
     newest. One that is broken is refused once. A run that is gone is told once, and shown when it is back.
+
+    Attributes:
+        folder: What is watched.
+        info: Of the checkpoint that `poll` gave last; None before.
     """
 
     def __init__(self, folder: Path, *, poll_seconds: float = POLL_SECONDS) -> None:
@@ -62,6 +66,7 @@ class Watcher:
             poll_seconds: How often to look.
         """
         self.folder = folder
+        self.info: CheckpointInfo | None = None
         self._poll_seconds = poll_seconds
         self._config: ModelConfig | None = None
         self._current: _Identity | None = None
@@ -76,9 +81,12 @@ class Watcher:
     def poll(self) -> Swap | Refusal | None:
         """What there is since the last call, one at a time; never waits."""
         try:
-            return self._found.get_nowait()
+            found = self._found.get_nowait()
         except queue.Empty:
             return None
+        if isinstance(found, Swap):
+            self.info = found.info
+        return found
 
     def first(self, report: Callable[[str], None]) -> Swap:
         """Wait for the first checkpoint that can be shown; for the thread that loads.

@@ -8,8 +8,11 @@ import zipfile
 import numpy as np
 import pytest
 
+from nca_viewer.automaton.experiments import Experiments, as_json
 from nca_viewer.errors import ConfigError, OutputError
 from nca_viewer.interaction.actions import Tool
+from nca_viewer.kiosk.config import KioskConfig
+from nca_viewer.loading import load_session
 from nca_viewer.moment import digest
 from nca_viewer.saved_states import SavedState, load_state, save_state
 from nca_viewer.simulation import Simulation
@@ -207,3 +210,20 @@ def test_another_checkpoint_is_refused(path, small_config):
     assert load_state(path, small_config).moment.step == 11
     with pytest.raises(ConfigError, match="automaton 11 x 14 x 7"):
         load_state(path, dataclasses.replace(small_config, width=14), SHA)
+
+
+def test_experiments_come_back_with_a_state(small_checkpoint, tmp_path):
+    def load(**options):
+        config = KioskConfig(checkpoints=(str(small_checkpoint),), **options)
+        return load_session(config, 5, None, lambda stage: None)
+
+    path = tmp_path / "state.npz"
+    session = load()
+    session.simulation.experiments = Experiments(muted_heads=frozenset({0}), update_rate=0.25)
+    session.simulation.advance(3)
+    save_state(path, session.saved_state())
+    again = load(load_state=path)
+    assert as_json(again.simulation.experiments) == {"muted_heads": [0], "update_rate": 0.25}
+    for one in (session, again):
+        one.simulation.advance(4)
+    assert digest(session.simulation.moment().state) == digest(again.simulation.moment().state)

@@ -610,3 +610,27 @@ def test_a_snapshot_has_a_tick():
         (1, 10),
         (2, 0),
     ]
+
+
+def test_others_hear_of_the_state_that_is_brought_back_alone():
+    """Not of those that were tried on the way, one of which may have blown up."""
+    heard = []
+
+    class Listener:
+        def advanced(self, steps):
+            heard.append(steps)
+
+        def edited(self, tool, region, ink):
+            heard.append(tool)
+
+        def started(self, start):
+            heard.append(start)
+
+    simulation = Chain(ill=lambda simulation: simulation.step == 7)
+    simulation.listeners.append(Listener())
+    timeline = Timeline(simulation)
+    simulation.advance(7)
+    simulation.advance(3)
+    heard.clear()
+    timeline.back(3)
+    assert heard == [Start.RESTORE]

@@ -184,12 +184,14 @@ def from_json(values: Mapping[str, Any], config: ModelConfig) -> Experiments:
         if (cells := fields.pop("dead_cells", None)) is not None:
             dead = np.zeros((config.height, config.width), bool)
             for row, column in cells:
+                if type(row) is not int or type(column) is not int:
+                    raise ConfigError(f"dead_cells: {row!r}, {column!r} is no cell; give whole numbers")
                 if not (0 <= row < config.height and 0 <= column < config.width):
                     raise ConfigError(f"dead_cells: there is no cell {row}, {column}")
                 dead[row, column] = True
             fields["dead_cells"] = dead
         experiments = Experiments(**fields)
         experiments.arrays(config)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, IndexError) as error:
         raise ConfigError(f"the experiments {presentable(str(values))[:200]} are not understood") from error
     return experiments

@@ -545,6 +545,7 @@ class DesktopFace:
             except UserError as error:
                 self.complain(str(error), now_seconds)
             else:
+                self._met().begin_anew()
                 self.inform(news.text, now_seconds, is_long=True)
         if session.recorder is not None and session.recorder.trouble:
             self._tell_once(session.recorder.trouble, now_seconds)
@@ -555,7 +556,10 @@ class DesktopFace:
             self._tell_once(str(replay.difference), now_seconds)
         elif replay is not None and replay.is_over:
             self._caption = ""
-            text = f"That was all: {replay.checks} states compared, all as recorded; now it is yours"
+            compared = f"{replay.checks} states compared, all as recorded"
+            text = f"That was all: {compared}; now it is yours"
+            if not replay.is_complete:
+                text = f"The replay has ended before its end, for hands took over: {compared}"
             self._tell_once(text, now_seconds, is_fault=False)
 
     def _tell_once(self, text: str, now_seconds: float, *, is_fault: bool = True) -> None:

@@ -37,6 +37,7 @@ class Record:
         steps: How many it has, counted on over resets and new episodes.
         actions: How often something other than a step reached the cells.
         note: What is to be told of how it ends, or nothing.
+        captions: How many it has.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Record:
     steps: int
     actions: int
     note: str = ""
+    captions: int = 0
 
     def lines(self) -> Iterator[Line]:
         """Every line but the first, read as it is asked for.
@@ -55,11 +57,6 @@ class Record:
         for entry in lines:
             if isinstance(entry, Line):
                 yield entry
-
-    @property
-    def captions(self) -> int:
-        """How many captions it has; reads it through."""
-        return sum(isinstance(line.what, Caption) for line in self.lines())
 
 
 def shown_path(path: Path) -> str:
@@ -89,7 +86,7 @@ def read_record(path: Path) -> Record:
     """
     header, lines = _open(path)
     at = Position(header.episode, 0)
-    steps = actions = 0
+    steps = actions = captions = 0
     note = "it has no last line: the program that wrote it was stopped"
     for entry in lines:
         if isinstance(entry, str):
@@ -102,7 +99,8 @@ def read_record(path: Path) -> Record:
             note = ""
         elif not isinstance(entry.what, Check | Cue):
             actions += 1
-    return Record(path, header, steps, actions, note)
+        captions += isinstance(entry.what, Caption)
+    return Record(path, header, steps, actions, note, captions)
 
 
 def _open(path: Path) -> tuple[Header, Generator[Header | Line | str, None, None]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nca_viewer.automaton.experiments import Experiments, from_json
-from nca_viewer.errors import ConfigError
+from nca_viewer.errors import CheckpointError, ConfigError
 from nca_viewer.moment import digest
 from nca_viewer.recording.lines import (
     Begin,
@@ -174,6 +174,11 @@ class Replay:
         """Whether the record has something more to say of this very step."""
         return not self.is_over and self._next is not None and self._next.at == self._at
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of the record has been repeated."""
+        return self._next is None
+
     def finish(self) -> None:
         """Make the comparison that is still due, which waits for the device."""
         self._settle()
@@ -283,7 +288,12 @@ def replay_headless(
     from nca_viewer.checkpoint import load_checkpoint
     from nca_viewer.simulation import Simulation
 
-    model, info = load_checkpoint(record.header.checkpoint if checkpoint is None else checkpoint)
+    try:
+        model, info = load_checkpoint(record.header.checkpoint if checkpoint is None else checkpoint)
+    except CheckpointError as error:
+        if checkpoint is not None:
+            raise
+        raise CheckpointError(f"{error}; tell with --ckpt where the record's checkpoint is") from error
     simulation = Simulation(model, seed=record.header.seed)
     return run_replay(
         Replay(record, simulation, checkpoint_sha256=info.sha256),
