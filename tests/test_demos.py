@@ -16,6 +16,17 @@ def named(demo):
     return demo.name
 
 
+@pytest.fixture(scope="module", autouse=True)
+def as_compiled_for_people():
+    """Another compiler rounds otherwise; the demos were made with all its optimisations."""
+    import jax
+
+    before = jax.config.jax_disable_most_optimizations
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
 def require_alike(report):
     """States are the same, wherever they are computed as they were when the demo was made."""
     if not report.changes:
