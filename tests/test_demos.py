@@ -21,10 +21,9 @@ def as_compiled_for_people():
     """Another compiler rounds otherwise; the demos were made with all its optimisations."""
     import jax
 
-    before = jax.config.jax_disable_most_optimizations
     jax.config.update("jax_disable_most_optimizations", False)
     yield
-    jax.config.update("jax_disable_most_optimizations", before)
+    jax.config.update("jax_disable_most_optimizations", True)  # As `conftest` has it.
 
 
 def require_alike(report):
