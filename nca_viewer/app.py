@@ -6,7 +6,6 @@ import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -308,7 +307,7 @@ class App:
     def _replaying(self, session: Session, now_seconds: float) -> Callable[[int], None] | None:
         """Takes steps with all that a record says of them, while it has something to say."""
         replay = session.replay
-        if replay is None or replay.is_over:
+        if replay is None or not session.is_replaying:
             return None
 
         def advance(steps: int) -> None:
@@ -349,12 +348,12 @@ class App:
                 radius = self.controls.brush_radius_cells
             region = stroke_region(action.start, action.end, radius, config.height, config.width)
             if region.any():
-                self._take_over(session)
+                session.take_over()
                 self._pen.add(action.tool or self.controls.tool, region, self._edit(simulation))
             return
         self._finish_stroke(simulation)
         if isinstance(action, Reset | NewDigit | Clear):
-            self._take_over(session)
+            session.take_over()
         match action:
             case StepOnce():
                 (self._replaying(session, self.window.now_seconds()) or simulation.advance)(1)
@@ -368,12 +367,6 @@ class App:
                 self._wants_screenshot = True
             case _:
                 self.face.act(action, session, self.window.now_seconds())
-
-    @staticmethod
-    def _take_over(session: Session) -> None:
-        """A replay ends where hands are on the cells."""
-        if session.replay is not None:
-            session.replay.is_over = True
 
     def _finish_stroke(self, simulation: Simulation | Panes) -> None:
         self._pen.finish(self._edit(simulation))
@@ -413,8 +406,7 @@ class App:
             self._healing, snapshot, is_touched=touched is not None, now_seconds=now_seconds
         )
         self._page = follow_page(self._page, snapshot, is_touched=touched is not None)
-        tool = self._input.brush_tool(controls.tool)
-        self.face.see(snapshot, self._healing, touched=touched, tool=tool, now_seconds=now_seconds)
+        self.face.see(snapshot, self._healing, touched=touched, now_seconds=now_seconds)
         geometry = self._geometry(session.simulation)
         image = self.face.image(snapshot, controls)
         is_aligned = image.shape[:2] == geometry.image_size
@@ -438,7 +430,7 @@ class App:
             speed=controls.effective_speed,
             has_tempo=controls.has_tempo,
             is_limited=self._pipeline.is_limited and not controls.paused,
-            tool=tool,
+            tool=self._input.brush_tool(controls.tool),
             brush_radius_cells=controls.brush_radius_cells,
             view=VIEW_NAMES[controls.view],
             healing=self._healing,
@@ -483,7 +475,7 @@ class App:
             return
         self._wants_screenshot = False
         snapshot, simulation = self.snapshot, session.simulation
-        stem = f"nca-viewer-{datetime.now():%Y%m%d-%H%M%S}-step{snapshot.step:06d}"
+        stem = f"{capture.dated_stem()}-step{snapshot.step:06d}"
         try:
             capture.require_folder(self._folder)
             path = free_path(self._folder, stem, ".png")

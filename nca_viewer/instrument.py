@@ -11,7 +11,7 @@ import numpy as np
 
 from nca_viewer.automaton.experiments import Experiments, as_json
 from nca_viewer.healing import Healing
-from nca_viewer.interaction.actions import Action, Tool
+from nca_viewer.interaction.actions import Action
 from nca_viewer.interaction.experimenting import changed, told
 from nca_viewer.opinion import DigitClassifier, Opinion
 from nca_viewer.series import Sample, Series, follow_series
@@ -68,7 +68,7 @@ def follow(
     if touched is not None:
         damage_step = np.where(touched, snapshot.step, damage_step).astype(np.int32)
     still, still_seconds = trace.still, trace.still_seconds
-    if snapshot.image is not still:
+    if snapshot is not trace.snapshot and snapshot.image is not still:
         difference = np.abs(snapshot.image.astype(np.int16) - still)
         if difference.max() >= REST_LEVELS:
             still, still_seconds = snapshot.image, now_seconds
@@ -124,7 +124,6 @@ class Instrument:
         healing: Healing | None,
         *,
         touched: np.ndarray | None,
-        tool: Tool,
         now_seconds: float,
         view: str,
     ) -> None:
@@ -138,7 +137,7 @@ class Instrument:
         tick = self.timeline.tick_of(snapshot.episode, snapshot.step)
         sample = None if tick is None else Sample.of(tick, snapshot, healing)
         self.series = follow_series(
-            self.series, sample, self.timeline.marks, newest_tick=self.timeline.span.newest_tick
+            self.series, sample, self.timeline.marks, newest_tick=self.timeline.newest_tick
         )
         is_new = self._trace is None or self._trace.snapshot is not snapshot
         self._trace = follow(self._trace, snapshot, touched=touched, now_seconds=now_seconds)
@@ -189,6 +188,11 @@ class Instrument:
         return told(self.experiments) if self._wanted is None else ("preparing an experiment",)
 
     @property
+    def trained_rate(self) -> float:
+        """Part of the cells that fired in a step of training."""
+        return 1.0 - self.config.cell_dropout_rate
+
+    @property
     def experiments(self) -> Experiments:
         """What is asked for; it takes hold as soon as what runs it is compiled."""
         return self._wanted or self.simulation.experiments
@@ -204,7 +208,7 @@ class Instrument:
             self.experiments,
             action,
             grid_size=(config.height, config.width),
-            trained_rate=1.0 - config.cell_dropout_rate,
+            trained_rate=self.trained_rate,
         )
         if as_json(experiments) == as_json(self.experiments):
             return False

@@ -73,6 +73,16 @@ class Session:
     panes: tuple[Session, ...] = ()
 
     @property
+    def is_replaying(self) -> bool:
+        """Whether a record acts in place of hands."""
+        return self.replay is not None and not self.replay.is_over
+
+    def take_over(self) -> None:
+        """Hands are on the cells, or do what a record does not: a replay ends."""
+        if self.replay is not None:
+            self.replay.is_over = True
+
+    @property
     def shown(self) -> tuple[Session, ...]:
         """Those side by side, or this one alone."""
         return self.panes or (self,)

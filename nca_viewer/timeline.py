@@ -299,12 +299,9 @@ class Timeline:
         self._max_bytes = max_bytes
         self._shape = (simulation.config.height, simulation.config.width)
         self._no_cells = np.packbits(np.zeros(self._shape, bool))
-        self._present = simulation.moment()
-        self._here = Position(0, 0)
-        self._line = Line((Kept(self._here, self._present, True),), (), (), self._here)
         self._undone: list[tuple[Line, Position]] = []
         self._measured: tuple[tuple[tuple[Kept, ...], ...], int] = ((), 0)
-        self._is_in_stroke = False
+        self.begin_anew()
         simulation.listeners.append(self)
 
     # ------------------------------------------------------------------------------ what is asked
@@ -313,6 +310,11 @@ class Timeline:
     def tick(self) -> int:
         """Steps and starts from the beginning of the line to the present."""
         return self._here.tick
+
+    @property
+    def newest_tick(self) -> int:
+        """The end of the line; `span` tells more, and takes longer."""
+        return self._line.end.tick
 
     @property
     def is_in_past(self) -> bool:

@@ -15,6 +15,7 @@ from nca_viewer.config import option_name, require_limits, require_range, settin
 from nca_viewer.errors import ConfigError
 from nca_viewer.interaction.controls import MAX_BRUSH_RADIUS_CELLS, SPEEDS
 from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping
+from nca_viewer.moment import MAX_SEED
 from nca_viewer.option_types import SizeType, SpeedType
 from nca_viewer.options import WordOrPathType
 
@@ -22,7 +23,6 @@ DEFAULT_CHECKPOINT = "model"
 START_DIGIT = "digit"
 START_BLANK = "blank"
 DEVICES = ("auto", "cpu", "gpu")
-MAX_SEED = 2**32 - 1
 MAX_FRAMES = 1_000_000
 MAX_GIF_FRAMES = 20_000
 MAX_DISPLAYS = 64
@@ -121,7 +121,7 @@ class ViewerConfig:
     demo: str | None = setting(
         None,
         metavar="NAME",
-        help="A guided tour of a minute: what-one-cell-sees, wound-and-memory, wiped-page.",
+        help="A guided tour of a minute and a half: what-one-cell-sees, wound-and-memory, wiped-page.",
     )
     load_state: Path | None = setting(
         None, metavar="FILE.npz", help="Go on from a state that was written with --save-state."

@@ -57,7 +57,6 @@ from nca_viewer.launch import open_app
 from nca_viewer.loading import Loaded, Session
 from nca_viewer.moment import digest
 from nca_viewer.recording.lines import Caption, Inspect
-from nca_viewer.recording.lines import ShowView as ShowViewCue
 from nca_viewer.recording.reader import read_record
 from nca_viewer.recording.recorder import Recorder, RecordFile
 from nca_viewer.recording.replay import Replay
@@ -789,7 +788,7 @@ def record(make_bench, tmp_path):
     bench = make_bench(size=(460, 420), change=lambda session: recorded(session, path)).frames(3)
     recorder = bench.session.recorder
     recorder.cue(Caption("Here is a wound.", 3.0))
-    recorder.cue(ShowViewCue("damage"))
+    recorder.cue(ShowView("damage"))
     recorder.cue(Inspect((4, 2)))
     bench.touch((5, 6), button=3).frames(5)
     bench.do(actions.TogglePanel()).click(ShowPage("experiments")).click(ToggleHead(0)).frames(4)

@@ -1,6 +1,7 @@
 """Several automata side by side, and the next bundled one in the place of the one that runs."""
 
 import dataclasses
+import time
 
 import numpy as np
 import pygame
@@ -266,6 +267,10 @@ def test_every_view_and_the_panel_show_all_panes(bench, view):
     app, _ = bench
     app.controls = dataclasses.replace(app.controls, view=view, panel_visible=True)
     app.frame()
+    until = time.monotonic() + 60
+    while any(pane.explanation is None for pane in app.snapshot.panes) and time.monotonic() < until:
+        time.sleep(0.05)  # Explanations are compiled in the background, for each of them.
+        app.frame()
     image = app.face.image(app.snapshot, app.controls)
     single = app.face._pane_views(app.controls)[0].image
     assert image.shape[1] == 3 * single.shape[1] + 2 * PANE_GAP_CELLS

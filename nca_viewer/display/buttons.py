@@ -57,13 +57,14 @@ class ButtonKind:
     begins_group: bool = False
 
 
-def _always(text: str) -> Callable[[Controls], str]:
+def always(text: str) -> Callable[[Controls], str]:
+    """A label that is the same whatever is set."""
     return lambda controls: text
 
 
 def _tool_button(tool: Tool, *, begins_group: bool = False) -> ButtonKind:
     return ButtonKind(
-        _always(tool.value),
+        always(tool.value),
         SelectTool(tool),
         f"the left button and fingers {tool.value}",
         lambda controls: controls.tool is tool,
@@ -80,31 +81,31 @@ BUTTONS: tuple[ButtonKind, ...] = (
         lambda controls: controls.paused,
         WARNING,
     ),
-    ButtonKind(_always("<"), StepBack(), "one step back"),
-    ButtonKind(_always(">"), StepOnce(), "one step"),
-    ButtonKind(_always("-"), ChangeSpeed(-1), "slower", begins_group=True),
+    ButtonKind(always("<"), StepBack(), "one step back"),
+    ButtonKind(always(">"), StepOnce(), "one step"),
+    ButtonKind(always("-"), ChangeSpeed(-1), "slower", begins_group=True),
     ButtonKind(
         lambda controls: speed_text(controls.effective_speed, has_tempo=controls.has_tempo, is_short=True),
         None,
     ),
-    ButtonKind(_always("+"), ChangeSpeed(1), "faster"),
+    ButtonKind(always("+"), ChangeSpeed(1), "faster"),
     _tool_button(Tool.PAINT, begins_group=True),
     _tool_button(Tool.ERASE),
     _tool_button(Tool.CORRUPT),
-    ButtonKind(_always("-"), ChangeRadius(-1), "smaller brush", begins_group=True),
+    ButtonKind(always("-"), ChangeRadius(-1), "smaller brush", begins_group=True),
     ButtonKind(lambda controls: f"brush {controls.brush_radius_cells}", None),
-    ButtonKind(_always("+"), ChangeRadius(1), "larger brush"),
-    ButtonKind(_always("undo"), Undo(), "back to before the last stroke", begins_group=True),
-    ButtonKind(_always("redo"), Redo(), "the stroke that was undone, again"),
-    ButtonKind(_always("digit"), NewDigit(), "a new digit, partly forgotten", begins_group=True),
-    ButtonKind(_always("reset"), Reset(), "back to the same start"),
-    ButtonKind(_always("blank"), Clear(), "blank page"),
+    ButtonKind(always("+"), ChangeRadius(1), "larger brush"),
+    ButtonKind(always("undo"), Undo(), "back to before the last stroke", begins_group=True),
+    ButtonKind(always("redo"), Redo(), "the stroke that was undone, again"),
+    ButtonKind(always("digit"), NewDigit(), "a new digit, partly forgotten", begins_group=True),
+    ButtonKind(always("reset"), Reset(), "back to the same start"),
+    ButtonKind(always("blank"), Clear(), "blank page"),
     ButtonKind(
-        _always("view"), NextView(1), "next view", lambda controls: controls.view != 0, begins_group=True
+        always("view"), NextView(1), "next view", lambda controls: controls.view != 0, begins_group=True
     ),
-    ButtonKind(_always("model"), NextModel(), "the next bundled model goes on from this picture"),
-    ButtonKind(_always("panel"), TogglePanel(), "inspector, charts, experiments", lambda c: c.panel_visible),
-    ButtonKind(_always("help"), ToggleHelp(), "all keys", lambda controls: controls.help_visible),
+    ButtonKind(always("model"), NextModel(), "the next bundled model goes on from this picture"),
+    ButtonKind(always("panel"), TogglePanel(), "inspector, charts, experiments", lambda c: c.panel_visible),
+    ButtonKind(always("help"), ToggleHelp(), "all keys", lambda controls: controls.help_visible),
 )
 """Of the status bar, in their order."""
 

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,11 @@ class Provenance:
             "View": self.view,
             "Experiments": self.experiments or "none",
         }
+
+
+def dated_stem() -> str:
+    """What the names of files that are saved now begin with."""
+    return f"{PROGRAM}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def enlarge(image: np.ndarray, cell_pixels: int) -> np.ndarray:

@@ -10,13 +10,12 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
 from nca_viewer.atomic_files import atomic_write, free_path, output_error
-from nca_viewer.display.capture import require_folder, write_timed_animation
+from nca_viewer.display.capture import dated_stem, require_folder, write_timed_animation
 from nca_viewer.errors import OutputError, UserError, unexpected_message
 from nca_viewer.video_files import (
     VideoStream,
@@ -150,11 +149,6 @@ class _Recording:
         self.thread = threading.Thread(target=self._run, name="recording", daemon=True)
         self.thread.start()
 
-    @property
-    def is_ending(self) -> bool:
-        """Whether nothing more is taken."""
-        return self._end is not None or not self.thread.is_alive()
-
     def add(self, image: TimedImage) -> None:
         """Hand an image over; where the encoder is behind, it is dropped, and the one before stays longer."""
         try:
@@ -286,11 +280,6 @@ class ClipRecorder:
             return None
         return self._now_seconds - self._recording.began_seconds
 
-    @property
-    def is_saving(self) -> bool:
-        """Whether a file is being written or finished, without the recording that runs."""
-        return bool(self._ending) or (self._saving is not None and self._saving.is_alive())
-
     def add(self, image: np.ndarray, now_seconds: float) -> None:
         """Take what is shown in this frame.
 
@@ -324,7 +313,7 @@ class ClipRecorder:
         elif self._saving is not None and self._saving.is_alive():
             self._tell("The clip before is still being written; try again when it is done", is_error=True)
         else:
-            stem = _stem()
+            stem = dated_stem()
             self._saving = threading.Thread(
                 target=self._save, args=(stem, images, begin, end), name="clip", daemon=True
             )
@@ -338,7 +327,7 @@ class ClipRecorder:
         if not images:
             self._tell("There is nothing to record yet", is_error=True)
             return
-        path = self._folder / f"{_stem()}.mp4"
+        path = self._folder / f"{dated_stem()}.mp4"
         self._recording = _Recording(path, TimedImage(images[-1].image, end), self._frames_per_second)
 
     def stop(self) -> None:
@@ -436,10 +425,6 @@ def duration_text(seconds: float) -> str:
     """As on a clock: 0:07, 9:59."""
     whole = int(seconds)
     return f"{whole // 60}:{whole % 60:02d}"
-
-
-def _stem() -> str:
-    return f"nca-viewer-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def _disk_problem(folder: Path) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from nca_viewer.assets import next_bundled
 from nca_viewer.atomic_files import free_path
 from nca_viewer.display import capture
 from nca_viewer.display.buttons import Button, ButtonRow, draw_focus, draw_tooltip
-from nca_viewer.display.clips import ClipRecorder
+from nca_viewer.display.clips import ClipRecorder, duration_text
 from nca_viewer.display.face import Size
 from nca_viewer.display.frame import Brush
 from nca_viewer.display.hud import Hud, HudState, Message
@@ -55,7 +54,6 @@ from nca_viewer.interaction.actions import (
     StepOnce,
     Stroke,
     ToggleRecording,
-    Tool,
     Undo,
     UseCursor,
 )
@@ -66,7 +64,6 @@ from nca_viewer.interaction.pointers import Target
 from nca_viewer.loading import BackgroundLoading, Loading, Session, load_beside, succeeded
 from nca_viewer.own_starts import OwnStarts
 from nca_viewer.panes import Panes
-from nca_viewer.recording import lines as cue_lines
 from nca_viewer.recording.lines import Caption, Inspect
 from nca_viewer.ruin import Page, follow_page
 from nca_viewer.series import write_csv
@@ -81,7 +78,6 @@ if TYPE_CHECKING:
 
     from nca_viewer.recording.lines import Cue
     from nca_viewer.snapshot import Snapshot
-    from nca_viewer.timeline import Timeline
 
 TOOLTIP_SECONDS = 0.5
 """The pointer rests on a button for this long before its hint is shown."""
@@ -97,11 +93,17 @@ class _SeenView:
     key: tuple[object, ...]
     scenes: tuple[Scene, ...]
     images: tuple[ViewImage, ...]
+    _wholes: dict[int, ViewImage] = field(default_factory=dict)
 
     def whole(self, pane: int) -> ViewImage:
-        """All of them in one, with the words of one pane."""
+        """All of them in one, with the words of one pane; put together once."""
         if len(self.images) == 1:
             return self.images[0]
+        if pane not in self._wholes:
+            self._wholes[pane] = self._put_together(pane)
+        return self._wholes[pane]
+
+    def _put_together(self, pane: int) -> ViewImage:
         image, lefts = beside([view.image for view in self.images])
         tiles = [
             replace(tile, left=tile.left + left)
@@ -358,7 +360,7 @@ class DesktopFace:
                 assert self._own_starts is not None, "an automaton is met before hands act on it"
                 self._own_starts.paste(clipboard_text())
             case BeginWith(image, text):
-                self._take_over(session)
+                session.take_over()
                 session.simulation.begin(image, session.mask_ratio)
                 self.inform(text, now_seconds, is_long=True)
             case NextModel():
@@ -384,23 +386,22 @@ class DesktopFace:
             case _:
                 try:
                     if self._met().experiment(action):
-                        self._take_over(session)
+                        session.take_over()
                 except ConfigError as error:
                     self.complain(str(error), now_seconds)
 
     def _go(self, session: Session, move: Callable[[Timeline], object]) -> None:
         """Move along the timeline, which is that of all panes."""
-        self._take_over(session)
+        session.take_over()
         self._met().go(move)
         for pane in self._panes:
             pane.instrument.note_move()
 
     def _begin_next_model(self, session: Session, now_seconds: float) -> None:
         """Load the next bundled checkpoint for the pane that is pointed at."""
-        is_replaying = session.replay is not None and not session.replay.is_over
         for is_so, what in (
             (session.recorder is not None, "recorded"),
-            (is_replaying, "replayed"),
+            (session.is_replaying, "replayed"),
             (session.watcher is not None, "watched"),
         ):
             if is_so:
@@ -415,16 +416,10 @@ class DesktopFace:
         self._loading = (loading, self._pane, session)
         self.inform(f"Loading {name}; meanwhile, what runs goes on", now_seconds)
 
-    @staticmethod
-    def _take_over(session: Session) -> None:
-        """A replay ends where hands do what it does not."""
-        if session.replay is not None:
-            session.replay.is_over = True
-
     def _save_chart(self, now_seconds: float) -> None:
         try:
             capture.require_folder(self._folder)
-            path = free_path(self._folder, f"nca-viewer-{datetime.now():%Y%m%d-%H%M%S}-chart", ".csv")
+            path = free_path(self._folder, f"{capture.dated_stem()}-chart", ".csv")
             write_csv(path, self._met().series)
         except UserError as error:
             self.complain(str(error), now_seconds)
@@ -501,7 +496,6 @@ class DesktopFace:
         healing: Healing | None,
         *,
         touched: np.ndarray | None,
-        tool: Tool,
         now_seconds: float,
     ) -> None:
         """Follow it with the instrument, and look after what works in the background."""
@@ -520,7 +514,6 @@ class DesktopFace:
                 seen,
                 pane.healing,
                 touched=touched,
-                tool=tool,
                 now_seconds=now_seconds,
                 view="opinion" if self._wants_opinion else self._view_name,
             )
@@ -574,8 +567,8 @@ class DesktopFace:
                 case Caption(text):
                     self._caption = text
                     self._captions += 1
-                case cue_lines.ShowView(name) if name in VIEW_NAMES:
-                    self._queued.append(ShowView(name))
+                case ShowView():
+                    self._queued.append(cue)
                 case Inspect(cell):
                     self._queued += [ShowPage("inspector")] if cell is not None else []
                     self._queued.append(PinCell(cell) if cell is not None else LetGo())
@@ -644,14 +637,14 @@ class DesktopFace:
         tells = pane.instrument.tells
         seconds = self._clips.elapsed_seconds
         if seconds is not None:
-            tells = (f"recording {int(seconds) // 60}:{int(seconds) % 60:02}", *tells)
+            tells = (f"recording {duration_text(seconds)}", *tells)
         if len(self._panes) > 1 and pane.page is not None:
             status = replace(status, healing=pane.healing, is_ruined=pane.page.is_ruined)
         return replace(status, is_at_rest=pane.instrument.is_at_rest, tells=(*status.tells, *tells))
 
     def brushes(self, geometry: Geometry, controls: Controls) -> tuple[Brush, ...]:
         """The mouse's and the keyboard's, unless the help is open or a record acts in place of hands."""
-        if controls.help_visible or self._is_replaying:
+        if controls.help_visible or (self._session is not None and self._session.is_replaying):
             return ()
         brushes = []
         pointer = self._input.mouse_position
@@ -661,11 +654,6 @@ class DesktopFace:
         if self._cursor is not None and self._now_seconds - self._cursor_seconds < CURSOR_SECONDS:
             brushes.append(Brush(self._cursor, controls.brush_radius_cells, controls.tool))
         return tuple(brushes)
-
-    @property
-    def _is_replaying(self) -> bool:
-        replay = None if self._session is None else self._session.replay
-        return replay is not None and not replay.is_over
 
     def _is_over_words(self, pixel: tuple[int, int], geometry: Geometry, controls: Controls) -> bool:
         return any(target.contains(pixel) for target in self._targets(geometry, controls))
@@ -709,21 +697,7 @@ class DesktopFace:
                 pinned = None
             cell = self._pointed_cell(geometry, controls) if pinned is None else pinned
             self._inspected = cell or self._inspected
-            instrument = self._met()
-            shown = PanelScene(
-                scene,
-                controls,
-                cell,
-                now_seconds,
-                pointer,
-                geometry.text_height,
-                instrument.timeline,
-                instrument.series,
-                instrument.experiments,
-                instrument.config.num_heads,
-                1.0 - instrument.config.cell_dropout_rate,
-                instrument.opinions,
-            )
+            shown = PanelScene(scene, controls, cell, now_seconds, pointer, geometry.text_height, self._met())
             self._panel.draw(surface, geometry, shown)
             if cell is not None and (view is None or not view.tiles):
                 of_pane = geometry.pane(self._pane)

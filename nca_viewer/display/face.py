@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nca_viewer.display.frame import Brush
 from nca_viewer.display.hud import HudState, Message
-from nca_viewer.interaction.actions import Action, Tool
+from nca_viewer.interaction.actions import Action
 from nca_viewer.interaction.controls import Controls
 from nca_viewer.interaction.geometry import Geometry
 
@@ -26,7 +26,10 @@ Size = tuple[int, int]
 
 
 class Face(Protocol):
-    """What people meet between the window and the automaton: what is read, drawn over the cells, and told."""
+    """What people meet between the window and the automaton: what is read, drawn over the cells, and told.
+
+    A face that is derived from it takes no notice of what it does not define, where nothing is returned.
+    """
 
     @property
     def facts(self) -> Any:
@@ -74,7 +77,6 @@ class Face(Protocol):
         healing: Healing | None,
         *,
         touched: np.ndarray | None,
-        tool: Tool,
         now_seconds: float,
     ) -> None:
         """Take notice of what is shown in this frame.
@@ -83,9 +85,9 @@ class Face(Protocol):
             snapshot: The automaton now.
             healing: Of the last damage.
             touched: bool[H, W], the cells that hands changed in this frame; None where they changed none.
-            tool: What they used.
             now_seconds: The time, never going back.
         """
+        return
 
     def image(self, snapshot: Snapshot, controls: Controls) -> np.ndarray:
         """What is shown of a snapshot: uint8[h, w, 3], one pixel per cell; larger than the grid for tiles."""
@@ -95,9 +97,11 @@ class Face(Protocol):
 
     def keep(self, image: np.ndarray, now_seconds: float) -> None:
         """Take notice of the image that is shown in this frame, as it is shown."""
+        return
 
     def follow(self, cues: Sequence[Cue], now_seconds: float) -> None:
         """Do what a record that is repeated says to the window."""
+        return
 
     def fill(self, status: HudState) -> HudState:
         """A status with what only this face knows."""

@@ -8,13 +8,13 @@ import numpy as np
 import pygame
 
 from nca_viewer.automaton.experiments import Experiments
-from nca_viewer.display.buttons import Button, ButtonKind, hint_with_key, row_of_buttons
+from nca_viewer.display.buttons import Button, ButtonKind, always, hint_with_key, row_of_buttons
 from nca_viewer.display.chart import Chart, ScrubBar
 from nca_viewer.display.hud import elided
 from nca_viewer.display.inspector import STORY_LENGTH_SECONDS, Inspector
 from nca_viewer.display.letters import letters_of
 from nca_viewer.display.palette import FRAME, MUTED, TEXT
-from nca_viewer.display.panel import PanelScene
+from nca_viewer.display.panel import Page, PanelScene
 from nca_viewer.interaction.actions import (
     Action,
     BeforeDamage,
@@ -55,7 +55,7 @@ from nca_viewer.views import VIEWS
 from nca_viewer.views.colours import VIRIDIS, coloured
 
 
-class InspectorPage:
+class InspectorPage(Page):
     """One cell: what it sees, where its heads look, what it holds and does next."""
 
     def __init__(self) -> None:
@@ -79,10 +79,6 @@ class InspectorPage:
             ),
         )
 
-    def dragged(self, source: Input) -> list[Action]:
-        """Nothing; where a story is over, it ends."""
-        return []
-
     def draw(self, surface: pygame.Surface, rectangle: Rectangle, shown: PanelScene) -> None:
         """Draw it."""
         controls, seconds = shown.controls, None
@@ -103,7 +99,7 @@ class InspectorPage:
         )
 
 
-class ChartsPage:
+class ChartsPage(Page):
     """Error and healing over time, and the past: a bar to scrub along, and what leads back."""
 
     def __init__(self) -> None:
@@ -140,8 +136,8 @@ class ChartsPage:
         if Scrub() not in source.pressed_actions or source.mouse_position is None or self._scale_of is None:
             return []
         bar, shown = self._scale_of
-        tick = ScrubBar.scale(bar, shown.timeline.span).tick_at(source.mouse_position[0])
-        return [] if tick == shown.timeline.tick else [SeekTick(tick)]
+        tick = ScrubBar.scale(bar, shown.instrument.timeline.span).tick_at(source.mouse_position[0])
+        return [] if tick == shown.instrument.timeline.tick else [SeekTick(tick)]
 
     @staticmethod
     def _bar(rectangle: Rectangle, text_height: int) -> pygame.Rect:
@@ -150,7 +146,7 @@ class ChartsPage:
 
     def draw(self, surface: pygame.Surface, rectangle: Rectangle, shown: PanelScene) -> None:
         """Draw it."""
-        timeline, height = shown.timeline, shown.text_height
+        timeline, height = shown.instrument.timeline, shown.text_height
         bar = self._bar(rectangle, height)
         self._scale_of = (bar, shown)
         snapshot = shown.scene.snapshot
@@ -170,19 +166,11 @@ class ChartsPage:
         surface.blit(title, below.topleft)
         plot = pygame.Rect(below.left, below.top + 2 * height, below.width, min(below.height, below.width))
         plot.height = min(plot.height, below.bottom - plot.top)
-        self._chart.draw(surface, plot, shown.series, now_tick=tick, hover=shown.pointer)
+        self._chart.draw(surface, plot, shown.instrument.series, now_tick=tick, hover=shown.pointer)
 
 
-class OpinionPage:
+class OpinionPage(Page):
     """What an outside classifier reads in the image, now and before."""
-
-    def buttons(self, rectangle: Rectangle, text_height: int, controls: Controls) -> Sequence[Button]:
-        """None."""
-        return ()
-
-    def dragged(self, source: Input) -> list[Action]:
-        """Nothing."""
-        return []
 
     def draw(self, surface: pygame.Surface, rectangle: Rectangle, shown: PanelScene) -> None:
         """A line for each digit: how probable it is, and how probable it was, the newest at the right."""
@@ -194,10 +182,10 @@ class OpinionPage:
             surface.blit(font.render(told, True, TEXT), (left, top))
         note = "A network apart, which sees only the image."
         surface.blit(font.render(elided(note, font, width), True, MUTED), (left, top + line))
-        if not shown.opinions or line < 4:
+        if not shown.instrument.opinions or line < 4:
             return
-        now = shown.opinions[-1].probabilities
-        history = np.array([seen.probabilities for seen in shown.opinions], np.float32)
+        now = shown.instrument.opinions[-1].probabilities
+        history = np.array([seen.probabilities for seen in shown.instrument.opinions], np.float32)
         label_width, bar_width = font.size("0 100%")[0] + 8, width // 4
         strip_left = left + label_width + bar_width + 8
         strip = pygame.Rect(strip_left, 0, max(1, left + width - strip_left), max(2, line - 6))
@@ -219,7 +207,7 @@ class OpinionPage:
         surface.blit(font.render("how probable now, and before", True, MUTED), (left, y))
 
 
-class ExperimentsPage:
+class ExperimentsPage(Page):
     """What is changed of the automaton while it runs."""
 
     def __init__(self) -> None:
@@ -280,17 +268,13 @@ class ExperimentsPage:
     def _channel(self, controls: Controls) -> int:
         return controls.channel % self._channels
 
-    def dragged(self, source: Input) -> list[Action]:
-        """Nothing."""
-        return []
-
     def draw(self, surface: pygame.Surface, rectangle: Rectangle, shown: PanelScene) -> None:
         """The words over each row."""
-        self._experiments, self._heads = shown.experiments, shown.heads
+        self._experiments, self._heads = shown.instrument.experiments, shown.instrument.config.num_heads
         self._channel_names = shown.scene.channel_names
         self._channels = shown.scene.snapshot.state.shape[-1]
-        done, channel = shown.experiments, self._channel(shown.controls)
-        rate = shown.trained_rate if done.update_rate is None else done.update_rate
+        done, channel = shown.instrument.experiments, self._channel(shown.controls)
+        rate = shown.instrument.trained_rate if done.update_rate is None else done.update_rate
         name = f": {self._channel_names[channel]}" if channel < len(self._channel_names) else ""
         titles = (
             "Mute attention heads",
@@ -306,16 +290,12 @@ class ExperimentsPage:
         _draw_titles(surface, rectangle, shown.text_height, titles)
 
 
-def _same(text: str) -> Callable[[Controls], str]:
-    return lambda controls: text
-
-
 def _shows(number: int) -> Callable[[Controls], bool]:
     return lambda controls: controls.view == number
 
 
 _VIEW_KINDS = tuple(
-    ButtonKind(_same(view.name), ShowView(view.name), view.caption, _shows(number))
+    ButtonKind(always(view.name), ShowView(view.name), view.caption, _shows(number))
     for number, view in enumerate(VIEWS)
 )
 
@@ -325,42 +305,42 @@ MORE: tuple[tuple[str, tuple[ButtonKind, ...]], ...] = (
     (
         "Previous view, and one tile of a view that has several",
         (
-            ButtonKind(_same("previous view"), NextView(-1), "previous view"),
-            ButtonKind(_same(" < "), NextTile(-1), "enlarge the tile before"),
-            ButtonKind(_same(" > "), NextTile(1), "enlarge the next tile"),
-            ButtonKind(_same("all tiles"), ShowTile(None), "all tiles side by side"),
+            ButtonKind(always("previous view"), NextView(-1), "previous view"),
+            ButtonKind(always(" < "), NextTile(-1), "enlarge the tile before"),
+            ButtonKind(always(" > "), NextTile(1), "enlarge the next tile"),
+            ButtonKind(always("all tiles"), ShowTile(None), "all tiles side by side"),
         ),
     ),
     (
         "A digit, partly forgotten",
         tuple(
-            ButtonKind(_same(str(digit)), NewDigit(digit), "this digit, partly forgotten")
+            ButtonKind(always(str(digit)), NewDigit(digit), "this digit, partly forgotten")
             for digit in range(10)
         ),
     ),
     (
         "A picture of your own, and what is shown as a file",
         (
-            ButtonKind(_same("paste"), PastePicture(), "start from the picture on the clipboard"),
-            ButtonKind(_same("save picture"), Screenshot(), "save the picture (PNG)"),
-            ButtonKind(_same("save 20 s"), SaveClip(), "save the last 20 seconds (video or GIF)"),
-            ButtonKind(_same("record"), ToggleRecording(), "record a video, end it"),
+            ButtonKind(always("paste"), PastePicture(), "start from the picture on the clipboard"),
+            ButtonKind(always("save picture"), Screenshot(), "save the picture (PNG)"),
+            ButtonKind(always("save 20 s"), SaveClip(), "save the last 20 seconds (video or GIF)"),
+            ButtonKind(always("record"), ToggleRecording(), "record a video, end it"),
         ),
     ),
     (
         "Window and time",
         (
-            ButtonKind(_same("fullscreen"), ToggleFullscreen(), "fullscreen", lambda c: c.fullscreen),
-            ButtonKind(_same("lines"), ToggleGrid(), "lines between the cells", lambda c: c.grid_visible),
-            ButtonKind(_same("status bar"), ToggleHud(), "status bar", lambda c: c.hud_visible),
-            ButtonKind(_same("slow motion"), ToggleSlowMotion(), "slow motion", lambda c: c.slow_motion),
+            ButtonKind(always("fullscreen"), ToggleFullscreen(), "fullscreen", lambda c: c.fullscreen),
+            ButtonKind(always("lines"), ToggleGrid(), "lines between the cells", lambda c: c.grid_visible),
+            ButtonKind(always("status bar"), ToggleHud(), "status bar", lambda c: c.hud_visible),
+            ButtonKind(always("slow motion"), ToggleSlowMotion(), "slow motion", lambda c: c.slow_motion),
         ),
     ),
 )
 """What has a key and no button elsewhere: (title, buttons) per row."""
 
 
-class MorePage:
+class MorePage(Page):
     """What has a key and no button elsewhere, for the mouse."""
 
     def buttons(self, rectangle: Rectangle, text_height: int, controls: Controls) -> Sequence[Button]:
@@ -375,10 +355,6 @@ class MorePage:
                 [(kind.label(controls), kind.action, kind.hint, kind.is_on(controls)) for kind in kinds],
             )
         ]
-
-    def dragged(self, source: Input) -> list[Action]:
-        """Nothing."""
-        return []
 
     def draw(self, surface: pygame.Surface, rectangle: Rectangle, shown: PanelScene) -> None:
         """The words over each row."""

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import pygame
 
-from nca_viewer.automaton.experiments import Experiments
 from nca_viewer.display.buttons import Button, row_of_buttons
 from nca_viewer.display.palette import FRAME, PANEL
+from nca_viewer.instrument import Instrument
 from nca_viewer.interaction.actions import Action, Cell, ShowPage, TogglePanel
 from nca_viewer.interaction.controls import PAGES, Controls
 from nca_viewer.interaction.geometry import Geometry, Rectangle
 from nca_viewer.interaction.input import Input
-from nca_viewer.opinion import Opinion
-from nca_viewer.series import Series
-from nca_viewer.timeline import Timeline
 from nca_viewer.views import Scene
 
 
@@ -32,12 +28,7 @@ class PanelScene:
         now_seconds: The time, never going back.
         pointer: Where the mouse is in the window; None while it is elsewhere.
         text_height: Of the status bar's letters, in pixels.
-        timeline: What happened.
-        series: What the charts show.
-        experiments: What is changed of the automaton.
-        heads: How many attention heads it has.
-        trained_rate: The update rate that it was trained with.
-        opinions: What the classifier read lately, oldest first.
+        instrument: Follows the automaton: its past, charts, opinions and experiments.
     """
 
     scene: Scene
@@ -46,22 +37,19 @@ class PanelScene:
     now_seconds: float
     pointer: tuple[int, int] | None
     text_height: int
-    timeline: Timeline
-    series: Series
-    experiments: Experiments
-    heads: int
-    trained_rate: float
-    opinions: Sequence[Opinion]
+    instrument: Instrument
 
 
-class Page(Protocol):
-    """One page of the panel."""
+class Page:
+    """One page of the panel; by itself it has no buttons."""
 
     def buttons(self, rectangle: Rectangle, text_height: int, controls: Controls) -> Sequence[Button]:
         """Its buttons, in this part of the window."""
+        return ()
 
     def dragged(self, source: Input) -> list[Action]:
         """What a press on it does that depends on where it is."""
+        return []
 
     def draw(self, surface: pygame.Surface, rectangle: Rectangle, shown: PanelScene) -> None:
         """Draw it, but for its buttons."""

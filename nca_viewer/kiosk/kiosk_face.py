@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from nca_viewer.display.face import Face
 from nca_viewer.display.frame import Brush
 from nca_viewer.errors import UserError
 from nca_viewer.interaction.actions import Action, Operate, OperatorChoice
@@ -25,10 +26,8 @@ if TYPE_CHECKING:
 
     from nca_viewer.display.hud import HudState
     from nca_viewer.healing import Healing
-    from nca_viewer.interaction.actions import Tool
     from nca_viewer.kiosk.config import KioskConfig
     from nca_viewer.loading import Loading, Session
-    from nca_viewer.recording.lines import Cue
     from nca_viewer.snapshot import Snapshot
 
 _LOADING_GRID = (28, 28)
@@ -39,7 +38,7 @@ _OPERATOR_LIGHT_SECONDS = 5.0
 """At night the screen stays lit for that long after the operator's page is closed."""
 
 
-class KioskFace:
+class KioskFace(Face):
     """The `Face` of a public place.
 
     Attributes:
@@ -197,17 +196,6 @@ class KioskFace:
         """None: nobody goes back."""
         return None
 
-    def see(
-        self,
-        snapshot: Snapshot,
-        healing: Healing | None,
-        *,
-        touched: np.ndarray | None,
-        tool: Tool,
-        now_seconds: float,
-    ) -> None:
-        """Nothing: see `Face`."""
-
     def image(self, snapshot: Snapshot, controls: Controls) -> np.ndarray:
         """What the cells show."""
         return snapshot.image
@@ -215,12 +203,6 @@ class KioskFace:
     def close(self) -> list[str]:
         """Nothing is being written."""
         return []
-
-    def keep(self, image: np.ndarray, now_seconds: float) -> None:
-        """Nothing: nobody saves clips."""
-
-    def follow(self, cues: Sequence[Cue], now_seconds: float) -> None:
-        """Nothing: an exhibit has its own attract loop."""
 
     def fill(self, status: HudState) -> HudState:
         """As it is: visitors see no status bar."""

@@ -20,7 +20,7 @@ import numpy as np
 
 from nca_viewer.config import ModelConfig, require_range
 from nca_viewer.errors import ConfigError, presentable
-from nca_viewer.interaction.actions import Cell, Tool
+from nca_viewer.interaction.actions import Cell, ShowView, Tool
 from nca_viewer.moment import MAX_EPISODE, MAX_SEED, MAX_STEP, Moment
 from nca_viewer.views import VIEW_NAMES
 
@@ -100,13 +100,6 @@ class Caption:
 
     text: str
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class ShowView:
-    """Show another aspect of the cells: one of `views.VIEW_NAMES`."""
-
-    name: str
 
 
 @dataclass(frozen=True, slots=True)

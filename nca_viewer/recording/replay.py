@@ -11,6 +11,7 @@ import numpy as np
 
 from nca_viewer.automaton.experiments import Experiments, from_json
 from nca_viewer.errors import CheckpointError, ConfigError
+from nca_viewer.interaction.actions import ShowView
 from nca_viewer.moment import digest
 from nca_viewer.recording.lines import (
     Begin,
@@ -25,7 +26,6 @@ from nca_viewer.recording.lines import (
     Line,
     Position,
     Restore,
-    ShowView,
     ToStart,
     require_fits,
 )

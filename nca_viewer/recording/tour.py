@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nca_viewer.errors import UserError
-from nca_viewer.interaction.actions import Cell, Tool
+from nca_viewer.interaction.actions import Cell, ShowView, Tool
 from nca_viewer.interaction.strokes import disc_region
 from nca_viewer.pacing import VISIBLE_TEMPO
-from nca_viewer.recording.lines import Caption, Inspect, ShowView
+from nca_viewer.recording.lines import Caption, Inspect
 from nca_viewer.recording.recorder import Recorder, RecordFile
 from nca_viewer.start_images import StartImages
 

@@ -12,10 +12,10 @@ from hypothesis.extra import numpy as arrays
 
 from nca_viewer.automaton.experiments import Experiments
 from nca_viewer.errors import ConfigError, OutputError
-from nca_viewer.interaction.actions import Tool
+from nca_viewer.interaction.actions import ShowView, Tool
 from nca_viewer.moment import MAX_STEP, digest
 from nca_viewer.recording import lines
-from nca_viewer.recording.lines import Caption, Inspect, ShowView
+from nca_viewer.recording.lines import Caption, Inspect
 from nca_viewer.recording.reader import read_record
 from nca_viewer.recording.recorder import Recorder, RecordFile
 from nca_viewer.recording.replay import Replay, changes_since, run_replay
