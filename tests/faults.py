@@ -14,7 +14,7 @@ class FaultySimulation:
     """
 
     def __init__(self, simulation):
-        self.real = simulation
+        super().__setattr__("real", simulation)
         self.step_error = None
         self.stalls = False
         self.is_frozen = False
@@ -24,6 +24,13 @@ class FaultySimulation:
 
     def __getattr__(self, name):
         return getattr(self.real, name)
+
+    def __setattr__(self, name, value):
+        """What the real one has is set there: who listens, experiments."""
+        if hasattr(self.real, name):
+            setattr(self.real, name, value)
+        else:
+            super().__setattr__(name, value)
 
     def advance(self, steps):
         if self.step_error is not None:
