@@ -249,7 +249,7 @@ class App:
                 steps_per_frame=self._steps_per_frame(simulation.step) if self._is_running else 0.0,
                 elapsed_seconds=self._elapsed_seconds,
                 frame_seconds=self._frame_clock.frame_seconds,
-                is_explained=self.face.wants_explanation(self.controls),
+                explain=self.face.wanted_explanation(self.controls),
                 advance=self._replaying(session, began),
             )
             seen = pipeline.collect()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nca_viewer.automaton.explanation import Explain
 from nca_viewer.interaction.actions import Action
 from nca_viewer.pacing import FrameClock, RateMeter, StepBudget, due_steps, measured
 from nca_viewer.snapshot import Snapshot
@@ -111,7 +112,7 @@ class FramePipeline:
         steps_per_frame: float,
         elapsed_seconds: float,
         frame_seconds: float,
-        is_explained: bool = False,
+        explain: Explain = Explain.NOTHING,
         advance: Callable[[int], None] | None = None,
     ) -> None:
         """Ask for this frame's snapshot, and have the next frame's steps begun; once until it is collected.
@@ -122,7 +123,7 @@ class FramePipeline:
             steps_per_frame: The speed; 0 while the automaton does not run.
             elapsed_seconds: Time since the frame before.
             frame_seconds: How long a frame should take.
-            is_explained: Whether the snapshot should come with its explanation.
+            explain: How much of the next step the snapshot should tell.
             advance: Takes the steps, where the simulation is not to take them by itself, as in a replay.
 
         Raises:
@@ -130,7 +131,7 @@ class FramePipeline:
         """
         if self._request is not None:
             return
-        pending = simulation.request_snapshot(explained=is_explained)
+        pending = simulation.request_snapshot(explain=explain)
         under_way, dispatched = self._steps_under_way, self._dispatched_seconds
         self.step_rate.count(began_seconds, under_way + max(0, simulation.step - self._step_before))
         self._steps_under_way, self.fraction = 0, 1.0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nca_viewer.automaton.experiments import Experiments
+from nca_viewer.automaton.explanation import Explain
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import ConfigError
 from nca_viewer.interaction.actions import Tool
@@ -175,9 +176,9 @@ class Panes:
         """Whether the device is still computing what was asked for last."""
         return any(simulation.is_busy for simulation in self.simulations)
 
-    def request_snapshot(self, *, explained: bool = False) -> PendingPanes:
+    def request_snapshot(self, *, explain: Explain = Explain.NOTHING) -> PendingPanes:
         """Ask for the current moment of all of them."""
-        return PendingPanes([s.request_snapshot(explained=explained) for s in self.simulations])
+        return PendingPanes([s.request_snapshot(explain=explain) for s in self.simulations])
 
 
 def require_same_grid(first: tuple[str, ModelConfig], *others: tuple[str, ModelConfig]) -> None:

@@ -20,7 +20,7 @@ from jax import Array
 from nca_viewer.automaton.edits import corrupt, erase, paint
 from nca_viewer.automaton.episodes import masked_start
 from nca_viewer.automaton.experiments import ExperimentArrays, Experiments
-from nca_viewer.automaton.explanation import Explanation
+from nca_viewer.automaton.explanation import Explain, Explanation
 from nca_viewer.automaton.rollout import Dynamics
 from nca_viewer.automaton.stepper import prepare
 from nca_viewer.automaton.system import AttentionNCA, render
@@ -109,20 +109,23 @@ class _ExplainedSnapshot(PendingSnapshot):
         self._result: Snapshot | None = None
         self._step = plain._step
 
-    def explains(self, plain: PendingSnapshot, experiments: Experiments) -> bool:
-        """Whether it is of this very moment, under these experiments."""
-        return self._plain is plain and self._experiments is experiments
+    def explains(self, plain: PendingSnapshot, experiments: Experiments, extent: Explain) -> bool:
+        """Whether it is of this very moment, under these experiments, and tells enough."""
+        is_same = self._plain is plain and self._experiments is experiments
+        return is_same and self._explanation.extent >= extent
 
     @property
     def is_ready(self) -> bool:
         """Whether `result` would not have to wait."""
-        return self._plain.is_ready and all(part.is_ready() for part in self._explanation)
+        parts = (part for part in self._explanation if part is not None)
+        return self._plain.is_ready and all(part.is_ready() for part in parts)
 
     def result(self) -> Snapshot:
         """As that of a plain one, with the explanation."""
         if self._result is None:
             with _device_errors(self._step):
-                explanation = Explanation(*map(np.asarray, self._explanation))
+                parts = (None if part is None else np.asarray(part) for part in self._explanation)
+                explanation = Explanation(*parts)
             self._result = dataclasses.replace(self._plain.result(), explanation=explanation)
         return self._result
 
@@ -220,13 +223,14 @@ class Simulation:
         self._advance: Callable[..., Any]
         self._advance_experiment: _BackgroundFunction
         self._explain: _BackgroundFunction
+        self._attend: _BackgroundFunction
         if like is not None and _shapes(like.config) == _shapes(config):
             self._start, self._edit, self._observe = like._start, like._edit, like._observe
         else:
             self._define_edits(config)
         if like is not None and like.config == config:
             self._advance, self._advance_experiment = like._advance, like._advance_experiment
-            self._explain = like._explain
+            self._explain, self._attend = like._explain, like._attend
         else:
             self._define_steps(dynamics)
         self._experiments = Experiments()
@@ -314,11 +318,16 @@ class Simulation:
             noise = stepper.noise(jax.random.fold_in(_key(noise_key_data), step))
             return stepper.explain(stepper.pack(state), mask, noise)
 
+        def attend(parameters: object, state: Array) -> Explanation:
+            stepper = prepare(dynamics.bind(parameters), state.shape[:-1])
+            return stepper.attention(stepper.pack(state))
+
         self._advance = advance
         self._advance_experiment = _BackgroundFunction(
             advance_experiment, lambda: (*self._experiment_arguments(), np.int32(0))
         )
         self._explain = _BackgroundFunction(explain, self._experiment_arguments)
+        self._attend = _BackgroundFunction(attend, lambda: (self._parameters, self._state))
 
     def warm_up(self, *, explained: bool = False, experiments: bool = False) -> None:
         """Compile every function that is needed, side by side, then go back to the start.
@@ -339,7 +348,7 @@ class Simulation:
             ]
         for compilation in compilations:
             compilation.result()
-        background = [self._explain] * explained + [self._advance_experiment] * experiments
+        background = [self._explain, self._attend] * explained + [self._advance_experiment] * experiments
         for function in [function.prepare() for function in background]:
             function.result()
 
@@ -495,12 +504,12 @@ class Simulation:
         """Whether the device is still computing what was asked for last."""
         return not self._state.is_ready()  # type: ignore[attr-defined]
 
-    def request_snapshot(self, *, explained: bool = False) -> PendingSnapshot:
+    def request_snapshot(self, *, explain: Explain = Explain.NOTHING) -> PendingSnapshot:
         """Ask for the current moment; the device has work with it only where it is a new one.
 
         Args:
-            explained: With an explanation of the step that `advance` would take from here. What computes it
-                is compiled in the background; until that is done, snapshots come without.
+            explain: How much to tell at least of the step that `advance` would take from here. What computes
+                it is compiled in the background; until that is done, snapshots come without.
         """
         pending = self._pending
         if pending is None or not pending.is_of(self._state, self.step, self.episode):
@@ -508,14 +517,17 @@ class Simulation:
                 observation = self._observe(self._state)
             pending = PendingSnapshot(self._state, observation, self.step, self.episode, self._clean)
             self._pending = pending
-        if not explained:
+        if explain is Explain.NOTHING:
             return pending
-        self._explain.prepare()
-        if not self._explain.is_ready:
+        is_attention = explain is Explain.ATTENTION and self._experiments.is_neutral
+        function = self._attend if is_attention else self._explain
+        function.prepare()
+        if not function.is_ready:
             return pending
-        if self._explained is None or not self._explained.explains(pending, self._experiments):
+        if self._explained is None or not self._explained.explains(pending, self._experiments, explain):
+            arguments = (self._parameters, self._state) if is_attention else self._experiment_arguments()
             with _device_errors(self.step):
-                explanation = self._explain(*self._experiment_arguments())
+                explanation = function(*arguments)
             self._explained = _ExplainedSnapshot(pending, explanation, self._experiments)
         return self._explained
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from nca_viewer.automaton.experiments import Experiments
+from nca_viewer.automaton.explanation import Explain
 from nca_viewer.automaton.rollout import Dynamics
 from nca_viewer.errors import ConfigError
 from nca_viewer.interaction.actions import Tool
@@ -254,7 +255,7 @@ def test_a_listener_hears_of_every_change(small_model, image, region):
 
 
 def explained(simulation):
-    return simulation.request_snapshot(explained=True).result()
+    return simulation.request_snapshot(explain=Explain.STEP).result()
 
 
 def advanced(simulation, image, experiments, steps, *, mask_ratio=0.5):
@@ -312,6 +313,19 @@ def test_a_moment_is_explained_once_and_plain_snapshots_stay_plain(simulation, i
     assert (other.explanation.perception != first.explanation.perception).any()
     simulation.advance(1)
     np.testing.assert_allclose(other.explanation.next_state, state_of(simulation), rtol=0, atol=1e-5)
+
+
+def test_attention_alone_is_what_the_whole_step_looks_at(simulation, image):
+    begin(simulation, image)
+    for experiments in (Experiments(), Experiments(muted_heads=[0], neighbours=[True] * 8 + [False])):
+        simulation.experiments = experiments
+        attention = simulation.request_snapshot(explain=Explain.ATTENTION).result().explanation
+        whole = explained(simulation).explanation
+        np.testing.assert_allclose(attention.weights, whole.weights, rtol=0, atol=1e-6)
+        assert attention.extent is (Explain.ATTENTION if experiments.is_neutral else Explain.STEP)
+        assert simulation.request_snapshot(explain=Explain.ATTENTION) is simulation.request_snapshot(
+            explain=Explain.STEP
+        )
 
 
 def test_no_frame_waits_for_the_compiler(small_model, monkeypatch):

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Any, NamedTuple
+
+
+class Explain(IntEnum):
+    """How much of the next step should be told; each more than the one before, and dearer."""
+
+    NOTHING = 0
+    ATTENTION = 1
+    STEP = 2
 
 
 class Explanation(NamedTuple):
     """One step of every cell taken apart, as JAX arrays or, in a snapshot, read-only NumPy.
 
     Without noise, state limit and held channels, next_state = state + fires * firing_factor * update.
+    Where only the attention was asked for, all but the weights may be None.
 
     Attributes:
         weights: float32[9, ..., H, W, heads], what each cell looks at, in the order of `MOORE_OFFSETS`; they
@@ -23,8 +33,13 @@ class Explanation(NamedTuple):
     """
 
     weights: Any
-    perception: Any
-    update: Any
-    fires: Any
-    firing_factor: Any
-    next_state: Any
+    perception: Any = None
+    update: Any = None
+    fires: Any = None
+    firing_factor: Any = None
+    next_state: Any = None
+
+    @property
+    def extent(self) -> Explain:
+        """How much it tells."""
+        return Explain.ATTENTION if self.next_state is None else Explain.STEP

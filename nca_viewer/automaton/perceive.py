@@ -11,7 +11,11 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Bool, Float
 
-from nca_viewer.automaton.attention import attention_with_weights, local_attention
+from nca_viewer.automaton.attention import (
+    attention_with_weights,
+    local_attention,
+    local_attention_weights,
+)
 from nca_viewer.automaton.layout import AnyArray, FlatLayout, product
 from nca_viewer.config import ModelConfig
 
@@ -101,6 +105,14 @@ class LocalAttentionPerceive(Perceive):
             ),
             out_kernel=attention.out.kernel[...].reshape(config.hidden_size, -1).T,
         )
+
+    def weights_packed(
+        self, layout: FlatLayout, cells: Float[Array, "C length"], projection: Projection
+    ) -> Float[Array, "9 heads inner_length"]:
+        """What each cell looks at, without what it perceives: as the weights of `perceive_with_weights`."""
+        query_key = projection._replace(kernel=projection.kernel[: 2 * self.config.hidden_size])
+        query, key = jnp.split(self._query_key_value(cells, query_key), 2)
+        return local_attention_weights(layout, query, key, self.config.num_heads)
 
     @staticmethod
     def _query_key_value(cells: Array, projection: Projection) -> Array:

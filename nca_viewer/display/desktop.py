@@ -14,6 +14,7 @@ import pygame
 
 from nca_viewer.assets import next_bundled
 from nca_viewer.atomic_files import free_path
+from nca_viewer.automaton.explanation import Explain
 from nca_viewer.display import capture
 from nca_viewer.display.buttons import Button, ButtonRow, draw_focus, draw_tooltip
 from nca_viewer.display.clips import ClipRecorder, duration_text
@@ -484,11 +485,11 @@ class DesktopFace:
             banner_visible=bool(self._caption),
         )
 
-    def wants_explanation(self, controls: Controls) -> bool:
-        """Where a view or the inspector shows the next step."""
-        return view_number(controls.view).needs_explanation or (
-            controls.panel_visible and controls.page == "inspector"
-        )
+    def wanted_explanation(self, controls: Controls) -> Explain:
+        """What the view shows of the next step, or all of it for the inspector."""
+        if controls.panel_visible and controls.page == "inspector":
+            return Explain.STEP
+        return view_number(controls.view).explain
 
     def see(
         self,

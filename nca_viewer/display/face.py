@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from nca_viewer.automaton.explanation import Explain
 from nca_viewer.display.frame import Brush
 from nca_viewer.display.hud import HudState, Message
 from nca_viewer.interaction.actions import Action
@@ -65,8 +66,8 @@ class Face(Protocol):
     def geometry(self, window_size: Size, grid_size: Size, controls: Controls) -> Geometry:
         """Where the cells are."""
 
-    def wants_explanation(self, controls: Controls) -> bool:
-        """Whether the next snapshot should come with its explanation."""
+    def wanted_explanation(self, controls: Controls) -> Explain:
+        """How much of the next step a snapshot should tell."""
 
     def recall(self, snapshot: Snapshot) -> Healing | None:
         """How far the cells had healed where a snapshot is of the past, once; else None."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
-from typing import Protocol, TypeAlias, cast
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,30 +58,6 @@ def stage_at(story_seconds: float | None) -> tuple[Stage, float] | None:
     number, seconds = divmod(max(story_seconds, 0.0), STAGE_SECONDS)
     share = min(seconds / (STAGE_SECONDS * _GROWING_SHARE), 1.0)
     return list(Stage)[int(number)], share * share * (3 - 2 * share)
-
-
-class StepTakenApart(Protocol):
-    """What the page needs of a scene's explanation."""
-
-    @property
-    def weights(self) -> NDArray[np.float32]:
-        """Attention, float32[9, H, W, heads], in the order of `MOORE_OFFSETS`."""
-
-    @property
-    def perception(self) -> NDArray[np.float32]:
-        """What the heads bring together, float32[H, W, P]."""
-
-    @property
-    def update(self) -> NDArray[np.float32]:
-        """What a cell that changes would add, float32[H, W, C]."""
-
-    @property
-    def fires(self) -> NDArray[np.bool_]:
-        """Which cells change in this step, bool[H, W]."""
-
-    @property
-    def next_state(self) -> NDArray[np.float32]:
-        """The state after the step, float32[H, W, C]."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -157,7 +133,7 @@ def facts_of(scene: Scene, cell: tuple[int, int]) -> CellFacts | None:
 
 
 def _next_step(scene: Scene, cell: tuple[int, int]) -> NextStep | None:
-    explanation = cast("StepTakenApart | None", scene.explanation)
+    explanation = scene.next_step
     if explanation is None:
         return None
     fires = explanation.fires

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from nca_viewer.automaton.explanation import Explain
 from nca_viewer.display.face import Face
 from nca_viewer.display.frame import Brush
 from nca_viewer.errors import UserError
@@ -188,9 +189,9 @@ class KioskFace(Face):
         """Where the cells are between the words and the buttons."""
         return self.layout(window_size, grid_size).geometry
 
-    def wants_explanation(self, controls: Controls) -> bool:
-        """Never: visitors see the image."""
-        return False
+    def wanted_explanation(self, controls: Controls) -> Explain:
+        """Nothing: visitors see the image."""
+        return Explain.NOTHING
 
     def recall(self, snapshot: Snapshot) -> Healing | None:
         """None: nobody goes back."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nca_viewer.automaton.explanation import Explain
 from nca_viewer.views.attention import draw_attention, draw_entropy
 from nca_viewer.views.axes import PrincipalAxes, follow_axes
 from nca_viewer.views.cells import (
@@ -16,7 +17,7 @@ from nca_viewer.views.cells import (
     draw_image,
     draw_opinion,
 )
-from nca_viewer.views.scene import NEVER, ColourBar, ColourRow, Explanation, Scene, Tile, ViewImage
+from nca_viewer.views.scene import NEVER, ColourBar, ColourRow, Scene, Tile, ViewImage
 
 __all__ = [
     "NEVER",
@@ -24,7 +25,6 @@ __all__ = [
     "VIEW_NAMES",
     "ColourBar",
     "ColourRow",
-    "Explanation",
     "PrincipalAxes",
     "Scene",
     "Tile",
@@ -45,7 +45,7 @@ class View:
         key: The letter or sign that shows it.
         caption: What it shows, for the help.
         draw: From a scene to an image.
-        needs_explanation: Whether it shows the next step taken apart; without one it says so.
+        explain: How much of the next step it shows; without an explanation it says so.
         enlarges: The field of `Scene` that a click on a tile sets, "channel" or "head"; None without tiles.
     """
 
@@ -53,7 +53,7 @@ class View:
     key: str
     caption: str
     draw: Callable[[Scene], ViewImage]
-    needs_explanation: bool = False
+    explain: Explain = Explain.NOTHING
     enlarges: str | None = None
 
 
@@ -62,11 +62,11 @@ VIEWS: tuple[View, ...] = (
     View("difference", "f", "ink missing, ink too much", draw_difference),
     View("channels", "m", "all that each cell knows", draw_channels, enlarges="channel"),
     View("components", "o", "cells that know alike, alike in colour", draw_components),
-    View("activity", "y", "which cells update, and how much", draw_activity, needs_explanation=True),
+    View("activity", "y", "which cells update, and how much", draw_activity, Explain.STEP),
     View("damage", "u", "steps since each cell was damaged", draw_damage),
     View("opinion", "q", "what an outside classifier reads", draw_opinion),
-    View("attention", "a", "where each cell looks", draw_attention, needs_explanation=True, enlarges="head"),
-    View("entropy", "t", "how many cells it looks at", draw_entropy, needs_explanation=True, enlarges="head"),
+    View("attention", "a", "where each cell looks", draw_attention, Explain.ATTENTION, enlarges="head"),
+    View("entropy", "t", "how many cells it looks at", draw_entropy, Explain.ATTENTION, enlarges="head"),
 )
 
 VIEW_NAMES: tuple[str, ...] = tuple(view.name for view in VIEWS)

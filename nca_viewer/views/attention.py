@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from nca_viewer.automaton.explanation import Explanation
 from nca_viewer.views.cells import waiting, with_no_number_row
 from nca_viewer.views.colours import VIRIDIS, coloured, direction_colours
 from nca_viewer.views.mosaic import mosaic
@@ -14,7 +15,6 @@ from nca_viewer.views.scene import (
     MOORE_OFFSETS,
     ColourBar,
     ColourRow,
-    Explanation,
     LegendEntry,
     Scene,
     ViewImage,

@@ -157,11 +157,12 @@ def draw_components(scene: Scene) -> ViewImage:
 
 def draw_activity(scene: Scene) -> ViewImage:
     """Which cells fire in the next step, and how much it changes them, after the bound on the state."""
-    if scene.explanation is None:
+    next_step = scene.next_step
+    if next_step is None:
         return waiting(scene, "The next step is being taken apart ...")
-    fires = scene.explanation.fires
+    fires = next_step.fires
     with np.errstate(invalid="ignore", over="ignore"):
-        changes = scene.explanation.next_state - scene.snapshot.state
+        changes = next_step.next_state - scene.snapshot.state
     sizes = np.abs(changes).max(axis=-1)
     logarithms = np.log10(np.maximum(sizes, _LEAST_CHANGE))
     image = coloured(logarithms, np.log10(_LEAST_CHANGE), 0.0, VIRIDIS)

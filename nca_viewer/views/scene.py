@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nca_viewer.automaton.explanation import Explain, Explanation
 from nca_viewer.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -24,22 +25,6 @@ MOORE_OFFSETS: tuple[tuple[int, int], ...] = tuple(
 
 NEVER = -1
 """In `Scene.damage_step`: this cell was never damaged."""
-
-
-class Explanation(Protocol):
-    """The next step of a state, taken apart; arrays on the host."""
-
-    @property
-    def weights(self) -> NDArray[np.float32]:
-        """Attention, float32[9, H, W, heads], in the order of `MOORE_OFFSETS`."""
-
-    @property
-    def next_state(self) -> NDArray[np.float32]:
-        """The state after the step, float32[H, W, channels]."""
-
-    @property
-    def fires(self) -> NDArray[np.bool_]:
-        """Which cells the dropout lets update in this step, bool[H, W]."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -69,6 +54,12 @@ class Scene:
     channel: int | None = None
     head: int | None = None
     channel_names: tuple[str, ...] = ()
+
+    @property
+    def next_step(self) -> Explanation | None:
+        """The explanation where it tells the whole step."""
+        explanation = self.explanation
+        return None if explanation is None or explanation.extent < Explain.STEP else explanation
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 import itertools
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pygame
 import pytest
 
+from nca_viewer.automaton.explanation import Explanation
 from nca_viewer.display.hud import PANEL, wrapped
 from nca_viewer.display.inspector import STORY_LENGTH_SECONDS, UPDATE, Inspector
 from nca_viewer.display.inspector_page import (
@@ -63,7 +63,7 @@ def scene_of(*, heads=4, channels=32, asleep=False, state=None, names=(), step=5
     update = random.uniform(-0.5, 0.5, state.shape).astype(np.float32)
     with np.errstate(all="ignore"):
         next_state = np.where(fires[..., None], state + update, state)
-    explanation = SimpleNamespace(
+    explanation = Explanation(
         weights=weights,
         perception=random.normal(size=(*shape, PERCEPTION)).astype(np.float32),
         update=update,

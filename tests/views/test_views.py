@@ -1,9 +1,9 @@
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
+from nca_viewer.automaton.explanation import Explanation
 from nca_viewer.automaton.layout import MOORE_OFFSETS as AUTOMATON_OFFSETS
 from nca_viewer.opinion import Opinion
 from nca_viewer.snapshot import Snapshot
@@ -12,15 +12,6 @@ from nca_viewer.views.attention import DIRECTION_LEGEND, entropies, mean_offsets
 from nca_viewer.views.cells import MISSING, TOO_MUCH
 from nca_viewer.views.colours import NOT_A_NUMBER, TWO_SIDED, VIRIDIS
 from nca_viewer.views.scene import MOORE_OFFSETS
-
-
-@dataclass(frozen=True)
-class OneStep:
-    """A step taken apart, as the automaton would give it."""
-
-    weights: np.ndarray
-    next_state: np.ndarray
-    fires: np.ndarray
 
 
 def snapshot(state, step=3, clean=None):
@@ -38,10 +29,10 @@ def looking(height, width, *offsets):
 
 def one_step(weights, channels=6, state=0.0, fires=True):
     _, height, width, _ = weights.shape
-    return OneStep(
+    return Explanation(
         weights,
-        np.full((height, width, channels), state, np.float32),
-        np.full((height, width), fires),
+        next_state=np.full((height, width, channels), state, np.float32),
+        fires=np.full((height, width), fires),
     )
 
 
@@ -92,14 +83,18 @@ def test_every_view_draws_any_state(view, filling, height, width, channels, head
             assert sizes == {(height, width)}
 
 
-@pytest.mark.parametrize(
-    "view", [view for view in VIEWS if view.needs_explanation], ids=lambda view: view.name
-)
+@pytest.mark.parametrize("view", [view for view in VIEWS if view.explain], ids=lambda view: view.name)
 def test_a_view_of_the_next_step_says_that_it_waits_for_it(view):
     state = np.ones((5, 7, 6), np.float32)
     seen = view.draw(Scene(snapshot(state)))
     assert "being taken apart" in seen.caption
     assert (seen.image == 85).all()
+
+
+def test_attention_alone_does_not_show_which_cells_update():
+    attention = Explanation(looking(5, 7, LEFT))
+    seen = draw("activity", Scene(snapshot(np.ones((5, 7, 6), np.float32)), attention))
+    assert "being taken apart" in seen.caption
 
 
 def test_the_image_is_the_image():
