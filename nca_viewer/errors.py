@@ -21,6 +21,22 @@ _NOTHING_TO_SEE = frozenset({"Cc", "Cf", "Cn", "Cs", "Zl", "Zp"})
 characters, which names that are not UTF-8 are made of."""
 
 
+class _Presentable(dict[int, str]):
+    """The table of `presentable`, by code point; it grows with what is looked up."""
+
+    def __missing__(self, code_point: int) -> str:
+        character = chr(code_point)
+        if character.isspace():
+            character = " "
+        elif unicodedata.category(character) in _NOTHING_TO_SEE:
+            character = _REPLACEMENT
+        self[code_point] = character
+        return character
+
+
+_PRESENTABLE = _Presentable()
+
+
 def presentable(text: str) -> str:
     """The text with a replacement character for whatever cannot be drawn, written or encoded as UTF-8.
 
@@ -28,13 +44,7 @@ def presentable(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(map(_presentable_character, text))
-
-
-def _presentable_character(character: str) -> str:
-    if character.isspace():
-        return " "
-    return _REPLACEMENT if unicodedata.category(character) in _NOTHING_TO_SEE else character
+    return text.translate(_PRESENTABLE)
 
 
 def one_line(text: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import pygame
 
 from nca_viewer.display.hud import BACKGROUND, FRAME, MUTED, PANEL, TEXT, TOOL_COLOURS, Colour
-from nca_viewer.display.letters import Letters
+from nca_viewer.display.letters import letters_of
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.series import WINDOW_STEPS, Sample, Series, event_name
 from nca_viewer.timeline import Mark, Span
@@ -60,27 +60,8 @@ class TickScale:
         return self.oldest_tick + round(min(max(part, 0.0), 1.0) * (self.newest_tick - self.oldest_tick))
 
 
-class _Fonts:
-    """One font per height, and the words that were drawn last."""
-
-    def __init__(self) -> None:
-        self._fonts: dict[int, Letters] = {}
-        self._words: dict[tuple[int, str, Colour], pygame.Surface] = {}
-
-    def of(self, height: int) -> Letters:
-        if height not in self._fonts:
-            if len(self._fonts) > 8:
-                self._fonts.clear()
-            self._fonts[height] = Letters(height)
-        return self._fonts[height]
-
-    def word(self, height: int, text: str, colour: Colour) -> pygame.Surface:
-        key = (height, text, colour)
-        if key not in self._words:
-            if len(self._words) > 64:
-                self._words.clear()
-            self._words[key] = self.of(height).render(text, True, colour)
-        return self._words[key]
+def _word(height: int, text: str, colour: Colour) -> pygame.Surface:
+    return letters_of(height).render(text, True, colour)
 
 
 class Chart:
@@ -88,7 +69,6 @@ class Chart:
 
     def __init__(self) -> None:
         """Draw nothing yet."""
-        self._fonts = _Fonts()
         self._surfaces: tuple[pygame.Surface, pygame.Surface] | None = None
         self._series: Series | None = None
         self._now_tick: int | None = None
@@ -136,7 +116,7 @@ class Chart:
         self, size: tuple[int, int], height: int
     ) -> tuple[pygame.Rect, pygame.Surface, pygame.Surface]:
         """The plot's rectangle, the axes, and what is drawn on them; of another size, all is made anew."""
-        font = self._fonts.of(height)
+        font = letters_of(height)
         line = font.get_height()
         gap = max(3, height // 3)
         has_words = size[0] >= 12 * height and size[1] >= 5 * line
@@ -162,7 +142,7 @@ class Chart:
             y = _row_of(plot, lane, part)
             ground.fill(_GRID, (plot.left, y, plot.width, 1))
             if has_words:
-                word = self._fonts.word(height, f"{part:.0%}", MUTED)
+                word = _word(height, f"{part:.0%}", MUTED)
                 ground.blit(word, (plot.left - gap - word.get_width(), y - word.get_height() // 2))
         for quarter in range(1, 4):
             ground.fill(_GRID, (plot.left + quarter * plot.width // 4, plot.top, 1, plot.height))
@@ -170,9 +150,9 @@ class Chart:
         if not has_words:
             return
         y = plot.bottom + gap
-        left = self._fonts.word(height, f"{WINDOW_STEPS} steps ago", MUTED)
-        middle = self._fonts.word(height, f"{WINDOW_STEPS // 2}", MUTED)
-        right = self._fonts.word(height, "newest", MUTED)
+        left = _word(height, f"{WINDOW_STEPS} steps ago", MUTED)
+        middle = _word(height, f"{WINDOW_STEPS // 2}", MUTED)
+        right = _word(height, "newest", MUTED)
         ground.blit(left, (plot.left, y))
         ground.blit(right, (plot.right - right.get_width(), y))
         middle_left = plot.centerx - middle.get_width() // 2
@@ -187,7 +167,7 @@ class Chart:
             ("corrupt", TOOL_COLOURS[Tool.CORRUPT], Tool.CORRUPT),
             ("new start", MUTED, None),
         ):
-            word = self._fonts.word(height, text, TEXT)
+            word = _word(height, text, TEXT)
             sample = height if isinstance(width, int) else 2 * height // 3
             if x + sample + gap + word.get_width() > plot.right:
                 break
@@ -269,7 +249,7 @@ class Chart:
                     centre = (corner[0] + x, corner[1] + _row_of(plot, _lane(height), value))
                     pygame.draw.circle(surface, BACKGROUND, centre, 5)
                     pygame.draw.circle(surface, colour, centre, 4)
-        words = [self._fonts.word(height, text, colour) for text, colour in lines]
+        words = [_word(height, text, colour) for text, colour in lines]
         gap = max(3, height // 3)
         line = words[0].get_height()
         box = pygame.Rect(
@@ -360,7 +340,6 @@ class ScrubBar:
 
     def __init__(self) -> None:
         """Draw nothing yet."""
-        self._fonts = _Fonts()
         self._key: tuple[object, ...] = ()
         self._picture: pygame.Surface | None = None
 
@@ -418,7 +397,7 @@ class ScrubBar:
         area = picture.get_rect()
         scale = self.scale(area, span)
         height = min(max(area.height // 3, 14), 22)
-        line = self._fonts.of(height).get_height()
+        line = letters_of(height).get_height()
         has_words = area.height >= line + 16 and area.width >= 8 * height
         track_height = max(2, min(8, area.height // 4))
         middle = (area.height - line) // 2 if has_words else area.height // 2
@@ -444,7 +423,7 @@ class ScrubBar:
             return
         told = f"step {step:,}" if hover_step is None else f"to step {hover_step:,}"
         oldest = f"step {span.oldest_step:,}"
-        memory_left = scale.left + self._fonts.of(height).size(oldest)[0] + height
+        memory_left = scale.left + letters_of(height).size(oldest)[0] + height
         free = area.inflate(-4, 0)
         taken_words: list[pygame.Rect] = []
         for text, colour, x, part in (
@@ -453,7 +432,7 @@ class ScrubBar:
             (f"step {span.newest_step:,}", MUTED, scale.right, 1.0),
             (memory_text(span), MUTED, memory_left, 0.0),
         ):
-            word = self._fonts.word(height, text, colour)
+            word = _word(height, text, colour)
             room = word.get_rect(left=x - round(part * word.get_width()), bottom=area.height - 1)
             room.clamp_ip(free)
             if room.inflate(height // 2, 0).collidelist(taken_words) < 0:

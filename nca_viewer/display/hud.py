@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pygame
 
-from nca_viewer.display.letters import Letters
+from nca_viewer.display.letters import letters_for
 from nca_viewer.display.palette import (
     BACKGROUND,
     ERROR,
@@ -109,19 +109,7 @@ class HudState:
 
 
 class Hud:
-    """Draws words; keeps the fonts it has opened, one per size."""
-
-    def __init__(self) -> None:
-        """Open no font yet."""
-        pygame.font.init()
-        self._fonts: dict[int, Letters] = {}
-
-    def _font(self, height: int) -> Letters:
-        if height not in self._fonts:
-            if len(self._fonts) > 32:
-                self._fonts.clear()
-            self._fonts[height] = Letters(round(height * 1.45))
-        return self._fonts[height]
+    """Draws words."""
 
     def draw_bar(self, surface: pygame.Surface, geometry: Geometry, status: HudState) -> None:
         """The words under the grid: what happens now, the tool, and then numbers; below them hints."""
@@ -140,12 +128,12 @@ class Hud:
         colour = ERROR if status.is_ruined else WARNING if status.paused else TEXT
         left = self._pill(surface, state, colour, left, first, height, leftwards=False)
         for text in status.tells:
-            if left + self._font(height).size(text.upper())[0] + 2 * height > right:
+            if left + letters_for(height).size(text.upper())[0] + 2 * height > right:
                 break
             left = self._pill(surface, text, ERROR, left - height // 2, first, height, leftwards=False)
         # Beside the state there is room for the tool first, then for the radius, then for the figures.
         radius = f"radius {status.brush_radius_cells}"
-        font = self._font(height)
+        font = letters_for(height)
         if left + font.size(status.tool.value.upper())[0] + height <= right:
             right = self._pill(surface, status.tool.value, TOOL_COLOURS[status.tool], right, first, height)
             if left + font.size(radius)[0] <= right:
@@ -197,7 +185,7 @@ class Hud:
         *,
         leftwards: bool = False,
     ) -> int:
-        image = self._font(height).render(text, True, colour)
+        image = letters_for(height).render(text, True, colour)
         if leftwards:
             x -= image.get_width()
         surface.blit(image, (x, y))
@@ -214,7 +202,7 @@ class Hud:
         *,
         leftwards: bool = True,
     ) -> int:
-        image = self._font(height).render(text.upper(), True, PANEL)
+        image = letters_for(height).render(text.upper(), True, PANEL)
         width = image.get_width() + height
         if leftwards:
             x -= width
@@ -231,7 +219,7 @@ class Hud:
         *sentences, last = footer.split("\n")
         height = geometry.text_height
         while True:
-            font = self._font(height)
+            font = letters_for(height)
             gap = height
             line = font.get_height() + max(1, height // 5)
             keys_width = max(font.size(keys)[0] for _, keys, _ in lines)
@@ -273,11 +261,11 @@ class Hud:
         y = draw_breathing_cells(surface, max(4, min(width, height) // 24), seconds, TEXT)
         size = min(max(min(width // 40, height // 26), 13), 40)
         for text, colour, scale in (("nca-viewer", TEXT, 2), (f"{stage}…", MUTED, 1)):
-            image = self._font(size * scale).render(text, True, colour)
+            image = letters_for(size * scale).render(text, True, colour)
             surface.blit(image, ((width - image.get_width()) // 2, y))
             y += image.get_height() + size // 2
         if message is not None:
-            font = self._font(size)
+            font = letters_for(size)
             image = font.render(
                 elided(message.text, font, width - 2 * size), True, ERROR if message.is_error else TEXT
             )

@@ -39,7 +39,7 @@ from nca_viewer.display.inspector_page import (
     stage_at,
     told_at,
 )
-from nca_viewer.display.letters import Letters
+from nca_viewer.display.letters import letters_for
 from nca_viewer.views.colours import NOT_A_NUMBER, TWO_SIDED, VIRIDIS, coloured, round_limit
 from nca_viewer.views.scene import Scene
 
@@ -57,12 +57,10 @@ _LEAST_TILE_TEXT = 7
 
 
 class Inspector:
-    """Draws the page; keeps the fonts and the words it has drawn."""
+    """Draws the page; keeps what it has drawn of it."""
 
     def __init__(self) -> None:
-        """Open no font yet."""
-        self._fonts: dict[int, Letters] = {}
-        self._images: dict[tuple[str, int, Colour, int], pygame.Surface] = {}
+        """Draw nothing yet."""
         self._lines: dict[tuple[str, int, int], tuple[str, ...]] = {}
         self._tiles: dict[tuple[str, int, int], pygame.Surface] = {}
         self._drawn_ground: tuple[tuple[Layout, tuple[str, ...], tuple[int, int]], pygame.Surface] | None = (
@@ -127,26 +125,16 @@ class Inspector:
         if told_here is not None and point is not None:
             self._tip(page, layout, told_here, point)
 
-    def _font(self, height: int) -> Letters:
-        if height not in self._fonts:
-            self._fonts[height] = Letters(round(height * 1.45))
-        return self._fonts[height]
-
     def _image(self, text: str, height: int, colour: Colour, room: int) -> pygame.Surface:
-        key = (text, height, colour, room)
-        if key not in self._images:
-            if len(self._images) >= _MOST_IMAGES:
-                self._images.clear()
-            font = self._font(height)
-            self._images[key] = font.render(elided(text, font, room), True, colour)
-        return self._images[key]
+        font = letters_for(height)
+        return font.render(elided(text, font, room), True, colour)
 
     def _wrapped(self, text: str, height: int, room: int) -> tuple[str, ...]:
         key = (text, height, room)
         if key not in self._lines:
             if len(self._lines) >= _MOST_IMAGES:
                 self._lines.clear()
-            self._lines[key] = tuple(wrapped(text, self._font(height), room))
+            self._lines[key] = tuple(wrapped(text, letters_for(height), room))
         return self._lines[key]
 
     def _text(self, page: pygame.Surface, text: str, place: Rectangle, colour: Colour, height: int) -> int:
@@ -207,7 +195,7 @@ class Inspector:
             root = np.sqrt(np.maximum(np.float32(weight), 0.0))
             shade = coloured(root, 0.0, 1.0, VIRIDIS).tolist()
             tile.fill(shade)
-            while text > _LEAST_TILE_TEXT and self._font(text).size(figure)[0] > side:
+            while text > _LEAST_TILE_TEXT and letters_for(text).size(figure)[0] > side:
                 text -= 1
             self._centred(tile, figure, (0, 0, side, side), _DARK if sum(shade) > 330 else TEXT, text)
             self._tiles[key] = tile
@@ -361,7 +349,7 @@ class Inspector:
         long = (f"{holds} (to {value_limit:g})", f"proposed change (to {update_limit:g})")
         short = (holds, "proposed change")
         box = max(4, text // 2)
-        font = self._font(text)
+        font = letters_for(text)
         words = next(
             (
                 pair

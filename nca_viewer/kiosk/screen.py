@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pygame
 
 from nca_viewer.display.hud import elided, wrapped
-from nca_viewer.display.letters import Letters
+from nca_viewer.display.letters import letters_for
 from nca_viewer.display.palette import BACKGROUND, ERROR, FRAME, MUTED, PANEL, TEXT, TOOL_COLOURS, Colour
 from nca_viewer.display.waiting import draw_breathing_cells
 from nca_viewer.interaction.actions import Action, NewDigit, SelectTool, Tool
@@ -63,12 +63,10 @@ class KioskView:
 
 
 class KioskScreen:
-    """Draws it; keeps fonts and finished pictures, and not many of them."""
+    """Draws it; keeps finished pictures, and not many of them."""
 
     def __init__(self) -> None:
-        """Open no font yet."""
-        pygame.font.init()
-        self._fonts: dict[int, Letters] = {}
+        """Draw nothing yet."""
         self._pictures: dict[Hashable, pygame.Surface] = {}
         self._group_letters: dict[Hashable, int] = {}
         self._shade: pygame.Surface | None = None
@@ -241,7 +239,7 @@ class KioskScreen:
         room = page.width - 4 * gap
         letters, rows = max(_SMALLEST_LETTERS, min(surface.get_size()) // 36), []
         while True:
-            font = self._font(letters)
+            font = letters_for(letters)
             rows = [
                 (row, is_error) for text, is_error in view.page_lines for row in wrapped(text, font, room)
             ]
@@ -302,7 +300,7 @@ class KioskScreen:
         width, height = size
         letters = max(_SMALLEST_LETTERS, round(height / (1.3 if most_lines == 1 else 2.7)))
         while True:
-            font = self._font(letters)
+            font = letters_for(letters)
             lines = wrapped(text, font, width)
             line_height = font.get_linesize()
             fits = (
@@ -318,7 +316,7 @@ class KioskScreen:
         self, text: str, size: tuple[int, int], colour: Colour, most_lines: int, letters: int
     ) -> pygame.Surface:
         width = size[0]
-        font = self._font(letters)
+        font = letters_for(letters)
         lines, line_height = wrapped(text, font, width), font.get_linesize()
         lines = [elided(line, font, width) for line in lines[:most_lines]]
         images = [font.render(line, True, colour) for line in lines]
@@ -328,13 +326,6 @@ class KioskScreen:
         for number, image in enumerate(images):
             picture.blit(image, ((picture.get_width() - image.get_width()) // 2, number * line_height))
         return picture
-
-    def _font(self, letters: int) -> Letters:
-        if letters not in self._fonts:
-            if len(self._fonts) >= _MOST_PICTURES:
-                self._fonts.clear()
-            self._fonts[letters] = Letters(round(letters * 1.45))
-        return self._fonts[letters]
 
     def _picture(self, key: Hashable, make: Callable[[], pygame.Surface]) -> pygame.Surface:
         """A finished picture; made once, and again after many others."""

@@ -15,7 +15,7 @@ from datetime import datetime, time
 
 import pygame
 
-from nca_viewer.display.letters import Letters
+from nca_viewer.display.letters import letters_of
 from nca_viewer.display.palette import MUTED, TEXT
 from nca_viewer.display.waiting import draw_breathing_cells
 from nca_viewer.display.window import PygameWindow
@@ -36,7 +36,7 @@ def draw(surface: pygame.Surface, language: str, brightness: float = 1.0) -> Non
         (texts.title, TEXT, height // 14),
         (f"{texts.waiting} …", MUTED, height // 28),
     ):
-        image = Letters(max(size, 16)).render(text, True, colour)
+        image = letters_of(max(size, 16)).render(text, True, colour)
         if image.get_width() > width:
             image = pygame.transform.smoothscale(
                 image, (width, image.get_height() * width // image.get_width())

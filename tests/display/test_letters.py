@@ -90,3 +90,14 @@ def test_elided_text_is_as_long_as_fits_and_keeps_both_ends(text, room):
         kept = len(head) + len(tail) + 1
         longer = f"{text[: (kept + 1) // 2]}…{text[len(text) - (kept - (kept + 1) // 2) :]}"
         assert font.size(longer)[0] > room
+
+
+def test_words_are_kept_to_be_drawn_again_until_they_take_too_much_memory():
+    letters, white = Letters(40), (255, 255, 255)
+    first = letters.render("again", True, white)
+    assert letters.render("again", True, white) is first
+    assert letters.render("again", True, (255, 0, 0)) is not first
+    assert Letters(40).render("again", True, white) is not first
+    for number in range(600):
+        letters.render(f"{number:0100}", True, white)
+    assert letters.render("again", True, white) is not first
