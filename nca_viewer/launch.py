@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from nca_viewer.kiosk.operation.monitor import Monitor
 
 
+_SWITCH_SECONDS = 0.0005
+
+
 def say(message: str) -> None:
     """Print something as one line on stderr."""
     click.echo(f"{PROGRAM}: {one_line(message)}", err=True)
@@ -125,6 +128,9 @@ def _run_window(config: KioskConfig, load: Callable[..., Session], monitor: Moni
     from nca_viewer.display.x11 import when_connection_is_lost
 
     when_connection_is_lost(lambda: _end_without_screen(monitor))
+    # A thread that loads gives way to the loop at once, not after Python's five milliseconds: the loop asks
+    # for the interpreter some ten times a frame.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     # From the first moment on: once the loader runs, only `os._exit` ends the program in good time.
     told_early = threading.Event()
     on_ending_signals(told_early.set)

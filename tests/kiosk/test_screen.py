@@ -11,7 +11,7 @@ from nca_viewer.assets import ORIGINS
 from nca_viewer.display.letters import letters_for
 from nca_viewer.display.palette import ERROR, TEXT, TOOL_COLOURS
 from nca_viewer.display.window import HeadlessWindow
-from nca_viewer.interaction.actions import NewDigit, Tool
+from nca_viewer.interaction.actions import NewDigit, SelectTool, Tool
 from nca_viewer.kiosk.attract import Ghost
 from nca_viewer.kiosk.controller import KioskFacts
 from nca_viewer.kiosk.layout import KioskLayout
@@ -19,6 +19,7 @@ from nca_viewer.kiosk.pictograms import PICTOGRAMS, pictogram
 from nca_viewer.kiosk.screen import KioskScreen, KioskView, wrapped
 from nca_viewer.kiosk.texts import CAPTION_NAMES, LANGUAGES, MADE_CAPTION, caption_text, texts_in
 from nca_viewer.kiosk.visit import Phase
+from nca_viewer.kiosk.visitor_buttons import VISITOR_BUTTONS
 
 SIZES = [(1920, 1080), (1080, 1920), (800, 600)]
 
@@ -57,7 +58,7 @@ def test_the_chosen_tool_has_its_colour_and_no_other_button_has(size, tool):
     coloured = [
         (inside(pixels, box) == TOOL_COLOURS[tool]).all(axis=2).mean() > 0.4 for _, box in layout.buttons
     ]
-    assert coloured == [tool is Tool.ERASE, tool is Tool.CORRUPT, tool is Tool.PAINT, False, False]
+    assert coloured == [VISITOR_BUTTONS[name] == SelectTool(tool) for name, _ in layout.buttons]
 
 
 def test_a_pressed_button_shows_it():
