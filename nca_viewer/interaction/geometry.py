@@ -211,11 +211,6 @@ class Geometry:
             left = self.pane(self.pane_at(pixel if began is None else began)).left
         return ((y - self.top) // self.cell_pixels, (x - left) // self.cell_pixels)
 
-    def nearest_cell(self, pixel: tuple[int, int]) -> Cell:
-        """The cell of the grid that is nearest to a window pixel (x, y)."""
-        row, column = self.cell_at(pixel)
-        return (min(max(row, 0), self.grid_height - 1), min(max(column, 0), self.grid_width - 1))
-
     def contains(self, cell: Cell) -> bool:
         """Whether a cell lies in the grid."""
         return 0 <= cell[0] < self.grid_height and 0 <= cell[1] < self.grid_width

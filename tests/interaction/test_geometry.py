@@ -51,7 +51,6 @@ def test_beside_the_grid_cells_count_on():
     assert geometry.cell_at((geometry.left - 1, geometry.top - 1)) == (-1, -1)
     left, top, width, height = geometry.grid_rectangle
     assert geometry.cell_at((left + width, top + height)) == (11, 13)
-    assert geometry.nearest_cell((-999, 9999)) == (10, 0)
     assert not geometry.contains((11, 0))
     assert geometry.contains((10, 12))
 
