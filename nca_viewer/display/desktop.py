@@ -307,6 +307,8 @@ class DesktopFace:
                 return [KillStroke(start, end, size)]
             case StepOnce() if self._panes and self._met().timeline.is_in_past:
                 return [StepBack(-1)]
+            case StepBack(steps) if steps < 0 and self._session is not None and self._session.is_replaying:
+                return [StepOnce()] * -steps  # Ahead of a replay is what its record says.
             case PinCell(None):
                 if controls.pinned_cell is not None:
                     return [PinCell(None)]
@@ -455,7 +457,7 @@ class DesktopFace:
         loading, number, session = self._loading
         try:
             loaded = loading.poll()
-            if loaded is None:
+            if loaded is None or not session.can_be_succeeded(loaded):
                 return None
             self._loading = None
             following = succeeded(session, loaded, number)
@@ -516,6 +518,7 @@ class DesktopFace:
                 touched=touched,
                 now_seconds=now_seconds,
                 view="opinion" if self._wants_opinion else self._view_name,
+                is_stroke_held=self._input.is_pressed or self._input.is_held(UseCursor()),
             )
 
     def _look_after(self, now_seconds: float) -> None:
