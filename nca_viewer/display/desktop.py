@@ -120,7 +120,7 @@ class _Pane:
     Attributes:
         name: Of its checkpoint.
         instrument: What the views, the inspector and the charts need.
-        healing: Of its last wound.
+        healing: Of its last damage.
         page: What has become of its page.
     """
 
@@ -446,7 +446,7 @@ class DesktopFace:
             for pane in panes
         )
         for old, new in zip(before, self._panes, strict=False):
-            new.healing = old.healing  # A model that takes another's place has its wound.
+            new.healing = old.healing  # A model that takes another's place has its damage.
         self._pane = min(self._pane, len(panes) - 1)
         self._view = None
 
