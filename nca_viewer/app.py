@@ -25,16 +25,20 @@ from nca_viewer.interaction.actions import (
     Action,
     Clear,
     Dismiss,
+    EndExperiments,
     NewDigit,
     Quit,
     Reset,
+    RunOn,
     Screenshot,
     StepOnce,
     Stroke,
     ToggleFullscreen,
     ToggleHelp,
+    TogglePause,
     Tool,
 )
+from nca_viewer.interaction.bindings import key_label
 from nca_viewer.interaction.controls import SPEEDS, Controls, update
 from nca_viewer.interaction.experimenting import told
 from nca_viewer.interaction.geometry import Geometry
@@ -54,7 +58,9 @@ from nca_viewer.views.mosaic import picture
 if TYPE_CHECKING:
     import numpy as np
 
+    from nca_viewer.automaton.experiments import Experiments
     from nca_viewer.panes import Panes
+    from nca_viewer.recording.replay import Replay
     from nca_viewer.simulation import Simulation
 
 _WAITING_FRAMES_PER_SECOND = 30
@@ -62,6 +68,9 @@ _WAITING_FRAMES_PER_SECOND = 30
 
 _READING_SECONDS = 2.5
 """Where a record shows words, it goes on after this time."""
+
+TOLD_BLOW_UPS = 3
+"""From this blow-up under the same experiments on, these are told."""
 
 MAX_FAILURES = 5
 """After so many frames in a row that failed unexpectedly, the program ends; in an exhibit the monitor
@@ -141,6 +150,7 @@ class App:
         self._replayed: np.ndarray | None = None
         self._reading_until_seconds = float("-inf")
         self._page: Page | None = None
+        self._blown_up: tuple[Experiments | None, int] = (None, 0)
 
     def run(self) -> None:
         """Run until somebody quits, or the frames are used up.
@@ -311,16 +321,18 @@ class App:
             return None
 
         def advance(steps: int) -> None:
-            if now_seconds < self._reading_until_seconds:
-                return  # Words first, then what they tell of.
-            played = replay.advance(steps)
-            if played.touched is not None:  # Seen in the next frame, like the steps.
-                self._replayed = played.touched if self._replayed is None else self._replayed | played.touched
-            self.face.follow(played.cues, now_seconds)
-            if self.window.has_real_time and any(isinstance(cue, Caption) for cue in played.cues):
-                self._reading_until_seconds = now_seconds + _READING_SECONDS
+            if now_seconds >= self._reading_until_seconds:  # Words first, then what they tell of.
+                self._replay(replay, steps, now_seconds)
 
         return advance
+
+    def _replay(self, replay: Replay, steps: int, now_seconds: float) -> None:
+        played = replay.advance(steps)
+        if played.touched is not None:  # Seen in the next frame, like the steps.
+            self._replayed = played.touched if self._replayed is None else self._replayed | played.touched
+        self.face.follow(played.cues, now_seconds)
+        if self.window.has_real_time and any(isinstance(cue, Caption) for cue in played.cues):
+            self._reading_until_seconds = now_seconds + _READING_SECONDS
 
     @property
     def _is_running(self) -> bool:
@@ -354,9 +366,11 @@ class App:
         self._finish_stroke(simulation)
         if isinstance(action, Reset | NewDigit | Clear):
             session.take_over()
+        if isinstance(action, StepOnce | TogglePause | RunOn):
+            self._reading_until_seconds = float("-inf")  # Whoever asks for time has read.
         match action:
             case StepOnce():
-                (self._replaying(session, self.window.now_seconds()) or simulation.advance)(1)
+                self._step_once(session)
             case Reset():
                 simulation.reset()
             case NewDigit(digit):
@@ -367,6 +381,16 @@ class App:
                 self._wants_screenshot = True
             case _:
                 self.face.act(action, session, self.window.now_seconds())
+
+    def _step_once(self, session: Session) -> None:
+        """One step; in a replay, what the record says before it comes first, and waits for nobody."""
+        replay = session.replay
+        if replay is None or not session.is_replaying:
+            session.simulation.advance(1)
+            return
+        steps = replay.steps
+        while session.is_replaying and replay.steps == steps:
+            self._replay(replay, 1, self.window.now_seconds())
 
     def _finish_stroke(self, simulation: Simulation | Panes) -> None:
         self._pen.finish(self._edit(simulation))
@@ -565,9 +589,17 @@ class App:
             self.face.complain(verdict.reason, now)
             self._try(session.simulation.restart)
         elif snapshot.episode == session.simulation.episode:
-            text = f"The automaton blew up at step {snapshot.step:,}; started again from the same picture"
-            self.face.complain(text, now)
+            self.face.complain(self._blow_up_text(session.simulation.experiments, snapshot.step), now)
             self._try(session.simulation.restart)
+
+    def _blow_up_text(self, experiments: Experiments, step: int) -> str:
+        """What is told of another blow-up: in the end, which experiments make it, and what ends them."""
+        before, count = self._blown_up
+        self._blown_up = experiments, count + 1 if experiments is before else 1
+        if self._blown_up[1] < TOLD_BLOW_UPS or experiments.is_neutral:
+            return f"The automaton blew up at step {step:,}; started again from the same picture"
+        key, changes = key_label(EndExperiments()), ", ".join(told(experiments))
+        return f"{key} ends all experiments: it blew up {self._blown_up[1]} times under {changes}"
 
     def _try(self, begin: Callable[[], None]) -> None:
         """Begin anew; where the device fails even in that, the next frame will tell."""

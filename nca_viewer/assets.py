@@ -18,7 +18,7 @@ class Origin:
     Attributes:
         text: Name of the exhibit's text that says so.
         sentence: The same for the help screen.
-        heals: Whether it closes wounds.
+        heals: Whether it heals damage.
     """
 
     text: str
@@ -34,7 +34,7 @@ ORIGINS: dict[str, Origin] = {
     ),
     "seed-recipe": Origin(
         "made_seed_recipe",
-        "All of it was learned, from half-forgotten digits; it never saw a wound, and closes none.",
+        "All of it was learned, from half-forgotten digits; it never saw damage, and heals none.",
         heals=False,
     ),
     "learned": Origin(

@@ -1,4 +1,4 @@
-"""How much of a wound is healed: the image against the clean one, from snapshot to snapshot."""
+"""How much of the damage is healed: the image against the clean one, from snapshot to snapshot."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 from nca_viewer.snapshot import Snapshot
 
 PAUSE_SECONDS = 1.0
-"""Hands that come back sooner make the same wound larger; later, another one."""
+"""Hands that come back sooner make the same damage larger; later, they make another."""
 
-SMALLEST_WOUND = 0.005
-"""What adds less to the error is no wound that healing could be told of."""
+SMALLEST_DAMAGE = 0.005
+"""What adds less to the error is no damage that healing could be told of."""
 
 
-def healed_fraction(before: Any, wounded: Any, after: Any) -> Any:
-    """How much of a wound's harm is gone: 1 - (after - before) / (wounded - before).
+def healed_fraction(before: Any, damaged: Any, after: Any) -> Any:
+    """How much of what damage did is gone: 1 - (after - before) / (damaged - before).
 
-    1 is a full recovery, 0 none; negative is a wound that grew, above 1 is better than before the wound. What
+    1 is a full recovery, 0 none; negative is damage that grew, above 1 is better than before the damage. What
     the errors are is the caller's choice:
 
     - The window passes root mean square differences from the clean image, and clips the fraction to 0..1.
@@ -28,14 +28,14 @@ def healed_fraction(before: Any, wounded: Any, after: Any) -> Any:
     - `nca-train evaluate` passes mean squared errors against the clean image, averaged over the automata.
 
     Args:
-        before: Errors just before the wound: numbers or arrays, of NumPy or of JAX.
-        wounded: The same just after it.
+        before: Errors just before the damage: numbers or arrays, of NumPy or of JAX.
+        damaged: The same just after it.
         after: The same once there was time to heal.
 
     Returns:
-        The fractions, of the same kind; NaN where a wound did no harm, or an error is not finite.
+        The fractions, of the same kind; NaN where damage did no harm, or an error is not finite.
     """
-    harm = wounded - before
+    harm = damaged - before
     library = harm.__array_namespace__() if hasattr(harm, "__array_namespace__") else np
     is_harmed = harm > 0
     return library.where(is_harmed, 1.0 - (after - before) / library.where(is_harmed, harm, 1.0), library.nan)
@@ -43,32 +43,32 @@ def healed_fraction(before: Any, wounded: Any, after: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Healing:
-    """The last wound of an episode; the first is what was forgotten at its start.
+    """The last damage of an episode; the first is what was forgotten at its start.
 
     Attributes:
         episode: Number of the episode.
         step: Of the last snapshot.
         error: Root mean square difference from the clean image, 0 (none) to 1.
-        error_before: What it was before the wound.
-        error_wounded: The most it was while hands were on it.
+        error_before: What it was before the damage.
+        error_damaged: The most it was while hands were on it.
         hand_seconds: When that was last.
-        is_wound: Whether a hand did it; else it is what the start forgot.
+        is_damage: Whether a hand did it; else it is what the start forgot.
     """
 
     episode: int
     step: int
     error: float
     error_before: float
-    error_wounded: float
+    error_damaged: float
     hand_seconds: float
-    is_wound: bool = False
+    is_damage: bool = False
 
     @property
     def restored(self) -> float | None:
-        """Part of the wound that is healed, 0 to 1; None where there is no wound to speak of."""
-        if self.error_wounded - self.error_before < SMALLEST_WOUND:
+        """Part of the damage that is healed, 0 to 1; None where there is none to speak of."""
+        if self.error_damaged - self.error_before < SMALLEST_DAMAGE:
             return None
-        return min(max(float(healed_fraction(self.error_before, self.error_wounded, self.error)), 0.0), 1.0)
+        return min(max(float(healed_fraction(self.error_before, self.error_damaged, self.error)), 0.0), 1.0)
 
 
 def follow_healing(
@@ -95,10 +95,10 @@ def follow_healing(
     if not is_touched:
         return followed
     if now_seconds - healing.hand_seconds > PAUSE_SECONDS:
-        followed = replace(followed, error_before=healing.error, error_wounded=error)
+        followed = replace(followed, error_before=healing.error, error_damaged=error)
     return replace(
         followed,
-        error_wounded=max(followed.error_wounded, error),
+        error_damaged=max(followed.error_damaged, error),
         hand_seconds=now_seconds,
-        is_wound=True,
+        is_damage=True,
     )

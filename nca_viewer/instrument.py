@@ -126,13 +126,15 @@ class Instrument:
         touched: np.ndarray | None,
         now_seconds: float,
         view: str,
+        is_stroke_held: bool = False,
     ) -> None:
         """Look at the next snapshot; see `display.face.Face.see`.
 
-        What only one view needs, which takes its time, is made while `view` names that one.
+        What only one view needs, which takes its time, is made while `view` names that one. A stroke ends in
+        a frame in which no cell was touched, unless it is held.
         """
         self._experiment_when_ready()
-        if touched is None:
+        if touched is None and not is_stroke_held:
             self.timeline.end_stroke()
         tick = self.timeline.tick_of(snapshot.episode, snapshot.step)
         sample = None if tick is None else Sample.of(tick, snapshot, healing)

@@ -93,6 +93,16 @@ class Session:
         watched = None if self.watcher is None else self.watcher.info
         return (self.checkpoint_sha256 or "") if watched is None else watched.sha256
 
+    def can_be_succeeded(self, loaded: Session) -> bool:
+        """Whether another automaton's steps would not have to wait for the compiler, as these run now.
+
+        Where they would, it begins in the background; ask again.
+        """
+        if self.simulation.experiments.is_neutral or loaded.simulation.are_experiments_ready:
+            return True
+        loaded.simulation.prepare_experiments()
+        return loaded.simulation.are_experiments_ready
+
     def saved_state(self, settings: Mapping[str, Any] = MappingProxyType({})) -> SavedState:
         """The present, for a state file.
 
@@ -262,7 +272,9 @@ def load_session(
             same = next((before for before in simulations if before.config == other.config), simulations[0])
             simulations.append(Simulation(other, seed=seed, like=same))
         simulation = simulations[0] if len(simulations) == 1 else Panes(simulations)
-        simulation.warm_up()
+        recorded = record is not None and record.has_experiments
+        kept = saved is not None and bool(saved.settings.get("experiments"))
+        simulation.warm_up(experiments=recorded or kept)
         check.result()
     session = replace(begin_session(simulation, config, picture), watcher=watcher)
     panes = [

@@ -21,7 +21,7 @@ class Tempo:
     Attributes:
         forming_steps: So many steps from its start, a digit forms.
         forming_steps_per_second: During these.
-        healing_steps: So many steps after the last hand, wounds close.
+        healing_steps: So many steps after the last hand, damage heals.
         healing_steps_per_second: During these.
         resting_steps_per_second: From then on, until a hand is on the cells again.
     """
@@ -54,7 +54,7 @@ VISIBLE_TEMPO = Tempo(
     resting_steps_per_second=60.0,
 )
 """Measured on 20 digits with the bundled `model`: a digit is 95 % formed after 18 to 26 steps, about 4 s;
-90 % of a wound of radius 4 are closed after 14 to 27 steps (erased) or 22 to 34 (corrupted), 2 to 4 s. What
+90 % of damage of radius 4 is healed after 14 to 27 steps (erased) or 22 to 34 (corrupted), 2 to 4 s. What
 rests looks the same at any speed, but until about step 90 `model` still makes the memory that it heals from:
 that takes a second."""
 

@@ -85,10 +85,10 @@ class Panes:
         """Number of the episode, from 0."""
         return self.simulations[0].episode
 
-    def warm_up(self) -> None:
-        """Compile what each of them needs; what they share is compiled once."""
+    def warm_up(self, *, experiments: bool = False) -> None:
+        """Compile what each of them needs; what they share is compiled once. See `Simulation.warm_up`."""
         for simulation in self.simulations:
-            simulation.warm_up()
+            simulation.warm_up(experiments=experiments)
 
     def begin(self, image: np.ndarray, mask_ratio: float) -> None:
         """Start a new episode of all of them, see `Simulation.begin`."""

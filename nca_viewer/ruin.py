@@ -16,7 +16,7 @@ STILL_ERROR = 0.03
 
 UNSETTLED_STEPS = 300
 """A picture that still changes so many steps after the last hand does not settle any more. A digit that forms
-and a wound of radius 4 that closes need about a hundred."""
+and damage of radius 4 that heals need about a hundred."""
 
 _GREY = (0.2, 0.8)
 _MOST_GREY = 0.11

@@ -137,7 +137,9 @@ def _table(samples: Sequence[Sample]) -> np.ndarray:
 
 def event_name(mark: Mark) -> str:
     """What a mark is, in a word or two."""
-    return "new start" if mark.tool is None else mark.tool.value
+    if mark.tool is None:
+        return "kill" if mark.cells else "new start"
+    return mark.tool.value
 
 
 def csv_rows(series: Series) -> Iterable[tuple[object, ...]]:
@@ -151,8 +153,7 @@ def csv_rows(series: Series) -> Iterable[tuple[object, ...]]:
         for s in series.samples
     ]
     rows += [
-        (m.tick, 1, (m.tick, m.episode, m.step, "", "", event_name(m), "" if m.tool is None else m.cells))
-        for m in series.marks
+        (m.tick, 1, (m.tick, m.episode, m.step, "", "", event_name(m), m.cells or "")) for m in series.marks
     ]
     return [row for _, _, row in sorted(rows, key=lambda row: row[:2])]
 

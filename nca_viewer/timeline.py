@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nca_viewer.automaton.experiments import killed_cells
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.moment import Start
 
@@ -78,7 +79,7 @@ class Event:
 
     Attributes:
         tick: When.
-        tool: What acted; None is a start.
+        tool: What acted; None is a start, or an experiment in which the cells died.
         cells: uint8[ceil(H * W / 8)], the touched cells as bits; none for a start.
         ink: What the tool set.
     """
@@ -106,7 +107,7 @@ class Mark:
         tick: When it began.
         step: The same, in steps since the start of its episode.
         episode: Number of that episode.
-        tool: Of a stroke; where it changed, the one that damages. None is a start.
+        tool: Of a stroke; where it changed, the one that damages. None is a start, or a stroke that killed.
         touched: uint8[ceil(H * W / 8)], all cells of the stroke as bits.
     """
 
@@ -182,7 +183,7 @@ def cut(line: Line, position: Position) -> Line:
         return line
     events = line.between(line.first, position)
     marks = [mark for mark in line.marks if mark.before.events < position.events]
-    if marks and marks[-1].tool is not None:  # Of its stroke, only the beginning may be left.
+    if marks and marks[-1].cells:  # Of its stroke, only the beginning may be left.
         first, *others = events[marks[-1].before.events - line.first.events :]
         marks[-1] = replace(marks[-1], tool=first.tool, touched=first.cells)
         for event in others:
@@ -451,12 +452,17 @@ class Timeline:
         line = cut(self._line, self._here)
         if not event.cells.any() or (line.events and event.is_same(line.events[-1])):
             return  # It changed nothing.
+        self._go_on(line, event, before)
+
+    def _go_on(self, line: Line, event: Event, before: Moment) -> None:
+        """Append an edit, which goes on the stroke or begins one."""
         self._undone.clear()
-        if self._is_in_stroke and line.marks:
+        is_kill = event.tool is None
+        if self._is_in_stroke and line.marks and (line.marks[-1].tool is None) == is_kill:
             marks = (*line.marks[:-1], line.marks[-1].joined(event))
             is_kept = self._here.work - line.kept[-1].position.work >= KEEP_EVERY
         else:
-            mark = Mark(self._here, self._here.tick, before.step, before.episode, tool, event.cells)
+            mark = Mark(self._here, self._here.tick, before.step, before.episode, event.tool, event.cells)
             marks = (*line.marks, mark)
             is_kept = True
         if is_kept:
@@ -467,9 +473,15 @@ class Timeline:
         self._make_room()
 
     def started(self, start: Start | None = None) -> None:
-        """Another state took the place of the present."""
+        """Another state took the place of the present, or other experiments hold."""
         before, self._present = self._present, self._simulation.moment()
-        line = _keeping(cut(self._line, self._here), Kept(self._here, before))
+        line = cut(self._line, self._here)
+        if start is Start.EXPERIMENT and self._follows(before, 0):
+            killed = killed_cells(before.experiments, self._present.experiments)
+            if killed is not None:
+                self._go_on(line, Event(self._here.tick, None, np.packbits(killed), 0.0), before)
+                return
+        line = _keeping(line, Kept(self._here, before))
         here = Position(self._here.tick + 1, self._here.events + 1)
         mark = Mark(self._here, here.tick, self._present.step, self._present.episode, None, self._no_cells)
         self._line = Line(
@@ -555,11 +567,15 @@ class Timeline:
         self._simulation.restore(base.moment)
         tick = base.position.tick
         for event in line.between(base.position, position):
-            assert event.tool is not None, "the state after a start is always kept"
+            assert event.cells.any(), "the state after a start is always kept"
             self._simulation.advance(event.tick - tick)
             tick = event.tick
-            region = np.unpackbits(event.cells, count=self._shape[0] * self._shape[1])
-            self._simulation.apply(event.tool, region.reshape(self._shape).astype(bool), event.ink)
+            bits = np.unpackbits(event.cells, count=self._shape[0] * self._shape[1])
+            region = bits.reshape(self._shape).astype(bool)
+            if event.tool is None:
+                self._simulation.experiments = self._simulation.experiments.killing(region)
+            else:
+                self._simulation.apply(event.tool, region, event.ink)
         self._simulation.advance(position.tick - tick)
 
     def _make_room(self) -> None:

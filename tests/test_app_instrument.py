@@ -207,11 +207,11 @@ def fresh(simulation, image):
 
 @pytest.fixture
 def make_bench(warm_simulation, tmp_path):
-    def make(start="digit", size=SIZE, change=lambda session: session):
+    def make(start="digit", size=SIZE, change=lambda session: session, window=None):
         starts = StartImages(warm_simulation.config, 11)
         fresh(warm_simulation, starts.blank() if start == "blank" else starts.digit(3, 1))
         session = change(Session(warm_simulation, starts, 0.5, "a test"))
-        window = HeadlessWindow(size)
+        window = window or HeadlessWindow(size)
         app = open_app(window, Loaded(session), KioskConfig(seed=11), screenshot_folder=tmp_path)
         return Bench(app, window, session)
 
@@ -723,6 +723,70 @@ def test_cells_are_killed_under_the_brush_and_undo_brings_them_back(bench, statu
     assert not bench.controls.killing
 
 
+@pytest.mark.parametrize("is_running", [True, False])
+@pytest.mark.parametrize("rest", [0, 3])
+def test_one_undo_takes_back_a_whole_stroke_that_kills(make_bench, is_running, rest):
+    bench = make_bench().frames(4).do(actions.TogglePause())
+    bench.do(actions.TogglePanel()).click(ShowPage("experiments")).click(ToggleKilling())
+    before = bench.where
+    if is_running:
+        bench.do(actions.TogglePause())
+    bench.hold((5, 2))
+    for column in range(3, 10):
+        position = bench.geometry.cell_centre((5, column))
+        bench.window.post(Event(pygame.MOUSEMOTION, pos=position, rel=(9, 0), buttons=(1, 0, 0)))
+        bench.frames(1 + rest)
+    bench.let_go((5, 9)).frames(2)
+    assert bench.simulation.experiments.dead_cells[5, 2:10].all()
+    bench.do(Undo())
+    assert bench.simulation.experiments.is_neutral
+    if not is_running:
+        assert bench.where == before
+    bench.do(Redo())
+    assert bench.simulation.experiments.dead_cells[5, 2:10].all()
+
+
+def test_the_keyboards_brush_kills_in_one_stroke_while_x_is_held(bench):
+    bench.do(actions.TogglePanel()).click(ShowPage("experiments")).click(ToggleKilling())
+    bench.key(pygame.K_RIGHT, "", pygame.KMOD_LSHIFT).frames()  # The brush appears.
+    bench.key(pygame.K_x, "x", is_released=False).frames(5)
+    for _ in range(3):
+        bench.key(pygame.K_RIGHT, "", pygame.KMOD_LSHIFT).frames(4)
+    bench.window.post(Event(pygame.KEYUP, key=pygame.K_x, mod=0))
+    bench.frames(2)
+    assert bench.simulation.experiments.dead_cells[5, 6:10].all()
+    bench.do(Undo())
+    assert bench.simulation.experiments.is_neutral
+
+
+@pytest.mark.parametrize(
+    ("experiments", "told"),
+    [
+        (Experiments(step_size_factor=2.0), "step size x 2"),
+        (Experiments(noise_std=0.5, muted_heads=[1]), "muted: head 1, noise 0.5"),
+        (Experiments(update_rate=0.05), "5% of cells fire"),
+    ],
+)
+def test_experiments_that_blow_up_again_and_again_are_named_with_the_key_that_ends_them(
+    bench, experiments, told
+):
+    def blow_up():
+        bench.simulation.apply(Tool.PAINT, np.ones(GRID, bool), np.nan)
+        bench.frames(2)
+        return bench.app.message.text
+
+    bench.simulation.experiments = experiments
+    for _ in range(2):
+        assert "blew up at step" in blow_up()
+    assert blow_up() == f"Ctrl+E ends all experiments: it blew up 3 times under {told}"
+    bench.do(EndExperiments()).frames()
+    assert bench.simulation.experiments.is_neutral
+    for _ in range(4):  # Of the plain automaton there is nothing to end.
+        assert "blew up at step" in blow_up()
+    bench.simulation.experiments = experiments
+    assert "blew up at step" in blow_up()
+
+
 # ------------------------------------------------------------------------------------- files
 
 
@@ -868,6 +932,51 @@ def test_looking_about_does_not_take_over_a_replay(make_bench, record):
     bench.do(ShowView("channels"), actions.TogglePanel(), actions.TogglePause(), StepOnce(), StepOnce())
     bench.do(actions.TogglePause()).frames(3)
     assert not bench.session.replay.is_over
+
+
+class LivingWindow(HeadlessWindow):
+    """One whose clock runs, as a real one's does; here it is the sum of all waiting."""
+
+    has_real_time = True
+
+
+@pytest.mark.parametrize(
+    ("hand", "steps"),
+    [
+        (lambda bench: bench.do(StepOnce()), 1),
+        (lambda bench: bench.key(pygame.K_n, "n").frames(), 1),
+        (lambda bench: bench.do(StepBack(-10)), 10),
+        (lambda bench: bench.do(actions.TogglePause(), actions.TogglePause()).frames(9), 1),
+    ],
+)
+def test_keys_of_time_answer_while_a_record_waits_to_be_read(make_bench, record, monkeypatch, hand, steps):
+    monkeypatch.setattr(Simulation, "is_busy", False)
+    bench = make_bench(
+        "blank", (460, 420), lambda session: replayed(session, record[0]), window=LivingWindow((460, 420))
+    )
+    bench.frames(60)
+    simulation = bench.simulation
+    before = simulation.step
+    bench.frames(20)
+    assert simulation.step == before  # It waits: two seconds and a half have not passed.
+    hand(bench)
+    assert simulation.step - before == steps if steps > 1 else simulation.step > before
+    assert not bench.session.replay.is_over
+    assert bench.session.replay.difference is None
+
+
+def test_a_step_passes_the_words_that_come_before_it(make_bench, tmp_path):
+    path = tmp_path / "said.jsonl"
+    bench = make_bench(change=lambda session: recorded(session, path)).frames(2)
+    for text in ("One.", "Two.", "Three."):
+        bench.session.recorder.cue(Caption(text, 3.0))
+    bench.frames(3)
+    bench.session.recorder.close()
+    bench = make_bench("blank", change=lambda session: replayed(session, path)).do(actions.TogglePause())
+    before = bench.simulation.step
+    for number in range(1, 4):
+        bench.do(StepOnce())
+        assert bench.simulation.step == before + number
 
 
 @pytest.mark.parametrize("do", ["check", "end"])

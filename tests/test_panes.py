@@ -325,7 +325,7 @@ def test_the_next_model_takes_the_place_of_the_pane_that_is_pointed_at(
     window.post(Event(pygame.MOUSEMOTION, pos=pixel, rel=(0, 0), buttons=(0, 0, 0)))
     app.frame()
     before = app.session.simulation.simulations
-    wounds = [pane.healing.error_wounded for pane in app.face._panes]
+    damaged = [pane.healing.error_damaged for pane in app.face._panes]
     window.post(Event(pygame.KEYDOWN, key=pygame.K_m, unicode="", mod=pygame.KMOD_LCTRL))
     app.frame()
     app.frame()
@@ -336,7 +336,7 @@ def test_the_next_model_takes_the_place_of_the_pane_that_is_pointed_at(
     assert len({(one.step, one.episode) for one in after}) == 1
     assert [pane.label for pane in app.session.panes] == ["one", "two", str(path)]
     assert app.message.text.startswith("successor")
-    assert [pane.healing.error_wounded for pane in app.face._panes] == wounds
+    assert [pane.healing.error_damaged for pane in app.face._panes] == damaged
     app.frame()
     assert app.snapshot.panes[2].image.any()
 

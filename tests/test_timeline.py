@@ -1,6 +1,6 @@
 import copy
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import hypothesis.strategies as st
@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from nca_viewer.errors import BackendError
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.moment import Moment, Start
+from nca_viewer.series import event_name
 from nca_viewer.simulation import Simulation
 from nca_viewer.timeline import LONGEST_REPLAY, Timeline
 
@@ -351,6 +352,69 @@ def test_a_new_branch_drops_what_came_after(go_on):
         "apply": [Tool.PAINT],
         "begin": [None],
     }[go_on]
+
+
+@pytest.mark.parametrize(("steps", "max_bytes"), [(0, 10**8), (1, 10**8), (3, 60_000)])
+def test_a_stroke_that_kills_is_one_and_is_computed_again_bit_for_bit(real_chain, steps, max_bytes):
+    simulation = real_chain()
+    simulation.begin()
+    timeline = Timeline(simulation, max_bytes=max_bytes)
+
+    def here():
+        moment = simulation.moment()
+        dead = None if moment.experiments is None else moment.experiments.dead_cells.tolist()
+        return moment.step, np.asarray(moment.state).tobytes(), dead
+
+    simulation.advance(5)
+    seen = [here()]
+    for column in range(2, 9):
+        region = np.zeros((simulation.config.height, simulation.config.width), bool)
+        region[3:5, column : column + 2] = True
+        simulation.experiments = simulation.experiments.killing(region)
+        simulation.advance(steps)
+        seen.append(here())
+    timeline.end_stroke()
+    (mark,) = timeline.marks
+    assert (mark.tool, mark.cells, mark.step) == (None, 16, 5)
+    assert event_name(mark) == "kill"
+    if steps:  # At a tick of the line, what was done in it counts, too.
+        done = [(*now[:2], after[2]) for now, after in zip(seen, (*seen[1:], seen[-1]), strict=True)]
+        for now in (*done, *reversed(done)):
+            timeline.seek(timeline.tick + now[0] - simulation.step)
+            assert here() == now
+        timeline.seek(timeline.newest_tick)
+    assert timeline.undo() is mark
+    assert here() == seen[0]
+    timeline.redo()
+    assert here() == seen[-1]
+
+
+def test_only_what_kills_goes_on_a_stroke_that_kills(real_chain):
+    simulation = real_chain()
+    simulation.begin()
+    timeline = Timeline(simulation)
+    region = np.zeros((simulation.config.height, simulation.config.width), bool)
+    region[4, 4] = True
+
+    def kill(column):
+        simulation.experiments = simulation.experiments.killing(np.roll(region, column, axis=1))
+
+    kill(0)
+    kill(1)
+    simulation.apply(Tool.PAINT, region)  # Not let go in between, with another tool.
+    kill(2)
+    simulation.experiments = replace(simulation.experiments, noise_std=0.1)
+    kill(3)
+    timeline.end_stroke()
+    kill(4)
+    assert [event_name(mark) for mark in timeline.marks] == [
+        "kill",
+        "paint",
+        "kill",
+        "new start",
+        "kill",
+        "kill",
+    ]
 
 
 def test_a_start_can_be_undone():

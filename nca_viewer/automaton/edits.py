@@ -1,7 +1,7 @@
 """What a hand can do to an automaton: pure functions from a state and a region to a state.
 
 A region is bool[..., H, W], the cells that are touched, and broadcasts against the state's leading axes.
-The viewer's tools and the training's wounds are these same functions. Paint and erase are idempotent;
+The viewer's tools and the training's damage are these same functions. Paint and erase are idempotent;
 corrupt is, for the same key.
 """
 

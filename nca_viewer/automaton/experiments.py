@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,6 +110,12 @@ class Experiments:
             and all(self.neighbours)
         )
 
+    def killing(self, region: np.ndarray) -> Experiments:
+        """The same, and cells bool[H, W] that are dead, too."""
+        dead = self.dead_cells
+        dead = region if dead is None or dead.shape != region.shape else dead | region
+        return replace(self, dead_cells=dead if dead.any() else None)
+
     def arrays(self, config: ModelConfig) -> ExperimentArrays:
         """The experiments on automata of this kind.
 
@@ -171,6 +177,15 @@ def as_json(experiments: Experiments | None) -> dict[str, Any]:
     if not all(experiments.neighbours):
         values["neighbours"] = list(experiments.neighbours)
     return values
+
+
+def killed_cells(before: Experiments | None, after: Experiments | None) -> np.ndarray | None:
+    """The cells bool[H, W] that died from one to the other; None where that is not all that was changed."""
+    before, after = before or Experiments(), after or Experiments()
+    if after.dead_cells is None or as_json(before.killing(after.dead_cells)) != as_json(after):
+        return None
+    killed = after.dead_cells if before.dead_cells is None else after.dead_cells & ~before.dead_cells
+    return killed if killed.any() else None
 
 
 def from_json(values: Mapping[str, Any], config: ModelConfig) -> Experiments:

@@ -277,7 +277,7 @@ def sample_lines(sample: Sample) -> list[str]:
 
 def mark_text(mark: Mark) -> str:
     """What is read out of a stroke or a start."""
-    if mark.tool is None:
+    if not mark.cells:
         return event_name(mark)
     return f"{event_name(mark)}: {mark.cells:,} {'cell' if mark.cells == 1 else 'cells'}"
 

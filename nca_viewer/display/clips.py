@@ -145,6 +145,7 @@ class _Recording:
         self._queue: queue.Queue[TimedImage | float] = queue.Queue(_QUEUE_FRAMES)
         self._queue.put(first)
         self._end: float | None = None
+        self._reason = ""
         self.message: ClipMessage | None = None
         self.thread = threading.Thread(target=self._run, name="recording", daemon=True)
         self.thread.start()
@@ -163,10 +164,10 @@ class _Recording:
             with contextlib.suppress(queue.Full):
                 self._queue.put_nowait(now_seconds)
 
-    def end(self, now_seconds: float) -> None:
-        """Take nothing more; the file is finished in the background."""
+    def end(self, now_seconds: float, reason: str = "") -> None:
+        """Take nothing more; the file is finished in the background. A reason is told."""
         if self._end is None:
-            self._end = now_seconds
+            self._reason, self._end = reason, now_seconds
 
     # ---- in the background ----
 
@@ -219,7 +220,7 @@ class _Recording:
         length = duration_text(frames / self._frames_per_second)
         dropped = f"; {self.dropped:,} images came too fast and were dropped" if self.dropped else ""
         where = str(os.path.abspath(path))
-        if problem:
+        if problem := problem or self._reason:
             return ClipMessage(f"The recording ended at {length}: {problem}; saved {where}{dropped}", True)
         return ClipMessage(f"Saved {length} as {where}{dropped}")
 
@@ -288,7 +289,8 @@ class ClipRecorder:
             now_seconds: The window's clock, never going back.
         """
         if self._shape and self._shape != image.shape:
-            self.stop()
+            sizes = " to ".join(f"{width} x {height}" for height, width, _ in (self._shape, image.shape))
+            self.stop(f"the view went from {sizes} cells, and a video has one size")
         self._shape, self._now_seconds = image.shape, now_seconds
         timed = self._history.add(image, now_seconds)
         recording = self._recording
@@ -330,10 +332,10 @@ class ClipRecorder:
         path = self._folder / f"{dated_stem()}.mp4"
         self._recording = _Recording(path, TimedImage(images[-1].image, end), self._frames_per_second)
 
-    def stop(self) -> None:
-        """End the recording, if one runs; its file is finished in the background."""
+    def stop(self, reason: str = "") -> None:
+        """End the recording, if one runs, for a reason to tell; its file is finished in the background."""
         if self._recording is not None:
-            self._recording.end(self._now_seconds)
+            self._recording.end(self._now_seconds, reason)
             self._ending.append(self._recording)
             self._recording = None
 

@@ -121,7 +121,7 @@ class _Pane:
     Attributes:
         name: Of its checkpoint.
         instrument: What the views, the inspector and the charts need.
-        healing: Of its last wound.
+        healing: Of its last damage.
         page: What has become of its page.
     """
 
@@ -308,6 +308,8 @@ class DesktopFace:
                 return [KillStroke(start, end, size)]
             case StepOnce() if self._panes and self._met().timeline.is_in_past:
                 return [StepBack(-1)]
+            case StepBack(steps) if steps < 0 and self._session is not None and self._session.is_replaying:
+                return [StepOnce()] * -steps  # Ahead of a replay is what its record says.
             case PinCell(None):
                 if controls.pinned_cell is not None:
                     return [PinCell(None)]
@@ -445,7 +447,7 @@ class DesktopFace:
             for pane in panes
         )
         for old, new in zip(before, self._panes, strict=False):
-            new.healing = old.healing  # A model that takes another's place has its wound.
+            new.healing = old.healing  # A model that takes another's place has its damage.
         self._pane = min(self._pane, len(panes) - 1)
         self._view = None
 
@@ -456,7 +458,7 @@ class DesktopFace:
         loading, number, session = self._loading
         try:
             loaded = loading.poll()
-            if loaded is None:
+            if loaded is None or not session.can_be_succeeded(loaded):
                 return None
             self._loading = None
             following = succeeded(session, loaded, number)
@@ -517,6 +519,7 @@ class DesktopFace:
                 touched=touched,
                 now_seconds=now_seconds,
                 view="opinion" if self._wants_opinion else self._view_name,
+                is_stroke_held=self._input.is_pressed or self._input.is_held(UseCursor()),
             )
 
     def _look_after(self, now_seconds: float) -> None:

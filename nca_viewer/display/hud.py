@@ -83,7 +83,7 @@ class HudState:
         tool: What the left button would do.
         brush_radius_cells: 0 is one cell.
         view: Name of the view.
-        healing: Of the last wound; None where there is no clean picture to compare with.
+        healing: Of the last damage; None where there is no clean picture to compare with.
         message: What to tell in place of the hint.
         has_tempo: Whether `speed` is a multiple of the default tempo.
         is_ruined: Whether the page cannot come back.
@@ -273,7 +273,7 @@ class Hud:
 
 
 _HEALED = 0.95
-"""From this part on a wound counts as closed; the rest is beyond what the eye sees."""
+"""From this part on damage counts as healed; the rest is beyond what the eye sees."""
 
 
 def happening(status: HudState) -> str:
@@ -284,9 +284,9 @@ def happening(status: HudState) -> str:
     restored = None if healing is None else healing.restored
     what, part = "running", ""
     if healing is not None and restored is not None and restored < _HEALED:
-        what = "damaged" if healing.is_wound else "forming"
-        part = f", {restored:.0%} {'healed' if healing.is_wound else 'restored'}"
-    elif healing is not None and healing.is_wound:
+        what = "damaged" if healing.is_damage else "forming"
+        part = f", {restored:.0%} {'healed' if healing.is_damage else 'restored'}"
+    elif healing is not None and healing.is_damage:
         what = "healed"
     if status.is_at_rest:
         what = "at rest"
@@ -296,10 +296,10 @@ def happening(status: HudState) -> str:
 
 
 def healing_text(healing: Healing | None) -> str:
-    """The error, and how much of the last wound is healed; nothing without a clean picture."""
+    """The error, and how much of the last damage is healed; nothing without a clean picture."""
     if healing is None:
         return ""
-    word = "healed" if healing.is_wound else "restored"
+    word = "healed" if healing.is_damage else "restored"
     part = "" if healing.restored is None else f", {healing.restored:.0%} {word}"
     return f"error {healing.error:.0%}{part}"
 

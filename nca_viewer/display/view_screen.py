@@ -129,7 +129,7 @@ def draw_figures(
         geometry: Of the window.
         rectangle: Of the picture.
         name: Of the checkpoint.
-        healing: Of the last wound; None where there is no clean picture.
+        healing: Of the last damage; None where there is no clean picture.
         is_chosen: Whether the panel and the status bar tell of this one.
     """
     left, top, width, height = rectangle

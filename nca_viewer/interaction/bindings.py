@@ -16,6 +16,7 @@ from nca_viewer.interaction.actions import (
     ChangeSpeed,
     Clear,
     Dismiss,
+    EndExperiments,
     FocusButton,
     MoveCursor,
     NewDigit,
@@ -222,6 +223,7 @@ BINDINGS: tuple[Binding, ...] = (
     ),
     Binding(TogglePanel(), (Chord("P", pygame.K_p),), "inspector, charts, experiments", _PANEL),
     Binding(NextPage(), (Chord("Shift+P", pygame.K_p, shift=True),), "its next page", _PANEL),
+    Binding(EndExperiments(), (Chord("Ctrl+E", pygame.K_e, control=True),), "end all experiments", _PANEL),
     Binding(PinCell(), (Chord("K", pygame.K_k),), "keep the inspector on this cell, let it go", _PANEL),
     Binding(
         FocusButton(1), (Chord("F4", pygame.K_F4),), "choose a button, the one before", _WINDOW, repeats=True

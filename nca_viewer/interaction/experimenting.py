@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -27,10 +28,15 @@ NEIGHBOUR_NAMES = ("NW", "N", "NE", "W", "itself", "E", "SW", "S", "SE")
 """In the order of `MOORE_OFFSETS`."""
 
 
-def _moved(ladder: Sequence[float], value: float, rungs: int) -> float:
-    """The value so many rungs on, from the rung nearest to it."""
-    nearest = min(range(len(ladder)), key=lambda number: abs(ladder[number] - value))
-    return ladder[min(max(nearest + rungs, 0), len(ladder) - 1)]
+def _moved(ladder: Sequence[float], value: float, rungs: int, neutral: float) -> float:
+    """The value so many rungs up or down from where it is; `neutral`, exactly, is one of the rungs."""
+    others = [rung for rung in ladder if not math.isclose(rung, neutral)]
+    beyond = [
+        rung
+        for rung in sorted([*others, neutral], reverse=rungs < 0)
+        if not math.isclose(rung, value) and (rung > value) == (rungs > 0)
+    ]
+    return beyond[min(abs(rungs), len(beyond)) - 1] if beyond else value
 
 
 def changed(
@@ -62,18 +68,15 @@ def changed(
             return replace(experiments, zeroed_channels=zeroed, frozen_channels=frozen)
         case ChangeExperiment("rate", rungs):
             before = trained_rate if experiments.update_rate is None else experiments.update_rate
-            rate = _moved(UPDATE_RATES, before, rungs)
+            rate = _moved(UPDATE_RATES, before, rungs, trained_rate)
             return replace(experiments, update_rate=None if rate == trained_rate else rate)
         case ChangeExperiment("noise", rungs):
-            return replace(experiments, noise_std=_moved(NOISE_STDS, experiments.noise_std, rungs))
+            return replace(experiments, noise_std=_moved(NOISE_STDS, experiments.noise_std, rungs, 0.0))
         case ChangeExperiment("step size", rungs):
-            factor = _moved(STEP_SIZE_FACTORS, experiments.step_size_factor, rungs)
+            factor = _moved(STEP_SIZE_FACTORS, experiments.step_size_factor, rungs, 1.0)
             return replace(experiments, step_size_factor=factor)
         case KillStroke(start, end, radius):
-            region = stroke_region(start, end, radius, *grid_size)
-            dead = experiments.dead_cells
-            dead = region if dead is None or dead.shape != region.shape else dead | region
-            return replace(experiments, dead_cells=dead if dead.any() else None)
+            return experiments.killing(stroke_region(start, end, radius, *grid_size))
     return experiments
 
 

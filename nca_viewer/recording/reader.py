@@ -16,6 +16,7 @@ from nca_viewer.recording.lines import (
     Check,
     Cue,
     End,
+    Experiment,
     Header,
     Line,
     Position,
@@ -38,6 +39,7 @@ class Record:
         actions: How often something other than a step reached the cells.
         note: What is to be told of how it ends, or nothing.
         captions: How many it has.
+        has_experiments: Whether the automaton is changed in it.
     """
 
     path: Path
@@ -46,6 +48,7 @@ class Record:
     actions: int
     note: str = ""
     captions: int = 0
+    has_experiments: bool = False
 
     def lines(self) -> Iterator[Line]:
         """Every line but the first, read as it is asked for.
@@ -87,6 +90,7 @@ def read_record(path: Path) -> Record:
     header, lines = _open(path)
     at = Position(header.episode, 0)
     steps = actions = captions = 0
+    has_experiments = False
     note = "it has no last line: the program that wrote it was stopped"
     for entry in lines:
         if isinstance(entry, str):
@@ -100,7 +104,8 @@ def read_record(path: Path) -> Record:
         elif not isinstance(entry.what, Check | Cue):
             actions += 1
         captions += isinstance(entry.what, Caption)
-    return Record(path, header, steps, actions, note, captions)
+        has_experiments |= isinstance(entry.what, Experiment)
+    return Record(path, header, steps, actions, note, captions, has_experiments)
 
 
 def _open(path: Path) -> tuple[Header, Generator[Header | Line | str, None, None]]:

@@ -158,7 +158,7 @@ def what_one_cell_sees(play: Performance) -> None:
 
 
 def wound_and_memory(play: Performance) -> None:
-    """A wound that is erased, one that is scrambled, and one that is too large."""
+    """A disc that is erased, the same scrambled, and one that is too large to heal."""
     play.say("A digit comes from half of its pixels. It takes about six seconds.", 6.0)
     play.show("channels")
     text = (
@@ -169,21 +169,21 @@ def wound_and_memory(play: Performance) -> None:
     text = "Now they rest. A disc nine cells wide will be erased: the cells in it lose all they know."
     play.say(text, 6.0, play.is_at_rest())
     before = play.image()
-    wound = play.disc((14, 14), 4)
-    play.touch(Tool.ERASE, wound)
-    wounded = _difference(play.image(), before)
-    play.require(not play.state()[wound].any(), "the disc is erased")
+    disc = play.disc((14, 14), 4)
+    play.touch(Tool.ERASE, disc)
+    harm = _difference(play.image(), before)
+    play.require(not play.state()[disc].any(), "the disc is erased")
     play.announce("Those around it noted what was there, and give it back from the rim inwards.", 5.0)
     play.wait(1.5)
-    rim, core = wound & ~play.disc((14, 14), 3), play.disc((14, 14), 1)
+    rim, core = disc & ~play.disc((14, 14), 3), play.disc((14, 14), 1)
     errors = (_difference(play.image(), before, rim), _difference(play.image(), before, core))
     play.require(errors[0] < 0.5 * errors[1], "the rim comes first")
     play.wait(3.5)
-    play.say("Closed: the picture is as it was.", 3.0, _difference(play.image(), before) < 0.05 * wounded)
+    play.say("Closed: the picture is as it was.", 3.0, _difference(play.image(), before) < 0.05 * harm)
     play.say("Next the same disc is scrambled: noise in the picture, and in the notes.", 5.0)
-    play.touch(Tool.CORRUPT, wound)
+    play.touch(Tool.CORRUPT, disc)
     play.say("Noise does not agree with itself: the cells can tell, and take back what was there.", 6.0)
-    play.say("Closed again.", 2.5, _difference(play.image(), before) < 0.1 * wounded)
+    play.say("Closed again.", 2.5, _difference(play.image(), before) < 0.1 * harm)
     large = play.disc((14, 14), 8)
     play.show("difference")
     play.touch(Tool.ERASE, large)

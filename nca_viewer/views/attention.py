@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from nca_viewer.automaton.explanation import Explanation
 from nca_viewer.views.cells import waiting, with_no_number_row
 from nca_viewer.views.colours import VIRIDIS, coloured, direction_colours
-from nca_viewer.views.mosaic import mosaic
+from nca_viewer.views.mosaic import mosaic, most_tiles
 from nca_viewer.views.scene import (
     MOORE_OFFSETS,
     ColourBar,
@@ -88,8 +88,10 @@ def _heads(
         caption = f"{what}, head {scene.head}: it looks {names[scene.head]}."
         return ViewImage(np.ascontiguousarray(image[:, :, scene.head]), legend, caption)
     labels = [f"head {head}: {name}" for head, name in enumerate(names)]
-    tiled, tiles = mosaic(np.moveaxis(image, 2, 0), labels)
-    return ViewImage(tiled, legend, f"{what}, one tile for each of {heads} attention heads.", tiles)
+    shown = min(heads, most_tiles(*image.shape[:2]))
+    tiled, tiles = mosaic(np.moveaxis(image[:, :, :shown], 2, 0), labels[:shown])
+    which = f"each of {heads}" if shown == heads else f"the first {shown} of {heads}"
+    return ViewImage(tiled, legend, f"{what}, one tile for {which} attention heads.", tiles)
 
 
 def draw_attention(scene: Scene) -> ViewImage:

@@ -32,7 +32,7 @@ def mosaic(grids: NDArray[np.uint8], labels: Sequence[str]) -> tuple[NDArray[np.
         uint8[h, w, 3] with gaps of one cell, and the tiles, row by row.
     """
     number, height, width, _ = grids.shape
-    columns = min(number, max(1, math.ceil(math.sqrt(number * height / width))))
+    columns = _columns(number, height + GAP_CELLS, width + GAP_CELLS)
     rows = math.ceil(number / columns)
     padded = np.empty((rows * columns, height + GAP_CELLS, width + GAP_CELLS, 3), np.uint8)
     padded[:] = GAP
@@ -51,6 +51,16 @@ def mosaic(grids: NDArray[np.uint8], labels: Sequence[str]) -> tuple[NDArray[np.
         for index, label in enumerate(labels)
     )
     return np.ascontiguousarray(image[:-GAP_CELLS, :-GAP_CELLS]), tiles
+
+
+def _columns(number: int, height: int, width: int) -> int:
+    """In how many columns so many grids are seen largest in a square; of several, that with no empty row."""
+
+    def side(columns: int) -> tuple[int, int]:
+        rows = math.ceil(number / columns)
+        return max(rows * height, columns * width), rows * columns
+
+    return min(range(1, number + 1), key=side)
 
 
 PANE_GAP_CELLS = 2

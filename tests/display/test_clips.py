@@ -332,14 +332,19 @@ def test_a_full_queue_drops_images_says_so_and_keeps_the_time(tmp_path, monkeypa
     assert len(decoded(path)[0]) == 90
 
 
-def test_another_grid_ends_the_recording(tmp_path):
+@pytest.mark.parametrize("size", [(8, 8), (3, 9), (5, 115)])
+def test_an_image_of_another_size_ends_the_recording_and_it_is_told_why(tmp_path, size):
     recorder = ClipRecorder(tmp_path, frames_per_second=RATE)
     recorder.add(grey(0), 0.0)
     recorder.start()
     recorder.add(grey(0), 1.0)
-    recorder.add(grey(0, 8, 8), 1.1)
+    recorder.add(grey(0, *size), 1.1)
     assert recorder.elapsed_seconds is None
-    assert recorder.close()[0].text.startswith("Saved 0:01 as ")
+    (message,) = recorder.close()
+    (path,) = tmp_path.iterdir()
+    why = f"the view went from 7 x 5 to {size[1]} x {size[0]} cells, and a video has one size"
+    assert message == clips.ClipMessage(f"The recording ended at 0:01: {why}; saved {path}", is_error=True)
+    assert len(decoded(path)[0]) == RATE
 
 
 def test_a_folder_that_goes_away_meanwhile_is_one_line(tmp_path):

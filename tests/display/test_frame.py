@@ -187,7 +187,7 @@ def test_a_ruined_page_is_told_with_the_key_that_helps(size, image, monkeypatch)
             return super().render(text, *rest)
 
     monkeypatch.setattr(hud, "Letters", Watched)
-    healing = Healing(1, 10, error=0.25, error_before=0.0, error_wounded=0.3, hand_seconds=0.0)
+    healing = Healing(1, 10, error=0.25, error_before=0.0, error_damaged=0.3, hand_seconds=0.0)
     _, geometry = draw(size, image, state=status(is_ruined=True, healing=healing))
     ((_, width, colour),) = [words for words in drawn if words[0] in RUIN_HINTS]
     assert colour == WARNING
@@ -211,7 +211,7 @@ def test_the_hint_makes_room_for_the_healing(size, wider, image, monkeypatch):
             return super().render(text, *rest)
 
     monkeypatch.setattr(hud, "Letters", WiderLetters)
-    healing = Healing(1, 10, error=0.05, error_before=0.0, error_wounded=0.1, hand_seconds=0.0)
+    healing = Healing(1, 10, error=0.05, error_before=0.0, error_damaged=0.1, hand_seconds=0.0)
     plain, geometry = draw(size, image)
     hint = next(text for text, _ in drawn if text in HINTS or not text)
     drawn.clear()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from nca_viewer.automaton.experiments import Experiments
 from nca_viewer.cli import main, replay
 from nca_viewer.errors import ConfigError, OutputError
 from nca_viewer.frame_pipeline import FramePipeline
@@ -73,6 +74,19 @@ def test_a_session_is_recorded_saved_repeated_and_gone_on_with(session_of, tmp_p
     small = str(config.checkpoint)
     result = CliRunner().invoke(replay, [str(record), "--ckpt", small])
     assert (result.exit_code, result.output) == (0, "120 steps repeated, 2 states compared, all the same\n")
+
+
+@pytest.mark.parametrize("option", ["replay", "load_state"])
+@pytest.mark.parametrize("change", [{}, {"noise_std": 0.1}, {"muted_heads": [1]}])
+def test_what_is_opened_has_compiled_what_its_experiments_need(session_of, tmp_path, option, change):
+    record, state = tmp_path / "run.jsonl", tmp_path / "end.npz"
+    config, session = session_of(record=record, save_state=state)
+    if change:
+        session.simulation.experiments = Experiments(**change)
+    session.simulation.advance(3)
+    session.end(config)
+    _, session = session_of(**{option: {"replay": record, "load_state": state}[option]})
+    assert session.simulation.are_experiments_ready == bool(change)
 
 
 def test_a_record_of_another_checkpoint_is_refused(session_of):

@@ -205,6 +205,30 @@ def test_heads_that_look_left_right_up_and_down_have_the_hues_of_the_legend():
     assert [(tile.top, tile.left) for tile in seen.tiles] == [(0, 0), (0, 8), (6, 0), (6, 8)]
 
 
+@pytest.mark.parametrize(
+    ("grid", "heads", "rows_and_columns"),
+    [
+        ((8, 8), 4, (2, 2)),
+        ((64, 64), 4, (2, 2)),
+        ((128, 96), 4, (2, 2)),
+        ((96, 128), 4, (2, 2)),
+        ((8, 128), 4, (4, 1)),
+        ((128, 8), 4, (1, 4)),
+        ((128, 128), 40, (4, 4)),
+        ((28, 28), 1, (1, 1)),
+        ((64, 64), 64, (8, 8)),
+    ],
+)
+def test_heads_fill_a_square_as_well_as_they_can_and_are_bounded(grid, heads, rows_and_columns):
+    step = one_step(np.full((9, *grid, heads), 1 / 9, np.float32))
+    seen = draw("attention", Scene(snapshot(np.zeros((*grid, 6), np.float32)), step))
+    rows, columns = rows_and_columns
+    assert seen.image.shape[:2] == (rows * (grid[0] + 1) - 1, columns * (grid[1] + 1) - 1)
+    assert len(seen.tiles) == min(heads, rows * columns)
+    if len(seen.tiles) < heads:
+        assert f"the first {len(seen.tiles)} of {heads} attention heads" in seen.caption
+
+
 def test_attention_to_a_diagonal_and_to_nowhere():
     weights = np.concatenate([looking(5, 7, (-1, 1), (0, 0)), np.full((9, 5, 7, 1), 1 / 9)], axis=-1)
     seen = draw("attention", Scene(snapshot(np.zeros((5, 7, 6), np.float32)), one_step(weights)))

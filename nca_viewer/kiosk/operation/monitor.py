@@ -39,7 +39,7 @@ from nca_viewer.kiosk.operation.status import (
     memory_megabytes,
     write_status,
 )
-from nca_viewer.kiosk.operation.usage import Counts, UsageBook, Wound, follow_wound
+from nca_viewer.kiosk.operation.usage import Counts, Damage, UsageBook, follow_damage
 from nca_viewer.kiosk.visit import Phase
 from nca_viewer.snapshot import Snapshot
 
@@ -114,7 +114,7 @@ class Monitor:
         self._usage = UsageBook(usage_csv) if usage_csv is not None else None
         self._usage_seconds: float | None = None
         self._visits = 0
-        self._wound: Wound | None = None
+        self._damage: Damage | None = None
 
     @property
     def troubles(self) -> tuple[str, ...]:
@@ -219,8 +219,8 @@ class Monitor:
         if self._usage is None or seen is None:
             return
         image = report.snapshot.image
-        self._wound, is_healed = follow_wound(
-            self._wound,
+        self._damage, is_healed = follow_damage(
+            self._damage,
             now_seconds=report.now_seconds,
             hands_on=report.hands_on and seen.phase is Phase.VISITOR,
             before=image if self._image is None else self._image,

@@ -22,14 +22,14 @@ MAX_ROWS = 100_000
 """More than ten years of hours; older ones are forgotten."""
 
 HEAL_SECONDS = 4.0
-"""So long after the last hand it is judged whether a wound has healed."""
+"""So long after the last hand it is judged whether damage has healed."""
 
-WOUND_ERROR = 0.002
-"""Mean squared change of the picture, values in [0, 1], from which strokes count as a wound: a cell and a
+DAMAGE_ERROR = 0.002
+"""Mean squared change of the picture, values in [0, 1], from which strokes count as damage: a cell and a
 half of a small grid, from black to white."""
 
 HEALED_FRACTION = 0.5
-"""A wound has healed when the healed fraction of its largest error is as much; see `nca_viewer.healing`."""
+"""Damage has healed when the healed fraction of its largest error is as much; see `nca_viewer.healing`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Wound:
+class Damage:
     """What visitors did to a picture, until it is judged whether that has healed.
 
     Attributes:
@@ -68,19 +68,19 @@ class Wound:
     largest_error: float = 0.0
 
 
-def follow_wound(
-    wound: Wound | None,
+def follow_damage(
+    damage: Damage | None,
     *,
     now_seconds: float,
     hands_on: bool,
     before: np.ndarray,
     image: np.ndarray,
     episode: int,
-) -> tuple[Wound | None, bool]:
+) -> tuple[Damage | None, bool]:
     """Follow what strokes do to the picture, and whether the automaton makes up for it.
 
     Args:
-        wound: What was open in the frame before; None where nothing was.
+        damage: What was open in the frame before; None where nothing was.
         now_seconds: The time, from any zero.
         hands_on: Whether a visitor's hand is on the grid.
         before: uint8[H, W, 3], the picture of the frame before.
@@ -88,24 +88,24 @@ def follow_wound(
         episode: Number of the digit.
 
     Returns:
-        What is open now, and whether a wound has just been found healed.
+        What is open now, and whether damage has just been found healed.
     """
-    if wound is not None and (wound.episode != episode or wound.before.shape != image.shape):
-        wound = None
-    if wound is None:
+    if damage is not None and (damage.episode != episode or damage.before.shape != image.shape):
+        damage = None
+    if damage is None:
         if not hands_on or before.shape != image.shape:
             return None, False
-        wound = Wound(before, episode, now_seconds)
-    error = float(np.mean(np.square((image.astype(np.float32) - wound.before) / 255.0)))
-    wound = replace(
-        wound,
-        hand_seconds=now_seconds if hands_on else wound.hand_seconds,
-        largest_error=max(error, wound.largest_error),
+        damage = Damage(before, episode, now_seconds)
+    error = float(np.mean(np.square((image.astype(np.float32) - damage.before) / 255.0)))
+    damage = replace(
+        damage,
+        hand_seconds=now_seconds if hands_on else damage.hand_seconds,
+        largest_error=max(error, damage.largest_error),
     )
-    if now_seconds - wound.hand_seconds < HEAL_SECONDS:
-        return wound, False
-    is_wound = wound.largest_error >= WOUND_ERROR
-    return None, is_wound and bool(healed_fraction(0.0, wound.largest_error, error) >= HEALED_FRACTION)
+    if now_seconds - damage.hand_seconds < HEAL_SECONDS:
+        return damage, False
+    is_damage = damage.largest_error >= DAMAGE_ERROR
+    return None, is_damage and bool(healed_fraction(0.0, damage.largest_error, error) >= HEALED_FRACTION)
 
 
 class UsageBook:

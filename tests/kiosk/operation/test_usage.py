@@ -13,23 +13,23 @@ from nca_viewer.checkpoint import load_checkpoint
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.interaction.strokes import stroke_region
 from nca_viewer.kiosk.operation import usage
-from nca_viewer.kiosk.operation.usage import HEAL_SECONDS, Counts, UsageBook, follow_wound
+from nca_viewer.kiosk.operation.usage import HEAL_SECONDS, Counts, UsageBook, follow_damage
 from nca_viewer.simulation import Simulation
 from nca_viewer.start_images import StartImages
 
 NOON = datetime(2026, 11, 24, 12, 34, 56, tzinfo=UTC)
 DIGIT = np.zeros((28, 28, 3), np.uint8)
 DIGIT[8:20, 12:16] = 255
-WOUNDED = DIGIT.copy()
-WOUNDED[10:14] = 0
+DAMAGED = DIGIT.copy()
+DAMAGED[10:14] = 0
 
 
 def heals(frames):
-    """How often wounds heal in frames of (seconds, hands on, picture, episode)."""
-    wound, count, before = None, 0, frames[0][2]
+    """How often damage heals in frames of (seconds, hands on, picture, episode)."""
+    damage, count, before = None, 0, frames[0][2]
     for seconds, hands_on, image, episode in frames:
-        wound, is_healed = follow_wound(
-            wound, now_seconds=seconds, hands_on=hands_on, before=before, image=image, episode=episode
+        damage, is_healed = follow_damage(
+            damage, now_seconds=seconds, hands_on=hands_on, before=before, image=image, episode=episode
         )
         count += is_healed
         before = image
@@ -39,23 +39,23 @@ def heals(frames):
 def story(after, *, episode=1, hands=((1.0, True), (1.1, True))):
     return [
         (0.0, False, DIGIT, 1),
-        *((seconds, on, WOUNDED, 1) for seconds, on in hands),
-        (2.0, False, WOUNDED, episode),
+        *((seconds, on, DAMAGED, 1) for seconds, on in hands),
+        (2.0, False, DAMAGED, episode),
         (3.0, False, after, episode),
         (3.0 + HEAL_SECONDS, False, after, episode),
         (60.0, False, after, episode),
     ]
 
 
-def test_a_wound_that_closes_is_a_heal_once():
+def test_damage_that_closes_is_a_heal_once():
     assert heals(story(DIGIT)) == 1
 
 
-def test_a_wound_that_stays_is_none():
-    assert heals(story(WOUNDED)) == 0
+def test_damage_that_stays_is_none():
+    assert heals(story(DAMAGED)) == 0
 
 
-def test_a_wound_that_mostly_closes_is_one():
+def test_damage_that_mostly_closes_is_one():
     mostly = DIGIT.copy()
     mostly[10] = 0
     assert heals(story(mostly)) == 1
@@ -93,7 +93,7 @@ def test_without_hands_nothing_heals():
     assert heals(story(DIGIT, hands=())) == 0
 
 
-def test_a_touch_that_changes_nothing_to_speak_of_is_no_wound():
+def test_a_touch_that_changes_nothing_to_speak_of_is_no_damage():
     barely = DIGIT.copy()
     barely[0, 0] = 255
     assert (
@@ -104,13 +104,13 @@ def test_a_touch_that_changes_nothing_to_speak_of_is_no_wound():
 def test_another_automaton_heals_nothing_of_this_one():
     other = np.zeros((11, 13, 3), np.uint8)
     assert (
-        heals([*story(WOUNDED)[:3], (2.5, True, other, 1), (3.0, False, other, 1), (30.0, False, other, 1)])
+        heals([*story(DAMAGED)[:3], (2.5, True, other, 1), (3.0, False, other, 1), (30.0, False, other, 1)])
         == 0
     )
 
 
-def test_hands_that_go_on_keep_the_wound_open():
-    frames = [(float(second), True, WOUNDED, 1) for second in range(1, 60)]
+def test_hands_that_go_on_keep_the_damage_open():
+    frames = [(float(second), True, DAMAGED, 1) for second in range(1, 60)]
     assert heals([(0.0, False, DIGIT, 1), *frames, (63.0, False, DIGIT, 1)]) == 1
 
 
