@@ -14,6 +14,7 @@ from nca_viewer.errors import ConfigError
 
 MIN_GRID_SIZE = 8
 MAX_GRID_SIZE = 128
+MAX_SEED = 2**32 - 1
 
 
 def require_range(name: str, value: float, low: float, high: float, *, whole: bool = False) -> None:

@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from nca_viewer.assets import Origin, origin_of
-from nca_viewer.automaton.experiments import as_json, from_json
 from nca_viewer.errors import CheckpointError, ConfigError, OutputError
 from nca_viewer.version import version
 from nca_viewer.viewer_config import START_BLANK, ViewerConfig
@@ -99,6 +98,7 @@ class Session:
         Args:
             settings: JSON values that are wanted back with it.
         """
+        from nca_viewer.automaton.experiments import as_json
         from nca_viewer.backend import environment
         from nca_viewer.saved_states import SavedState
 
@@ -352,6 +352,7 @@ def _followed(
         ConfigError: the record is of another checkpoint.
         OutputError: the record that is asked for cannot be written.
     """
+    from nca_viewer.automaton.experiments import from_json
     from nca_viewer.simulation import Simulation
 
     simulation = session.simulation

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from nca_viewer.automaton.experiments import Experiments
-from nca_viewer.config import ModelConfig, require_range
+from nca_viewer.config import MAX_SEED, ModelConfig, require_range
 from nca_viewer.errors import ConfigError
 
 EXPLOSION_LIMIT = 1e6
 """A channel beyond this can no longer become a picture; the episode is lost."""
 
-MAX_SEED = 2**32 - 1
 MAX_STEP = 2**32 - 1
 MAX_EPISODE = 2**32 - 1
 

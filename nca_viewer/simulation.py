@@ -203,7 +203,7 @@ class Simulation:
 
         Args:
             model: The trained automaton.
-            seed: From 0 to `moment.MAX_SEED`.
+            seed: From 0 to `config.MAX_SEED`.
             like: Another one, whose compiled functions serve this one too where their hyperparameters agree.
         """
         self.config: ModelConfig = model.config

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from nca_viewer.config import ModelConfig, require_range
+from nca_viewer.config import MAX_SEED, ModelConfig, require_range
 from nca_viewer.errors import ConfigError, presentable
 from nca_viewer.interaction.actions import Cell, ShowView, Tool
-from nca_viewer.moment import MAX_EPISODE, MAX_SEED, MAX_STEP, Moment
+from nca_viewer.moment import MAX_EPISODE, MAX_STEP, Moment
 from nca_viewer.views import VIEW_NAMES
 
 FORMAT_NAME = "nca-viewer record"

@@ -1,22 +1,30 @@
-"""Ways to look at the automaton: pure functions from a `Scene` to a `ViewImage`, listed in one table."""
+"""Ways to look at the automaton: pure functions from a `Scene` to a `ViewImage`, listed in one table.
+
+Importing this package imports no NumPy: what draws is imported with the first image, other names when they
+are used.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from nca_viewer.views.attention import draw_attention, draw_entropy
-from nca_viewer.views.axes import PrincipalAxes, follow_axes
-from nca_viewer.views.cells import (
-    draw_activity,
-    draw_channels,
-    draw_components,
-    draw_damage,
-    draw_difference,
-    draw_image,
-    draw_opinion,
-)
-from nca_viewer.views.scene import NEVER, ColourBar, ColourRow, Explanation, Scene, Tile, ViewImage
+if TYPE_CHECKING:
+    from nca_viewer.views.axes import PrincipalAxes, follow_axes
+    from nca_viewer.views.scene import NEVER, ColourBar, ColourRow, Explanation, Scene, Tile, ViewImage
+
+_HOMES = {
+    "NEVER": "scene",
+    "ColourBar": "scene",
+    "ColourRow": "scene",
+    "Explanation": "scene",
+    "PrincipalAxes": "axes",
+    "Scene": "scene",
+    "Tile": "scene",
+    "ViewImage": "scene",
+    "follow_axes": "axes",
+}
 
 __all__ = [
     "NEVER",
@@ -44,7 +52,7 @@ class View:
         name: As the window, recordings and the command line call it.
         key: The letter or sign that shows it.
         caption: What it shows, for the help.
-        draw: From a scene to an image.
+        drawn_by: Module of this package and function in it, from a scene to an image.
         needs_explanation: Whether it shows the next step taken apart; without one it says so.
         enlarges: The field of `Scene` that a click on a tile sets, "channel" or "head"; None without tiles.
     """
@@ -52,21 +60,41 @@ class View:
     name: str
     key: str
     caption: str
-    draw: Callable[[Scene], ViewImage]
+    drawn_by: str
     needs_explanation: bool = False
     enlarges: str | None = None
 
+    def draw(self, scene: Scene) -> ViewImage:
+        """What it shows of a scene."""
+        module, name = self.drawn_by.split(".")
+        image: ViewImage = getattr(importlib.import_module(f"{__name__}.{module}"), name)(scene)
+        return image
+
 
 VIEWS: tuple[View, ...] = (
-    View("image", "i", "what the cells show", draw_image),
-    View("difference", "f", "ink missing, ink too much", draw_difference),
-    View("channels", "m", "all that each cell knows", draw_channels, enlarges="channel"),
-    View("components", "o", "cells that know alike, alike in colour", draw_components),
-    View("activity", "y", "which cells update, and how much", draw_activity, needs_explanation=True),
-    View("damage", "u", "steps since each cell was damaged", draw_damage),
-    View("opinion", "q", "what an outside classifier reads", draw_opinion),
-    View("attention", "a", "where each cell looks", draw_attention, needs_explanation=True, enlarges="head"),
-    View("entropy", "t", "how many cells it looks at", draw_entropy, needs_explanation=True, enlarges="head"),
+    View("image", "i", "what the cells show", "cells.draw_image"),
+    View("difference", "f", "ink missing, ink too much", "cells.draw_difference"),
+    View("channels", "m", "all that each cell knows", "cells.draw_channels", enlarges="channel"),
+    View("components", "o", "cells that know alike, alike in colour", "cells.draw_components"),
+    View("activity", "y", "which cells update, and how much", "cells.draw_activity", needs_explanation=True),
+    View("damage", "u", "steps since each cell was damaged", "cells.draw_damage"),
+    View("opinion", "q", "what an outside classifier reads", "cells.draw_opinion"),
+    View(
+        "attention",
+        "a",
+        "where each cell looks",
+        "attention.draw_attention",
+        needs_explanation=True,
+        enlarges="head",
+    ),
+    View(
+        "entropy",
+        "t",
+        "how many cells it looks at",
+        "attention.draw_entropy",
+        needs_explanation=True,
+        enlarges="head",
+    ),
 )
 
 VIEW_NAMES: tuple[str, ...] = tuple(view.name for view in VIEWS)
@@ -80,3 +108,9 @@ def view_number(number: int) -> View:
 def view_named(name: str) -> View | None:
     """The view of that name; None where there is none."""
     return next((view for view in VIEWS if view.name == name), None)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
