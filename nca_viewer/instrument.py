@@ -37,7 +37,7 @@ class Trace:
 
     Attributes:
         snapshot: The last one.
-        damage_step: int32[H, W], step of the last damage of each cell; `NEVER` where there was none.
+        damage_step: int64[H, W], step of the last damage of each cell; `NEVER` where there was none.
         still: uint8[H, W, 3], the image that the later ones are like.
         still_seconds: Since when.
     """
@@ -61,12 +61,12 @@ def follow(
     """
     grid = snapshot.image.shape[:2]
     if trace is None or trace.damage_step.shape != grid or snapshot.episode != trace.snapshot.episode:
-        trace = Trace(snapshot, np.full(grid, NEVER, np.int32), snapshot.image, now_seconds)
+        trace = Trace(snapshot, np.full(grid, NEVER, np.int64), snapshot.image, now_seconds)
     damage_step = trace.damage_step
     if snapshot.step < trace.snapshot.step:  # Gone back: what came later has not happened.
-        damage_step = np.where(damage_step > snapshot.step, NEVER, damage_step).astype(np.int32)
+        damage_step = np.where(damage_step > snapshot.step, NEVER, damage_step).astype(np.int64)
     if touched is not None:
-        damage_step = np.where(touched, snapshot.step, damage_step).astype(np.int32)
+        damage_step = np.where(touched, snapshot.step, damage_step).astype(np.int64)
     still, still_seconds = trace.still, trace.still_seconds
     if snapshot is not trace.snapshot and snapshot.image is not still:
         difference = np.abs(snapshot.image.astype(np.int16) - still)

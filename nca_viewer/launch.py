@@ -80,6 +80,8 @@ def run(config: KioskConfig) -> None:
             require_letters(language)
     if config.save is not None:
         capture.require_writable(config.save)
+    if config.save_state is not None:
+        capture.require_writable(config.save_state, (".npz",))
     if config.output_directory is not None:
         capture.require_folder(config.output_directory)
     seed = _seed(config)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from nca_viewer.assets import Origin, origin_of
-from nca_viewer.errors import CheckpointError, ConfigError, OutputError
+from nca_viewer.errors import CheckpointError, ConfigError, OutputError, shown
 from nca_viewer.version import version
 from nca_viewer.viewer_config import START_BLANK, ViewerConfig
 
@@ -357,14 +357,17 @@ def _followed(
 
     simulation = session.simulation
     if saved is not None:
-        experiments = saved.settings.get("experiments")
-        if experiments:
+        experiments = saved.settings.get("experiments", {})
+        try:
             if not isinstance(experiments, Mapping):
-                raise ConfigError(f"the state {str(config.load_state)!r}: its experiments are not understood")
-            saved = replace(
-                saved,
-                moment=replace(saved.moment, experiments=from_json(experiments, simulation.config)),
-            )
+                raise ConfigError(f"its experiments {shown(experiments)} are not understood")
+            changed = from_json(experiments, simulation.config)
+        except ConfigError as error:
+            raise ConfigError(
+                f"the state file {str(config.load_state)!r}: {error}; "
+                "give a file that was saved with this checkpoint"
+            ) from None
+        saved = replace(saved, moment=replace(saved.moment, experiments=changed))
         simulation.restore(saved.moment)
     if record is not None:
         from nca_viewer.recording.replay import Replay

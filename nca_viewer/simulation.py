@@ -528,10 +528,14 @@ class Simulation:
         return sequence.generate_state(4, np.uint32)
 
     def _dropout_key(self) -> tuple[np.ndarray, np.uint32]:
-        return self._key_data(_Stream.DROPOUT), np.uint32(self.step)
+        return self._key_data(_Stream.DROPOUT), self._step_number()
 
     def _corrupt_key(self) -> tuple[np.ndarray, np.uint32]:
-        return self._key_data(_Stream.CORRUPT), np.uint32(self.step)
+        return self._key_data(_Stream.CORRUPT), self._step_number()
+
+    def _step_number(self) -> np.uint32:
+        """The step as keys are made of it: it goes round, as it does within a compiled loop."""
+        return np.uint32(self.step % 2**32)
 
     def _experiment_arguments(self) -> tuple[Any, ...]:
         """Parameters, state, experiments, keys of noise and dropout, and the step."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import stat
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from nca_viewer.recording.lines import (
 )
 
 _LONGEST_SHOWN_PATH = 200
+_PIECE_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,14 +131,20 @@ def _lines(path: Path, file: BinaryIO) -> Generator[Header | Line | str, None, N
     limit, number = MAX_HEADER_BYTES, 0
     with file:
         while True:
+            number += 1
             try:
-                content = file.readline(limit + 1)
+                content = _line(file, limit + 1)
             except OSError as error:
                 raise _unreadable(path, error) from error
             if not content:
                 break
-            number += 1
+            if number == 1:  # As some editors write it.
+                content = content.removeprefix(codecs.BOM_UTF8)
+            is_whole = content.endswith(b"\n")
+            is_foreign = b"\0" in content and len(content) >= _PIECE_BYTES
             try:
+                if is_foreign:
+                    raise ConfigError("it has bytes of zero, and is no text")
                 if len(content) > limit:
                     raise ConfigError(f"it has more than {limit:,} bytes, and no line of a record is so long")
                 if is_over:
@@ -149,16 +157,25 @@ def _lines(path: Path, file: BinaryIO) -> Generator[Header | Line | str, None, N
                     continue
                 line = decode(values, number, at, header)
             except ConfigError as error:
-                if (
-                    header is not None
-                    and not content.endswith(b"\n")
-                    and len(content) <= limit
-                    and not is_over
-                ):
+                if header is not None and not (is_whole or is_foreign or is_over or len(content) > limit):
                     yield f"its last line ({number}) is cut; what comes before it is repeated"
                     return
-                raise ConfigError(f"the record {shown_path(path)}, line {number}: {error}") from None
+                raise ConfigError(
+                    f"the record {shown_path(path)}, line {number}: {error}; give a file as --record wrote it"
+                ) from None
             at, is_over = line.at.after(line.what), isinstance(line.what, End)
             yield line
     if header is None:
         raise ConfigError(f"the record {shown_path(path)} is empty; give a file made with --record")
+
+
+def _line(file: BinaryIO, most_bytes: int) -> bytes:
+    """The next line, or so many bytes of it; of what is no text no more than a piece."""
+    parts: list[bytes] = []
+    while most_bytes > 0:
+        part = file.readline(min(most_bytes, _PIECE_BYTES))
+        parts.append(part)
+        most_bytes -= len(part)
+        if not part or part.endswith(b"\n") or b"\0" in part:
+            break
+    return b"".join(parts)
