@@ -256,6 +256,7 @@ def open_app(
             screenshot_folder,
             has_margin=not config.headless,
             is_still=config.reduce_motion,
+            start_as_is=config.start_as_is,
             load=load,
         )
     return App(

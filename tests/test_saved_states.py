@@ -260,7 +260,7 @@ def test_a_run_goes_on_from_the_largest_steps(simulation, saved, tmp_path, small
 def test_a_state_that_could_not_be_loaded_is_not_saved(path, saved):
     before = path.read_bytes()
     late = dataclasses.replace(saved, moment=dataclasses.replace(saved.moment, step=2**53))
-    with pytest.raises(OutputError, match="step = 9007199254740992 is out of range.*begin anew first"):
+    with pytest.raises(OutputError, match=r"step = 9007199254740992 is out of range.*begin anew first"):
         save_state(path, late)
     assert path.read_bytes() == before
 
@@ -270,7 +270,7 @@ def test_a_full_disk_leaves_the_state_of_before(path, saved):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        with pytest.raises(OutputError, match="cannot write .*a.npz': File too large; choose another place"):
+        with pytest.raises(OutputError, match=r"cannot write .*a.npz': File too large; choose another place"):
             save_state(path, saved)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
