@@ -11,7 +11,6 @@ import os
 import platform
 import queue
 import shutil
-import stat
 import subprocess
 import sys
 import threading
@@ -25,11 +24,11 @@ import numpy as np
 
 from nca_viewer.atomic_files import mode_at
 from nca_viewer.errors import StartImageError, UserError, one_line, unexpected_message
+from nca_viewer.start_images import MAX_FILE_BYTES, fit_start_image, open_start_image
 
 if TYPE_CHECKING:
     from nca_viewer.config import ModelConfig
 
-MAX_FILE_BYTES = 256 * 1024 * 1024
 _CLIPBOARD_SECONDS = 5.0
 _SHOWN_CHARACTERS = 80
 
@@ -68,13 +67,11 @@ def own_start(source: bytes | str | Path, config: ModelConfig, *, as_is: bool = 
         as_is: As in `fit_start_image`.
 
     Raises:
-        StartImageError: it is none, or larger than `MAX_FILE_BYTES` or `pictures.MAX_PIXELS`.
+        StartImageError: it is none, or larger than `start_images.MAX_FILE_BYTES` or `pictures.MAX_PIXELS`.
     """
-    from nca_viewer.start_images import fit_start_image, open_start_image
     from nca_viewer.unlikeness import unlikeness
 
     path = pasted_path(source) if isinstance(source, str) else source
-    _require_size(path)
     image, note = fit_start_image(open_start_image(path), config, as_is=as_is)
     name = "pasted picture" if isinstance(path, bytes) else _shown(path.name)
     return StartImage(image, name, note, unlikeness(image))
@@ -307,23 +304,6 @@ class OwnStarts:
         except Exception as error:  # The window goes on, whatever it was.
             found = StartImageError(unexpected_message(error))
         self._found.put((number, found))
-
-
-def _require_size(source: bytes | Path) -> None:
-    if isinstance(source, bytes):
-        size = len(source)
-    else:
-        try:
-            status = os.stat(source.expanduser())
-        except (OSError, RuntimeError, ValueError):
-            return  # The reader tells it.
-        size = status.st_size if stat.S_ISREG(status.st_mode) else 0
-    if size > MAX_FILE_BYTES:
-        name = "the pasted picture" if isinstance(source, bytes) else repr(_shown(source.name))
-        raise StartImageError(
-            f"{name} has {size // 1024**2:,} MiB, more than {MAX_FILE_BYTES // 1024**2}; "
-            "make it smaller first"
-        )
 
 
 def _shown(text: str) -> str:

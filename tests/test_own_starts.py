@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from nca_viewer import own_starts
+from nca_viewer import own_starts, start_images
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import StartImageError, UserError
 from nca_viewer.own_starts import OwnStarts, StartImage, dropped_path, own_start, pasted_path
@@ -80,11 +80,21 @@ def test_what_is_too_large_is_one_line(tmp_path, monkeypatch):
     large = content(Image.new("1", (10_000, 10_000)))
     with pytest.raises(StartImageError, match="the picture has 10000 x 10000 pixels, more than 50,000,000"):
         own_start(large, CONFIG)
-    monkeypatch.setattr(own_starts, "MAX_FILE_BYTES", 50)
+    monkeypatch.setattr(start_images, "MAX_FILE_BYTES", 50)
     (tmp_path / "a.png").write_bytes(content(seven()))
     for source in (tmp_path / "a.png", content(seven())):
         with pytest.raises(StartImageError, match="make it smaller first"):
             own_start(source, CONFIG)
+
+
+@pytest.mark.parametrize("head", [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"RIFF\0\0\0\0WEBP"])
+def test_a_huge_file_is_refused_without_reading_it(tmp_path, head):
+    """Also where it is what the options say to start from."""
+    path = tmp_path / f"{'a' * 200}.png"
+    path.write_bytes(head)
+    os.truncate(path, 2 * 2**30)
+    with pytest.raises(StartImageError, match=r"'a*[.]{3} has 2,048 MiB, more than 256; make it"):
+        start_images.open_start_image(path)
 
 
 def test_a_folder_is_one_line(tmp_path):
