@@ -17,6 +17,7 @@ from nca_viewer.recording.lines import (
     Check,
     Cue,
     End,
+    Experiment,
     Header,
     Line,
     Position,
@@ -40,6 +41,7 @@ class Record:
         actions: How often something other than a step reached the cells.
         note: What is to be told of how it ends, or nothing.
         captions: How many it has.
+        experiments: The lines with some, which mean something for one kind of automaton alone.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class Record:
     actions: int
     note: str = ""
     captions: int = 0
+    experiments: tuple[Line, ...] = ()
 
     def lines(self) -> Iterator[Line]:
         """Every line but the first, read as it is asked for.
@@ -89,6 +92,7 @@ def read_record(path: Path) -> Record:
     header, lines = _open(path)
     at = Position(header.episode, 0)
     steps = actions = captions = 0
+    experiments: list[Line] = []
     note = "it has no last line: the program that wrote it was stopped"
     for entry in lines:
         if isinstance(entry, str):
@@ -102,7 +106,9 @@ def read_record(path: Path) -> Record:
         elif not isinstance(entry.what, Check | Cue):
             actions += 1
         captions += isinstance(entry.what, Caption)
-    return Record(path, header, steps, actions, note, captions)
+        if isinstance(entry.what, Experiment):
+            experiments.append(entry)
+    return Record(path, header, steps, actions, note, captions, tuple(experiments))
 
 
 def _open(path: Path) -> tuple[Header, Generator[Header | Line | str, None, None]]:

@@ -317,16 +317,29 @@ def test_the_first_steps_alone_can_be_repeated(recorded, other):
     assert (report.steps, report.checks, report.difference, report.is_complete) == (100, 1, None, False)
 
 
-@pytest.mark.parametrize("values", [{"muted_heads": [99]}, {"wings": 2}, {"dead_cells": [[1, 999]]}])
-def test_an_experiment_that_means_nothing_here_is_told(recorded, other, values):
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"muted_heads": [99]},
+        {"wings": 2},
+        {"dead_cells": [[1, 999]]},
+        {"update_rate": 1e300},
+        {"noise_std": "x" * 10**5},
+        {"dead_cells": [["x" * 10**5, 1]]},
+    ],
+)
+def test_an_experiment_that_means_nothing_here_is_told_before_anything_is_repeated(recorded, other, values):
     path, _ = recorded
     changed = read_lines(path)
     for line in changed:
         if line.get("do") == "experiment":
             line["values"] = values
     rewrite(path, changed)
-    with pytest.raises(ConfigError, match="line 13: "):
-        run_replay(replay_of(other, path), HERE)
+    before = other.moment()
+    with pytest.raises(ConfigError, match="line 13: ") as caught:
+        replay_of(other, path)
+    assert other.moment().state is before.state
+    assert len(str(caught.value)) < 500
 
 
 def test_a_hand_that_takes_over_ends_the_replay(recorded, other):
