@@ -75,7 +75,7 @@ def atomic_write(path: str | os.PathLike[str], *, make_parents: bool = False) ->
     """As `whole_file`, for a file that a person asked for.
 
     As if it were written in place, it takes the place of what a link leads to, and a file that may not be
-    written stays as it is, where a renaming would ask neither.
+    written stays as it is, where a renaming would ask neither. Devices and pipes are left alone.
 
     Raises:
         OutputError: it could not be written.
@@ -83,6 +83,10 @@ def atomic_write(path: str | os.PathLike[str], *, make_parents: bool = False) ->
     target = Path(os.path.expanduser(path))
     try:
         end = Path(os.path.realpath(target))
+        mode = mode_at(end)
+        if mode and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            # A renaming would put a file in the place of a device.
+            raise OSError(errno.EINVAL, "it is a device, a pipe or a socket, and not a file")
         if end.exists() and not os.access(end, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         with whole_file(end, make_parents=make_parents) as temporary:

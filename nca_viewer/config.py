@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nca_viewer.errors import ConfigError
+from nca_viewer.errors import ConfigError, shown
 
 MIN_GRID_SIZE = 8
 MAX_GRID_SIZE = 128
+MAX_SEED = 2**32 - 1
 
 
 def require_range(name: str, value: float, low: float, high: float, *, whole: bool = False) -> None:
@@ -23,12 +24,12 @@ def require_range(name: str, value: float, low: float, high: float, *, whole: bo
         ConfigError: naming the field, the value and the limits.
     """
     if whole and (isinstance(value, bool) or not isinstance(value, int)):
-        raise ConfigError(f"{name} = {value!r} must be a whole number from {low} to {high}")
+        raise ConfigError(f"{name} = {shown(value)} must be a whole number from {low} to {high}")
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ConfigError(f"{name} = {value!r} must be a number from {low} to {high}")
+        raise ConfigError(f"{name} = {shown(value)} must be a number from {low} to {high}")
     if not low <= value <= high:  # Neither is what is not a number.
-        shown = value if isinstance(value, float) or abs(value) < 10**20 else "a number of many digits"
-        raise ConfigError(f"{name} = {shown} is out of range; choose a value from {low} to {high}")
+        text = value if isinstance(value, float) or abs(value) < 10**20 else "a number of many digits"
+        raise ConfigError(f"{name} = {text} is out of range; choose a value from {low} to {high}")
 
 
 def require_known(kind: str, fields: Mapping[str, Any], config_class: type[Any]) -> None:

@@ -52,6 +52,15 @@ def one_line(text: str) -> str:
     return " ".join(presentable(text).split())
 
 
+def shown(value: object, letters: int = 60) -> str:
+    """A value of a file as a message shows it: presentable, and cut where it is long."""
+    try:
+        text = presentable(repr(value[: 2 * letters] if isinstance(value, str) else value))
+    except (RecursionError, ValueError):  # Nested too deeply, or a number of too many digits.
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= letters else f"{text[: letters - 3]}..."
+
+
 class UserError(Exception):
     """Base of every expected failure; `exit_code` is what the command line ends with."""
 

@@ -17,7 +17,8 @@ from nca_viewer.opinion import DigitClassifier, Opinion
 from nca_viewer.series import Sample, Series, follow_series
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.timeline import Timeline
-from nca_viewer.views import NEVER, PrincipalAxes, Scene, follow_axes
+from nca_viewer.views.axes import PrincipalAxes, follow_axes
+from nca_viewer.views.scene import NEVER, Scene
 
 if TYPE_CHECKING:
     from nca_viewer.config import ModelConfig
@@ -37,7 +38,7 @@ class Trace:
 
     Attributes:
         snapshot: The last one.
-        damage_step: int32[H, W], step of the last damage of each cell; `NEVER` where there was none.
+        damage_step: int64[H, W], step of the last damage of each cell; `NEVER` where there was none.
         still: uint8[H, W, 3], the image that the later ones are like.
         still_seconds: Since when.
     """
@@ -61,12 +62,12 @@ def follow(
     """
     grid = snapshot.image.shape[:2]
     if trace is None or trace.damage_step.shape != grid or snapshot.episode != trace.snapshot.episode:
-        trace = Trace(snapshot, np.full(grid, NEVER, np.int32), snapshot.image, now_seconds)
+        trace = Trace(snapshot, np.full(grid, NEVER, np.int64), snapshot.image, now_seconds)
     damage_step = trace.damage_step
     if snapshot.step < trace.snapshot.step:  # Gone back: what came later has not happened.
-        damage_step = np.where(damage_step > snapshot.step, NEVER, damage_step).astype(np.int32)
+        damage_step = np.where(damage_step > snapshot.step, NEVER, damage_step).astype(np.int64)
     if touched is not None:
-        damage_step = np.where(touched, snapshot.step, damage_step).astype(np.int32)
+        damage_step = np.where(touched, snapshot.step, damage_step).astype(np.int64)
     still, still_seconds = trace.still, trace.still_seconds
     if snapshot is not trace.snapshot and snapshot.image is not still:
         difference = np.abs(snapshot.image.astype(np.int16) - still)

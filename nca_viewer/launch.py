@@ -83,6 +83,8 @@ def run(config: KioskConfig) -> None:
             require_letters(language)
     if config.save is not None:
         capture.require_writable(config.save)
+    if config.save_state is not None:
+        capture.require_writable(config.save_state, (".npz",))
     if config.output_directory is not None:
         capture.require_folder(config.output_directory)
     seed = _seed(config)
@@ -260,6 +262,7 @@ def open_app(
             screenshot_folder,
             has_margin=not config.headless,
             is_still=config.reduce_motion,
+            start_as_is=config.start_as_is,
             load=load,
         )
     return App(

@@ -12,8 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from nca_viewer.assets import Origin, origin_of
-from nca_viewer.automaton.experiments import as_json, from_json
-from nca_viewer.errors import CheckpointError, ConfigError, OutputError
+from nca_viewer.errors import CheckpointError, ConfigError, OutputError, shown
 from nca_viewer.version import version
 from nca_viewer.viewer_config import START_BLANK, ViewerConfig
 
@@ -109,6 +108,7 @@ class Session:
         Args:
             settings: JSON values that are wanted back with it.
         """
+        from nca_viewer.automaton.experiments import as_json
         from nca_viewer.backend import environment
         from nca_viewer.saved_states import SavedState
 
@@ -272,7 +272,7 @@ def load_session(
             same = next((before for before in simulations if before.config == other.config), simulations[0])
             simulations.append(Simulation(other, seed=seed, like=same))
         simulation = simulations[0] if len(simulations) == 1 else Panes(simulations)
-        recorded = record is not None and record.has_experiments
+        recorded = record is not None and bool(record.experiments)
         kept = saved is not None and bool(saved.settings.get("experiments"))
         simulation.warm_up(experiments=recorded or kept)
         check.result()
@@ -364,18 +364,22 @@ def _followed(
         ConfigError: the record is of another checkpoint.
         OutputError: the record that is asked for cannot be written.
     """
+    from nca_viewer.automaton.experiments import from_json
     from nca_viewer.simulation import Simulation
 
     simulation = session.simulation
     if saved is not None:
-        experiments = saved.settings.get("experiments")
-        if experiments:
+        experiments = saved.settings.get("experiments", {})
+        try:
             if not isinstance(experiments, Mapping):
-                raise ConfigError(f"the state {str(config.load_state)!r}: its experiments are not understood")
-            saved = replace(
-                saved,
-                moment=replace(saved.moment, experiments=from_json(experiments, simulation.config)),
-            )
+                raise ConfigError(f"its experiments {shown(experiments)} are not understood")
+            changed = from_json(experiments, simulation.config)
+        except ConfigError as error:
+            raise ConfigError(
+                f"the state file {str(config.load_state)!r}: {error}; "
+                "give a file that was saved with this checkpoint"
+            ) from None
+        saved = replace(saved, moment=replace(saved.moment, experiments=changed))
         simulation.restore(saved.moment)
     if record is not None:
         from nca_viewer.recording.replay import Replay

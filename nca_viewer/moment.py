@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from nca_viewer.automaton.experiments import Experiments
-from nca_viewer.config import ModelConfig, require_range
+from nca_viewer.config import MAX_SEED, ModelConfig, require_range
 from nca_viewer.errors import ConfigError
 
 EXPLOSION_LIMIT = 1e6
 """A channel beyond this can no longer become a picture; the episode is lost."""
 
-MAX_SEED = 2**32 - 1
-MAX_STEP = 2**32 - 1
-MAX_EPISODE = 2**32 - 1
+MAX_STEP = 2**53 - 1
+MAX_EPISODE = 2**53 - 1
+"""Whole numbers up to this are exact wherever JSON is read."""
 
 
 class Start(Enum):
@@ -86,9 +86,7 @@ def require_moment(moment: Moment, config: ModelConfig) -> None:
     Raises:
         ConfigError: naming the field, the value and the limits.
     """
-    require_range("seed", moment.seed, 0, MAX_SEED, whole=True)
-    require_range("episode", moment.episode, 0, MAX_EPISODE, whole=True)
-    require_range("step", moment.step, 0, MAX_STEP, whole=True)
+    require_counts(moment)
     require_range("mask_ratio", moment.mask_ratio, 0.0, 1.0)
     _require_array("the image", moment.image, config.image_shape)
     _require_array("the state", moment.state, config.state_shape)
@@ -101,6 +99,13 @@ def require_moment(moment: Moment, config: ModelConfig) -> None:
         raise ConfigError(
             f"the state has a value of magnitude {highest:.3g}; it must stay below {EXPLOSION_LIMIT:.0f}"
         )
+
+
+def require_counts(moment: Moment) -> None:
+    """Check that the seed, and the numbers of the episode and the step, are those of a file; as above."""
+    require_range("seed", moment.seed, 0, MAX_SEED, whole=True)
+    require_range("episode", moment.episode, 0, MAX_EPISODE, whole=True)
+    require_range("step", moment.step, 0, MAX_STEP, whole=True)
 
 
 def _require_array(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:

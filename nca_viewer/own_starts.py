@@ -8,27 +8,27 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import queue
 import shutil
-import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import numpy as np
 
 from nca_viewer.atomic_files import mode_at
 from nca_viewer.errors import StartImageError, UserError, one_line, unexpected_message
+from nca_viewer.start_images import MAX_FILE_BYTES, fit_start_image, open_start_image
 
 if TYPE_CHECKING:
     from nca_viewer.config import ModelConfig
 
-MAX_FILE_BYTES = 256 * 1024 * 1024
 _CLIPBOARD_SECONDS = 5.0
 _SHOWN_CHARACTERS = 80
 
@@ -52,7 +52,7 @@ class StartImage:
     @property
     def text(self) -> str:
         """What a person is told of it, in one line."""
-        is_told = self.note.startswith("blank")
+        is_told = "blank, " in self.note
         hint = f"unlike a digit: {self.hint}" if self.hint and not is_told else ""
         parts = [part for part in (self.note, hint) if part]
         return f"{self.name}: {'; '.join(parts)}" if parts else self.name
@@ -67,13 +67,11 @@ def own_start(source: bytes | str | Path, config: ModelConfig, *, as_is: bool = 
         as_is: As in `fit_start_image`.
 
     Raises:
-        StartImageError: it is none, or larger than `MAX_FILE_BYTES` or `pictures.MAX_PIXELS`.
+        StartImageError: it is none, or larger than `start_images.MAX_FILE_BYTES` or `pictures.MAX_PIXELS`.
     """
-    from nca_viewer.start_images import fit_start_image, open_start_image
     from nca_viewer.unlikeness import unlikeness
 
     path = pasted_path(source) if isinstance(source, str) else source
-    _require_size(path)
     image, note = fit_start_image(open_start_image(path), config, as_is=as_is)
     name = "pasted picture" if isinstance(path, bytes) else _shown(path.name)
     return StartImage(image, name, note, unlikeness(image))
@@ -85,6 +83,8 @@ def pasted_path(text: str) -> Path:
     Raises:
         StartImageError: it is something else.
     """
+    if text.strip() and _is_there(text):
+        return Path(text)
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#") and line not in ("copy", "cut")]
     if not lines:
@@ -92,25 +92,53 @@ def pasted_path(text: str) -> Path:
             "there is no picture on the clipboard; copy one, or drop its file on the window"
         )
     line = lines[0].strip("\"'")
+    if (path := _uri_path(line)) is not None:
+        return path
     try:
         parts = urlsplit(line)
-        if parts.scheme == "file":
-            if parts.netloc not in ("", "localhost"):
-                raise StartImageError(f"{_shown(line)!r} is on another computer; copy the file here first")
-            from urllib.request import url2pathname
-
-            return Path(url2pathname(parts.path) if os.name == "nt" else unquote(parts.path))
     except ValueError:
         parts = urlsplit("")
     if len(parts.scheme) > 1 and (parts.netloc or parts.scheme == "data"):
         raise StartImageError(
             f"{_shown(line)!r} is no file; save the picture, and drop its file on the window"
         )
-    path = Path(line)
+    if _is_there(line):
+        return Path(line)
+    raise StartImageError(
+        f"there is no picture but the text {_shown(line)!r}, which names no file; give a picture or its file"
+    )
+
+
+def dropped_path(name: str) -> Path:
+    """The path of a file that was dropped: a path, or a file's URI where the desktop gives one.
+
+    Raises:
+        StartImageError: the file is on another computer.
+    """
+    return Path(name) if _is_there(name) else _uri_path(name.strip()) or Path(name)
+
+
+def _uri_path(text: str) -> Path | None:
+    """The path that a file's URI means; None of any other text."""
+    if not text.lower().startswith("file:"):
+        return None
+    path = text[len("file:") :]  # With what follows "#" or "?", which some programs leave as it is in a name.
+    if path.startswith("//"):
+        host, slash, path = path[2:].partition("/")
+        if host.lower() not in ("", "localhost", platform.node().lower()):
+            raise StartImageError(f"{_shown(text)!r} is on another computer; copy the file here first")
+        path = slash + path
+    if os.name == "nt":
+        from urllib.request import url2pathname
+
+        return Path(url2pathname(path))
+    return Path(os.fsdecode(unquote_to_bytes(path)))
+
+
+def _is_there(path: str) -> bool:
     with contextlib.suppress(OSError, RuntimeError):
-        if mode_at(path.expanduser()):
-            return path
-    raise StartImageError(f"the clipboard has no picture but the text {_shown(line)!r}, and no file is there")
+        return bool(mode_at(Path(path).expanduser()))
+    return False
 
 
 def clipboard_picture() -> bytes | Path | None:
@@ -197,23 +225,39 @@ def _output(command: tuple[str, ...]) -> bytes:
 
 
 class OwnStarts:
-    """Reads pictures in the background, one after the other; of several the newest counts."""
+    """Reads pictures in the background, one after the other; of several the newest counts.
 
-    def __init__(self, config: ModelConfig, *, as_is: bool = False) -> None:
+    What is given before there is an automaton waits for it.
+    """
+
+    def __init__(self, config: ModelConfig | None = None, *, as_is: bool = False) -> None:
         """Read nothing yet.
 
         Args:
-            config: The automaton's hyperparameters.
+            config: The automaton's hyperparameters; None where it is still loading.
             as_is: As in `own_start`.
         """
         self._config = config
         self._as_is = as_is
         self._number = 0
+        self._untold: tuple[Callable[[], bytes | str | Path], int] | None = None
         self._found: queue.SimpleQueue[tuple[int, StartImage | UserError]] = queue.SimpleQueue()
 
-    def drop(self, path: str) -> None:
-        """A file was dropped on the window."""
-        self._begin(lambda: Path(path))
+    def serve(self, config: ModelConfig) -> None:
+        """Pictures are for this automaton from now on, also those that nothing was told of yet."""
+        self._config = config
+        if self._untold is not None:
+            self._begin(*self._untold)
+
+    def drop(self, *names: str) -> None:
+        """Files were dropped on the window together; the first counts."""
+        self._begin(lambda: dropped_path(names[0]), len(names))
+
+    def drop_text(self, text: str) -> None:
+        """Text was dropped on the window: the path or the URI of a file, of several the first."""
+        if text.strip():
+            uris = [line for line in text.splitlines() if line.lower().startswith("file:")]
+            self._begin(lambda: text, len(uris))
 
     def paste(self, text: str) -> None:
         """Somebody pastes: the picture on the clipboard, else the file that its text names."""
@@ -236,40 +280,30 @@ class OwnStarts:
             while True:
                 number, found = self._found.get_nowait()
                 if number == self._number:
-                    newest = found
+                    newest, self._untold = found, None
         return newest
 
-    def _begin(self, source: Callable[[], bytes | str | Path]) -> None:
+    def _begin(self, source: Callable[[], bytes | str | Path], files: int = 1) -> None:
         self._number += 1
-        arguments = (self._number, source)
-        threading.Thread(target=self._run, args=arguments, name="own start", daemon=True).start()
+        self._untold = source, files
+        if self._config is not None:
+            arguments = (self._number, self._config, source, files)
+            threading.Thread(target=self._run, args=arguments, name="own start", daemon=True).start()
 
-    def _run(self, number: int, source: Callable[[], bytes | str | Path]) -> None:
+    def _run(
+        self, number: int, config: ModelConfig, source: Callable[[], bytes | str | Path], files: int
+    ) -> None:
         found: StartImage | UserError
+        first = f"of {files} files the first" if files > 1 else ""
         try:
-            found = own_start(source(), self._config, as_is=self._as_is)
+            found = own_start(source(), config, as_is=self._as_is)
+            if first:
+                found = replace(found, note="; ".join(part for part in (first, found.note) if part))
         except UserError as error:
-            found = error
+            found = StartImageError(f"{first}: {error}") if first else error
         except Exception as error:  # The window goes on, whatever it was.
             found = StartImageError(unexpected_message(error))
         self._found.put((number, found))
-
-
-def _require_size(source: bytes | Path) -> None:
-    if isinstance(source, bytes):
-        size = len(source)
-    else:
-        try:
-            status = os.stat(source.expanduser())
-        except (OSError, RuntimeError, ValueError):
-            return  # The reader tells it.
-        size = status.st_size if stat.S_ISREG(status.st_mode) else 0
-    if size > MAX_FILE_BYTES:
-        name = "the pasted picture" if isinstance(source, bytes) else repr(_shown(source.name))
-        raise StartImageError(
-            f"{name} has {size // 1024**2:,} MiB, more than {MAX_FILE_BYTES // 1024**2}; "
-            "make it smaller first"
-        )
 
 
 def _shown(text: str) -> str:

@@ -340,6 +340,8 @@ def _png_without_metadata(content: bytes) -> bytes:
     while place + 12 <= len(content):
         end = place + 12 + int.from_bytes(content[place : place + 4], "big")
         kind = content[place + 4 : place + 8]
+        if not kind.isalpha():
+            break  # What follows is no chunk, and may be very long.
         if kind[:1].isupper() or kind == b"tRNS":
             kept.append(content[place:end])
         place = end
@@ -364,6 +366,8 @@ def _webp_without_metadata(content: bytes) -> bytes:
         size = int.from_bytes(content[place + 4 : place + 8], "little")
         end = place + 8 + size + size % 2
         kind, chunk = content[place : place + 4], content[place:end]
+        if not kind.rstrip().isalnum():
+            break
         if kind == b"VP8X" and len(chunk) > 8:
             has_pixels = 0b0001_0010  # transparency and animation
             chunk = chunk[:8] + bytes([chunk[8] & has_pixels]) + chunk[9:]

@@ -18,9 +18,11 @@ import numpy as np
 
 from nca_viewer.atomic_files import atomic_write, mode_at
 from nca_viewer.config import ModelConfig
-from nca_viewer.errors import ConfigError, OutputError
+from nca_viewer.errors import ConfigError, OutputError, presentable, shown
 from nca_viewer.image_files import require_suffix
-from nca_viewer.moment import Moment, require_moment
+from nca_viewer.moment import Moment, require_counts, require_moment
+from nca_viewer.recording.lines import shown_environment
+from nca_viewer.strict_json import strict_json
 
 FORMAT_NAME = "nca-viewer state"
 FORMAT_VERSION = 1
@@ -59,6 +61,10 @@ def save_state(path: Path, saved: SavedState) -> None:
     """
     require_suffix(path, SUFFIXES)
     moment = saved.moment
+    try:
+        require_counts(moment)
+    except ConfigError as error:
+        raise OutputError(f"cannot write {str(path)!r}: {error}; begin anew first") from None
     state = np.asarray(moment.state, np.float32)
     if not np.isfinite(state).all():
         raise OutputError(
@@ -141,26 +147,27 @@ def _read(archive: zipfile.ZipFile, config: ModelConfig) -> SavedState:
             mask_ratio=about.get("mask_ratio"),  # type: ignore[arg-type]
             seed=about.get("seed"),  # type: ignore[arg-type]
         ),
-        checkpoint=str(checkpoint.get("name"))[:_LONGEST_SHOWN_PATH],
-        checkpoint_sha256=str(checkpoint.get("sha256"))[:64],
+        checkpoint=_text(checkpoint.get("name"))[:_LONGEST_SHOWN_PATH],
+        checkpoint_sha256=_text(checkpoint.get("sha256"))[:64],
         settings=settings,
-        environment={str(key): str(value) for key, value in environment.items()},
+        environment=shown_environment(environment),
     )
+
+
+def _text(value: Any) -> str:
+    return presentable(value) if isinstance(value, str) else shown(value)
 
 
 def _about(archive: zipfile.ZipFile) -> dict[str, Any]:
     """The description; what types its values have is not known yet."""
     encoded = _array(archive, "about", None)
-    try:
-        about = json.loads(encoded.tobytes())
-    except (ValueError, RecursionError) as error:
-        raise ConfigError("its description is not JSON") from error
+    about = strict_json(encoded.tobytes(), "its description")
     if not isinstance(about, dict) or about.get("format") != FORMAT_NAME:
         raise ConfigError(f"it is not an {FORMAT_NAME}")
-    if about.get("version") != FORMAT_VERSION:
+    version = about.get("version")
+    if type(version) is not int or version != FORMAT_VERSION:
         raise ConfigError(
-            f"it is of format {str(about.get('version'))[:20]}, "
-            f"and this nca-viewer reads format {FORMAT_VERSION}"
+            f"it is of format {shown(version)}, and this nca-viewer reads format {FORMAT_VERSION}"
         )
     return about
 
@@ -184,9 +191,9 @@ def _array(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...] | None) -
     except Exception as error:  # Of zip, of deflate, of the array's header: each has errors of its own.
         raise ConfigError(f"its {name} is damaged") from error
     if found_dtype != dtype:
-        raise ConfigError(f"its {name} is {found_dtype}, and {dtype} is expected")
+        raise ConfigError(f"its {name} is {str(found_dtype)[:60]}, and {dtype} is expected")
     if shape is not None and found_shape != shape:
-        sizes = " x ".join(map(str, found_shape)), " x ".join(map(str, shape))
+        sizes = " x ".join(map(str, found_shape))[:60], " x ".join(map(str, shape))
         raise ConfigError(
             f"its {name} has {sizes[0] or 'no'} values, and the checkpoint's automaton {sizes[1]}"
         )

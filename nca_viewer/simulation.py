@@ -206,7 +206,7 @@ class Simulation:
 
         Args:
             model: The trained automaton.
-            seed: From 0 to `moment.MAX_SEED`.
+            seed: From 0 to `config.MAX_SEED`.
             like: Another one, whose compiled functions serve this one too where their hyperparameters agree.
         """
         self.config: ModelConfig = model.config
@@ -540,10 +540,14 @@ class Simulation:
         return sequence.generate_state(4, np.uint32)
 
     def _dropout_key(self) -> tuple[np.ndarray, np.uint32]:
-        return self._key_data(_Stream.DROPOUT), np.uint32(self.step)
+        return self._key_data(_Stream.DROPOUT), self._step_number()
 
     def _corrupt_key(self) -> tuple[np.ndarray, np.uint32]:
-        return self._key_data(_Stream.CORRUPT), np.uint32(self.step)
+        return self._key_data(_Stream.CORRUPT), self._step_number()
+
+    def _step_number(self) -> np.uint32:
+        """The step as keys are made of it: it goes round, as it does within a compiled loop."""
+        return np.uint32(self.step % 2**32)
 
     def _experiment_arguments(self) -> tuple[Any, ...]:
         """Parameters, state, experiments, keys of noise and dropout, and the step."""

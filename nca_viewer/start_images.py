@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nca_viewer.errors import StartImageError
+from nca_viewer.errors import StartImageError, shown
 
 if TYPE_CHECKING:
     from nca_viewer.config import ModelConfig
     from nca_viewer.pictures import Picture
 
+MAX_FILE_BYTES = 256 * 1024 * 1024
 _LONGEST_SHOWN_PATH = 200
 
 
@@ -68,6 +71,7 @@ def open_start_image(source: Path | bytes) -> Picture:
     try:
         if isinstance(source, Path):
             source = source.expanduser()
+        _require_size(source)
         return read_picture(source, longest_pixels=LONGEST_PIXELS)
     except RuntimeError as error:  # A home that is not.
         raise StartImageError(
@@ -79,6 +83,23 @@ def open_start_image(source: Path | bytes) -> Picture:
         name = str(source) if len(str(source)) <= _LONGEST_SHOWN_PATH else f"{str(source)[:80]}..."
         remedy = "; give a picture file, or --start digit or blank" if "does not exist" in str(error) else ""
         raise StartImageError(f"start image {name!r} {error}{remedy}") from error
+
+
+def _require_size(source: Path | bytes) -> None:
+    if isinstance(source, bytes):
+        name, size = "the picture", len(source)
+    else:
+        name = f"start image {shown(source.name, 90)}"
+        try:
+            status = os.stat(source)
+        except (OSError, ValueError):
+            return  # The reader tells it.
+        size = status.st_size if stat.S_ISREG(status.st_mode) else 0
+    if size > MAX_FILE_BYTES:
+        raise StartImageError(
+            f"{name} has {size // 1024**2:,} MiB, more than {MAX_FILE_BYTES // 1024**2}; "
+            "make it smaller first"
+        )
 
 
 def fit_start_image(picture: Picture, config: ModelConfig, *, as_is: bool = False) -> tuple[np.ndarray, str]:

@@ -11,11 +11,10 @@ from pathlib import Path
 import click
 
 from nca_viewer.assets import bundled_checkpoint_names, demo_files
-from nca_viewer.config import option_name, require_limits, require_range, setting
+from nca_viewer.config import MAX_SEED, option_name, require_limits, require_range, setting
 from nca_viewer.errors import ConfigError
 from nca_viewer.interaction.controls import MAX_BRUSH_RADIUS_CELLS, SPEEDS
 from nca_viewer.interaction.gamepad import GamepadMapping, KeyMapping
-from nca_viewer.moment import MAX_SEED
 from nca_viewer.option_types import SizeType, SpeedType
 from nca_viewer.options import WordOrPathType
 

@@ -56,6 +56,7 @@ from nca_viewer.kiosk.config import KioskConfig
 from nca_viewer.launch import open_app
 from nca_viewer.loading import Loaded, Session
 from nca_viewer.moment import digest
+from nca_viewer.own_starts import own_start
 from nca_viewer.recording.lines import Caption, Inspect
 from nca_viewer.recording.reader import read_record
 from nca_viewer.recording.recorder import Recorder, RecordFile
@@ -823,6 +824,97 @@ def test_a_dropped_and_a_pasted_picture_are_starts(bench, tmp_path, monkeypatch)
     assert (bench.simulation.moment().image == image).all()
     bench.window.post(Event(pygame.DROPFILE, file=str(tmp_path / "nothing.png")))
     bench.wait_for(lambda: bench.app.message is not None and bench.app.message.is_error)
+    assert bench.simulation.episode == episode + 1
+
+
+@pytest.fixture
+def loading_app(warm_simulation, tmp_path, monkeypatch):
+    """An app whose session is not there before `bench()`, and a picture, light and dark on grey."""
+    picture = np.full((GRID[0] * 4, GRID[1] * 4), 102, np.uint8)
+    picture[12:32, 20:32] = 255
+    Image.fromarray(picture).save(tmp_path / "own ä.png")
+    monkeypatch.setattr("nca_viewer.own_starts.clipboard_picture", lambda: None)
+
+    def make(**options):
+        fresh(warm_simulation, StartImages(warm_simulation.config, 11).digit(3, 1))
+        session = Session(warm_simulation, StartImages(warm_simulation.config, 11), 0.5, "a test")
+        window, ready = HeadlessWindow(SIZE), []
+
+        class Slow:
+            stage = "compiling"
+
+            def poll(self):
+                return session if ready else None
+
+        config = KioskConfig(seed=11, **options)
+        app = open_app(window, Slow(), config, screenshot_folder=tmp_path)
+        app.frame()
+
+        def bench():
+            ready.append(True)
+            return Bench(app, window, session)
+
+        return app, window, bench
+
+    return make
+
+
+@pytest.mark.parametrize("way", ["path", "uri", "text", "paste"])
+def test_a_picture_that_comes_while_it_loads_is_the_start(loading_app, tmp_path, monkeypatch, way):
+    path = tmp_path / "own ä.png"
+    app, window, begin = loading_app()
+    monkeypatch.setattr(desktop, "clipboard_text", lambda: str(path))
+    window.post(
+        {
+            "path": Event(pygame.DROPFILE, file=str(path)),
+            "uri": Event(pygame.DROPFILE, file=path.as_uri()),
+            "text": Event(pygame.DROPTEXT, text=path.as_uri()),
+            "paste": Event(pygame.KEYDOWN, key=pygame.K_v, unicode="\x16", mod=pygame.KMOD_LCTRL),
+        }[way]
+    )
+    app.frame()
+    assert app.message.text == "The picture is the start as soon as the automaton lives"
+    bench = begin()
+    bench.wait_for(lambda: bench.simulation.episode == 2)
+    assert (bench.simulation.moment().image == own_start(path, bench.simulation.config).image).all()
+    bench.frames(5)
+    assert bench.simulation.episode == 2
+
+
+def test_what_is_no_picture_is_told_when_the_automaton_lives(loading_app, tmp_path):
+    app, window, begin = loading_app()
+    window.post(Event(pygame.DROPFILE, file=str(tmp_path / "nothing.png")))
+    app.frame()
+    bench = begin()
+    bench.wait_for(lambda: app.message is not None and app.message.is_error)
+    assert bench.simulation.episode == 1
+
+
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_start_as_is_is_for_pictures_that_come_later_too(loading_app, tmp_path, monkeypatch, way):
+    path = tmp_path / "own ä.png"
+    _, window, begin = loading_app(start_as_is=True)
+    bench = begin().frames(2)
+    monkeypatch.setattr(desktop, "clipboard_text", lambda: str(path))
+    if way == "drop":
+        window.post(Event(pygame.DROPFILE, file=str(path)))
+    else:
+        bench.do(PastePicture())
+    bench.wait_for(lambda: bench.simulation.episode == 2)
+    image = bench.simulation.moment().image
+    assert image[0, 0] == pytest.approx(0.4, abs=0.01)
+    assert (image == own_start(path, bench.simulation.config, as_is=True).image).all()
+
+
+def test_of_files_that_are_dropped_together_the_first_counts(bench, tmp_path):
+    for name in ("a.png", "b.png", "c.png"):
+        Image.fromarray(np.eye(30, dtype=np.uint8) * 255).save(tmp_path / name)
+    episode = bench.simulation.episode
+    for name in ("a.png", "b.png", "c.png"):
+        bench.window.post(Event(pygame.DROPFILE, file=str(tmp_path / name)))
+    bench.wait_for(lambda: bench.simulation.episode == episode + 1)
+    bench.frames(2)
+    assert bench.app.message.text.startswith("a.png: of 3 files the first")
     assert bench.simulation.episode == episode + 1
 
 

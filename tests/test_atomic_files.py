@@ -85,6 +85,26 @@ def test_a_file_that_may_not_be_written_stays_as_it_is(tmp_path, monkeypatch):
     assert path.read_text() == "old"
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_devices_and_pipes_are_left_alone(tmp_path, linked):
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    path = tmp_path / "a.png" if linked else pipe
+    if linked:
+        path.symlink_to(pipe)
+    with (
+        pytest.raises(
+            OutputError, match="it is a device, a pipe or a socket, and not a file; choose another"
+        ),
+        atomic_write(path) as temporary,
+    ):
+        temporary.write_text("new")
+    with pytest.raises(OutputError, match="it is a device or a pipe; give a file name"):
+        capture.require_writable(path)
+    assert stat.S_ISFIFO(mode_at(pipe))
+    assert sorted(names(tmp_path)) == sorted({"pipe.png", path.name})
+
+
 def test_a_name_as_long_as_the_system_allows(tmp_path):
     path = tmp_path / f"{'n' * 245}.png"
     with whole_file(path) as temporary:

@@ -137,8 +137,19 @@ def test_the_rules_of_a_visit_know_neither_screens_nor_clocks():
     "entry", ["nca_viewer.cli", "nca_viewer.__main__", "training.cli", "training.__main__"]
 )
 def test_commands_start_without_jax(entry: str):
-    """What importing a command runs, followed through the project's own modules, imports no JAX."""
+    assert not trails(entry, *JAX_PACKAGES)
+
+
+@pytest.mark.parametrize("entry", ["nca_viewer.cli", "nca_viewer.__main__"])
+def test_the_viewer_tells_its_options_without_numpy(entry: str):
+    """Importing it would take longer than all the rest that `--help` needs."""
+    assert not trails(entry, "numpy", "PIL", "pygame")
+
+
+def trails(entry: str, *packages: str) -> list[str]:
+    """How importing a module imports some packages, followed through the project's own modules."""
     seen: dict[str, str] = {}
+    found: list[str] = []
     queue = [(entry, entry)]
     while queue:
         module, trail = queue.pop()
@@ -146,9 +157,11 @@ def test_commands_start_without_jax(entry: str):
             continue
         seen[module] = trail
         for name in imports_of(module, at_import=True):
-            assert name.split(".")[0] not in JAX_PACKAGES, f"{trail} imports {name}"
+            if name.split(".")[0] in packages:
+                found.append(f"{trail} -> {name}")
             if name in TREES:
                 queue.append((name, f"{trail} -> {name}"))
+    return found
 
 
 def test_no_surface_takes_after_the_screen():

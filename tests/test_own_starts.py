@@ -1,16 +1,20 @@
 """Starts by drop and paste, and the hint for what is no digit."""
 
 import io
+import os
+import platform
 import time
+from dataclasses import replace
+from urllib.parse import quote
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from nca_viewer import own_starts
+from nca_viewer import own_starts, start_images
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import StartImageError, UserError
-from nca_viewer.own_starts import OwnStarts, StartImage, own_start, pasted_path
+from nca_viewer.own_starts import OwnStarts, StartImage, dropped_path, own_start, pasted_path
 from nca_viewer.start_images import StartImages
 from nca_viewer.unlikeness import measure, unlikeness
 
@@ -58,6 +62,9 @@ def test_a_file_its_path_its_uri_and_its_content_are_one_start(tmp_path, name):
         ("data:image/png;base64,AAAA", "save the picture"),
         ("file://elsewhere/a.png", "on another computer"),
         ("file:///nowhere/a.png", "does not exist"),
+        ("file:///nowhere/a%00b.png", "cannot be looked for"),
+        ("file:", "is not a file"),
+        ("FILE://elsewhere/a.png", "on another computer"),
         ("http://[", "no picture but the text"),
         ("a\0b", "no picture but the text"),
     ],
@@ -73,11 +80,21 @@ def test_what_is_too_large_is_one_line(tmp_path, monkeypatch):
     large = content(Image.new("1", (10_000, 10_000)))
     with pytest.raises(StartImageError, match="the picture has 10000 x 10000 pixels, more than 50,000,000"):
         own_start(large, CONFIG)
-    monkeypatch.setattr(own_starts, "MAX_FILE_BYTES", 50)
+    monkeypatch.setattr(start_images, "MAX_FILE_BYTES", 50)
     (tmp_path / "a.png").write_bytes(content(seven()))
     for source in (tmp_path / "a.png", content(seven())):
         with pytest.raises(StartImageError, match="make it smaller first"):
             own_start(source, CONFIG)
+
+
+@pytest.mark.parametrize("head", [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"RIFF\0\0\0\0WEBP"])
+def test_a_huge_file_is_refused_without_reading_it(tmp_path, head):
+    """Also where it is what the options say to start from."""
+    path = tmp_path / f"{'a' * 200}.png"
+    path.write_bytes(head)
+    os.truncate(path, 2 * 2**30)
+    with pytest.raises(StartImageError, match=r"'a*[.]{3} has 2,048 MiB, more than 256; make it"):
+        start_images.open_start_image(path)
 
 
 def test_a_folder_is_one_line(tmp_path):
@@ -94,6 +111,31 @@ def test_of_an_animation_the_first_frame_is_told():
 def test_a_quoted_path_is_a_path(tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     assert pasted_path(f"'{tmp_path / 'a.png'}'\n") == tmp_path / "a.png"
+
+
+@pytest.mark.parametrize(
+    "name", ["ä ö ü.png", "100% #1?.png", "two\nlines.png", " a.png", "Gr\udcfc\udcdfe.png"]
+)
+def test_a_dropped_uri_is_the_file_that_it_means(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(content(seven()))
+    encoded = quote(os.fsencode(path))
+    for dropped in (
+        str(path),
+        f"file://{encoded}",
+        f"FILE://localhost{encoded}\r\n",
+        f"file://{platform.node()}{encoded}",
+        f"file:{encoded}",
+    ):
+        assert dropped_path(dropped) == path
+        assert pasted_path(dropped) == path
+    assert own_start(path, CONFIG).text.isprintable()
+
+
+def test_a_uri_with_signs_that_should_be_encoded_is_understood(tmp_path):
+    (tmp_path / "a #1?ü.png").write_bytes(content(seven()))
+    assert dropped_path(f"file://{tmp_path}/a #1?ü.png") == tmp_path / "a #1?ü.png"
+    assert dropped_path(f"{tmp_path}/a%20b.png") == tmp_path / "a%20b.png"  # A path is no URI.
 
 
 # ---- in the background ----
@@ -118,6 +160,81 @@ def test_a_drop_is_read_in_the_background_and_the_newest_counts(tmp_path):
     assert starts.poll() is None
     starts.drop(str(tmp_path / "nowhere.png"))
     assert isinstance(found(starts), UserError)
+
+
+def test_what_is_given_before_there_is_an_automaton_waits_for_it(tmp_path):
+    (tmp_path / "a.png").write_bytes(content(seven()))
+    starts = OwnStarts()
+    starts.drop(str(tmp_path / "nowhere.png"))
+    starts.drop(str(tmp_path / "a.png"))
+    time.sleep(0.05)
+    assert starts.poll() is None
+    starts.serve(CONFIG)
+    assert found(starts).name == "a.png"
+    starts.serve(CONFIG)
+    time.sleep(0.05)
+    assert starts.poll() is None
+
+
+def test_what_is_being_read_is_for_the_automaton_that_came_meanwhile(tmp_path):
+    (tmp_path / "a.png").write_bytes(content(seven()))
+    starts = OwnStarts(CONFIG)
+    starts.drop(str(tmp_path / "a.png"))
+    starts.serve(replace(CONFIG, height=32, width=40))
+    assert found(starts).image.shape == (32, 40, 1)
+    time.sleep(0.05)
+    assert starts.poll() is None
+
+
+def test_pictures_are_fitted_as_they_are_where_that_is_asked_for(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(content(seven()))
+    images = []
+    for as_is in (False, True):
+        starts = OwnStarts(CONFIG, as_is=as_is)
+        starts.drop(str(path))
+        images.append(found(starts).image)
+        assert (images[-1] == own_start(path, CONFIG, as_is=as_is).image).all()
+    assert images[0][0, 0] == 0
+    assert images[1][0, 0] == 1
+
+
+def test_of_several_files_the_first_counts_and_that_is_told(tmp_path):
+    for name in ("a ü.png", "b.png"):
+        (tmp_path / name).write_bytes(content(seven()))
+    first, second = tmp_path / "a ü.png", tmp_path / "b.png"
+    starts = OwnStarts(CONFIG)
+    for give in (
+        lambda: starts.drop(str(first), str(second)),
+        lambda: starts.drop(first.as_uri(), str(tmp_path)),
+        lambda: starts.drop_text(f"{first.as_uri()}\r\n{second.as_uri()}\r\n"),
+    ):
+        give()
+        start = found(starts)
+        assert start.name == "a ü.png"
+        assert start.text.startswith("a ü.png: of 2 files the first; dark ink inverted")
+    starts.drop(str(tmp_path / "nowhere.png"), str(first), str(second))
+    assert str(found(starts)).startswith("of 3 files the first: start image")
+
+
+def test_dropped_text_names_a_file_or_is_told(tmp_path):
+    (tmp_path / "a.png").write_bytes(content(seven()))
+    starts = OwnStarts(CONFIG)
+    starts.drop_text(" \n")
+    assert starts.poll() is None
+    for text in (str(tmp_path / "a.png"), f"'{tmp_path / 'a.png'}'", (tmp_path / "a.png").as_uri()):
+        starts.drop_text(text)
+        assert found(starts).name == "a.png"
+    for text, reason in (
+        ("Dear all,\n" + "x" * 10**6, "no picture but the text 'Dear all,', which names no file"),
+        ("https://example.org/a.png", "save the picture"),
+        (tmp_path.as_uri(), "is not a file; give a picture file"),
+        (str(tmp_path), "is not a file; give a picture file"),
+    ):
+        starts.drop_text(text)
+        assert reason in str(found(starts))
+    starts.drop(str(tmp_path))
+    assert "is not a file; give a picture file" in str(found(starts))
 
 
 @pytest.fixture

@@ -3,19 +3,23 @@ import io
 import json
 import os
 import pickle
+import resource
 import zipfile
 
 import numpy as np
 import pytest
 
 from nca_viewer.automaton.experiments import Experiments, as_json
+from nca_viewer.checkpoint import load_checkpoint
 from nca_viewer.errors import ConfigError, OutputError
+from nca_viewer.instrument import follow
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.kiosk.config import KioskConfig
-from nca_viewer.loading import load_session
+from nca_viewer.loading import _followed, begin_session, load_session
 from nca_viewer.moment import digest
 from nca_viewer.saved_states import SavedState, load_state, save_state
 from nca_viewer.simulation import Simulation
+from nca_viewer.viewer_config import ViewerConfig
 
 SHA = "ab" * 32
 
@@ -109,6 +113,14 @@ def about(**values):
     return change
 
 
+def twice(name):
+    def change(arrays):
+        found = arrays["about"].tobytes().replace(b"{", b'{"%s": 1, ' % name.encode(), 1)
+        arrays["about"] = np.frombuffer(found, np.uint8)
+
+    return change
+
+
 def replaced(name, change):
     def apply(arrays):
         arrays[name] = change(arrays[name])
@@ -129,10 +141,22 @@ def one_value(value):
     ("change", "message"),
     [
         (about(format="other"), "it is not an nca-viewer state"),
+        (about(version=True), "it is of format True"),
+        (about(version=1.0), "it is of format 1.0"),
+        (about(version="1" * 10**5), "it is of format '1*[.]{3}, and"),
+        (about(mask_ratio=float("nan")), "its description is not JSON: it has NaN where a number must stand"),
+        (about(mask_ratio="x" * 10**5), "mask_ratio = 'x*[.]{3} must be a number from 0.0 to 1.0"),
+        (about(seed=2**32), "seed = 4294967296 is out of range; choose a value from 0 to 4294967295"),
+        (about(seed=-(10**4000)), "seed = a number of many digits is out of range"),
+        (about(seed=True), "seed = True must be a whole number"),
+        (about(episode=2**53), "episode = 9007199254740992 is out of range"),
+        (about(step=-1), "step = -1 is out of range"),
+        (about(step=float("inf")), "it has Infinity where"),
+        (twice("step"), "its description has 'step' more than once"),
         (about(version=2), "it is of format 2, and this nca-viewer reads format 1"),
         (about(seed=-1), "seed = -1 is out of range"),
         (about(seed=None), "seed = None must be a whole number"),
-        (about(step=2**32), "step = 4294967296 is out of range"),
+        (about(step=2**53), "step = 9007199254740992 is out of range"),
         (about(step=1.5), "step = 1.5 must be a whole number"),
         (about(episode="x"), "episode = 'x' must be"),
         (about(mask_ratio=2), "mask_ratio = 2 is out of range"),
@@ -158,6 +182,7 @@ def test_a_state_that_makes_no_sense_is_refused_in_one_line(path, small_config, 
         load_state(path, small_config, SHA)
     assert caught.value.exit_code == 2
     assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < 500
 
 
 def member(name, content):
@@ -210,6 +235,75 @@ def test_another_checkpoint_is_refused(path, small_config):
     assert load_state(path, small_config).moment.step == 11
     with pytest.raises(ConfigError, match="automaton 11 x 14 x 7"):
         load_state(path, dataclasses.replace(small_config, width=14), SHA)
+
+
+@pytest.mark.parametrize("step", [2**31 - 1, 2**32 - 1, 2**53 - 1])
+def test_a_run_goes_on_from_the_largest_steps(simulation, saved, tmp_path, small_config, step):
+    late = dataclasses.replace(saved, moment=dataclasses.replace(saved.moment, step=step))
+    save_state(tmp_path / "late.npz", late)
+    moment = load_state(tmp_path / "late.npz", small_config, SHA).moment
+    region = np.ones((small_config.height, small_config.width), bool)
+    digests = set()
+    for parts in ((7,), (1, 2, 4)):
+        simulation.restore(moment)
+        trace = None
+        for part in parts:
+            simulation.advance(part)
+        simulation.apply(Tool.CORRUPT, region)
+        snapshot = simulation.request_snapshot().result()
+        trace = follow(trace, snapshot, touched=region, now_seconds=0.0)
+        assert trace.damage_step[0, 0] == snapshot.step == step + 7
+        digests.add(digest(simulation.moment().state))
+    assert len(digests) == 1
+
+
+def test_a_state_that_could_not_be_loaded_is_not_saved(path, saved):
+    before = path.read_bytes()
+    late = dataclasses.replace(saved, moment=dataclasses.replace(saved.moment, step=2**53))
+    with pytest.raises(OutputError, match=r"step = 9007199254740992 is out of range.*begin anew first"):
+        save_state(path, late)
+    assert path.read_bytes() == before
+
+
+def test_a_full_disk_leaves_the_state_of_before(path, saved):
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"cannot write .*a.npz': File too large; choose another place"):
+            save_state(path, saved)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == ["a.npz"]
+
+
+@pytest.mark.parametrize(
+    ("experiments", "message"),
+    [
+        ({"update_rate": -1}, "update_rate = -1 is out of range; choose a value from 0.05 to 1.0"),
+        ({"noise_std": "x" * 10**5}, "noise_std = 'x*[.]{3} must be a number"),
+        ({"step_size_factor": True}, "step_size_factor = True must be a number"),
+        ({"muted_heads": [10**4000]}, "muted_heads holds 1"),
+        ({"wings": ["x" * 10**5]}, "the experiments {'wings': .* are not understood"),
+        ([], r"its experiments \[\] are not understood"),
+        ("all", "its experiments 'all' are not understood"),
+        (0, "its experiments 0 are not understood"),
+    ],
+)
+def test_experiments_that_make_no_sense_are_refused(
+    simulation, small_checkpoint, tmp_path, experiments, message
+):
+    found = load_checkpoint(small_checkpoint)[1]
+    state = SavedState(simulation.moment(), "small", found.sha256, {"experiments": experiments}, {})
+    save_state(tmp_path / "a.npz", state)
+    session = begin_session(simulation, ViewerConfig())
+    config = ViewerConfig(load_state=tmp_path / "a.npz")
+    saved = load_state(tmp_path / "a.npz", simulation.config)
+    with pytest.raises(ConfigError, match=message) as caught:
+        _followed(session, config, None, saved)
+    assert str(caught.value).startswith("the state file")
+    assert len(str(caught.value)) < 500
 
 
 def test_experiments_come_back_with_a_state(small_checkpoint, tmp_path):

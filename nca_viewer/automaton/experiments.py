@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nca_viewer.config import ModelConfig, require_range
-from nca_viewer.errors import ConfigError, presentable
+from nca_viewer.errors import ConfigError, shown
 
 MIN_UPDATE_RATE = 0.05
 MAX_NOISE_STD = 1.0
@@ -93,7 +93,7 @@ class Experiments:
         require_range("step_size_factor", self.step_size_factor, 0.0, MAX_STEP_SIZE_FACTOR)
         neighbours = np.asarray(self.neighbours)
         if neighbours.dtype != bool or neighbours.shape != (9,):
-            raise ConfigError(f"neighbours = {self.neighbours!r} must be nine truth values")
+            raise ConfigError(f"neighbours = {shown(self.neighbours)} must be nine truth values")
         if not neighbours[4]:
             raise ConfigError("neighbours[4] = False is the cell itself, which always counts; leave it True")
         object.__setattr__(self, "neighbours", tuple(neighbours.tolist()))
@@ -146,13 +146,13 @@ def _numbers(name: str, numbers: Iterable[int]) -> frozenset[int]:
     numbers = frozenset(numbers)
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:
-            raise ConfigError(f"{name} holds {number!r}; it must hold whole numbers from 0")
+            raise ConfigError(f"{name} holds {shown(number)}; it must hold whole numbers from 0")
     return frozenset(int(number) for number in numbers)
 
 
 def _flags(name: str, numbers: frozenset[int], count: int, what: str) -> np.ndarray:
     if numbers and max(numbers) >= count:
-        raise ConfigError(f"{name} holds {max(numbers)}; this automaton has {what} 0 to {count - 1}")
+        raise ConfigError(f"{name} holds {shown(max(numbers))}; this automaton has {what} 0 to {count - 1}")
     flags = np.zeros(count, bool)
     flags[list(numbers)] = True
     return flags
@@ -200,13 +200,15 @@ def from_json(values: Mapping[str, Any], config: ModelConfig) -> Experiments:
             dead = np.zeros((config.height, config.width), bool)
             for row, column in cells:
                 if type(row) is not int or type(column) is not int:
-                    raise ConfigError(f"dead_cells: {row!r}, {column!r} is no cell; give whole numbers")
+                    raise ConfigError(f"dead_cells: {shown([row, column])} is no cell; give whole numbers")
                 if not (0 <= row < config.height and 0 <= column < config.width):
-                    raise ConfigError(f"dead_cells: there is no cell {row}, {column}")
+                    raise ConfigError(f"dead_cells: there is no cell {shown([row, column])}")
                 dead[row, column] = True
             fields["dead_cells"] = dead
         experiments = Experiments(**fields)
         experiments.arrays(config)
+    except ConfigError:
+        raise
     except (TypeError, ValueError, IndexError) as error:
-        raise ConfigError(f"the experiments {presentable(str(values))[:200]} are not understood") from error
+        raise ConfigError(f"the experiments {shown(dict(values), 200)} are not understood") from error
     return experiments

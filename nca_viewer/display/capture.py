@@ -67,13 +67,13 @@ def enlarge(image: np.ndarray, cell_pixels: int) -> np.ndarray:
     return image.repeat(cell_pixels, axis=0).repeat(cell_pixels, axis=1)
 
 
-def require_writable(path: Path) -> None:
-    """Check, before any work is done, that a picture can be written under this name.
+def require_writable(path: Path, suffixes: Sequence[str] = SUFFIXES) -> None:
+    """Check, before any work is done, that a file can be written under this name.
 
     Raises:
-        OutputError: the format is unknown, or the folder is missing or closed.
+        OutputError: the suffix is another, it is a device, or the folder is missing or closed.
     """
-    require_suffix(path, SUFFIXES)
+    require_suffix(path, suffixes)
     try:
         mode = mode_at(path)
     except OSError as error:
@@ -82,6 +82,8 @@ def require_writable(path: Path) -> None:
         ) from error
     if stat.S_ISDIR(mode):
         raise OutputError(f"cannot write {str(path)!r}: it is a folder; give a file name")
+    if mode and not stat.S_ISREG(mode):
+        raise OutputError(f"cannot write {str(path)!r}: it is a device or a pipe; give a file name")
     require_folder(path.parent)
 
 

@@ -70,8 +70,9 @@ from nca_viewer.ruin import Page, follow_page
 from nca_viewer.series import write_csv
 from nca_viewer.timeline import Timeline
 from nca_viewer.video_files import has_encoder
-from nca_viewer.views import VIEW_NAMES, Scene, ViewImage, view_number
+from nca_viewer.views import VIEW_NAMES, view_number
 from nca_viewer.views.mosaic import PANE_GAP_CELLS, beside, picture
+from nca_viewer.views.scene import Scene, ViewImage
 from nca_viewer.watching import Refusal
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ class DesktopFace:
         *,
         has_margin: bool,
         is_still: bool,
+        start_as_is: bool = False,
         load: Callable[[Callable[[Callable[[str], None]], Session]], Loading] = BackgroundLoading,
     ) -> None:
         """Show no message.
@@ -156,6 +158,7 @@ class DesktopFace:
             folder: Where files go that are saved.
             has_margin: Whether some pixels round the grid stay free.
             is_still: Whether the waiting screen does not move.
+            start_as_is: Whether pictures that are dropped or pasted are fitted as they are.
             load: Begins to load another session, as `BackgroundLoading` does.
         """
         self._input = source
@@ -165,7 +168,7 @@ class DesktopFace:
         self._is_still = is_still
         self._message: Message | None = None
         self._session: Session | None = None
-        self._own_starts: OwnStarts | None = None
+        self._own_starts = OwnStarts(as_is=start_as_is)
         self._panes: tuple[_Pane, ...] = ()
         self._pane = 0
         self._pane_picture: tuple[Snapshot, np.ndarray] | None = None
@@ -209,7 +212,10 @@ class DesktopFace:
         """What the events say; see `Face`."""
         if grid_size is None:
             geometry = Geometry.fit(window_size, (1, 1), bar_visible=False)
-            return self._input.read(events, geometry, now_seconds)
+            actions = self._input.read(events, geometry, now_seconds)
+            if self._begin_own(events, is_pasted=PastePicture() in actions):
+                self.inform("The picture is the start as soon as the automaton lives", now_seconds)
+            return actions
         self._begin_own(events)
         geometry = self.geometry(window_size, grid_size, controls)
         actions = self._input.read(events, geometry, now_seconds, self._targets(geometry, controls))
@@ -248,13 +254,17 @@ class DesktopFace:
             for left, end in zip(lefts, ends, strict=True)
         ]
 
-    def _begin_own(self, events: Sequence[PygameEvent]) -> None:
-        """Pictures that are dropped on the window are read in the background."""
-        if self._own_starts is None:
-            return
-        for event in events:
-            if event.type == pygame.DROPFILE:
-                self._own_starts.drop(event.file)
+    def _begin_own(self, events: Sequence[PygameEvent], *, is_pasted: bool = False) -> bool:
+        """Pictures that are dropped on the window are read in the background; returns whether any is."""
+        files = [event.file for event in events if event.type == pygame.DROPFILE]
+        texts = [event.text for event in events if event.type == pygame.DROPTEXT]
+        if files:
+            self._own_starts.drop(*files)
+        elif texts:
+            self._own_starts.drop_text("\n".join(texts))
+        elif is_pasted:
+            self._own_starts.paste(clipboard_text())
+        return bool(files or texts or is_pasted)
 
     def _targets(self, geometry: Geometry, controls: Controls) -> list[Target]:
         """What a press does that does not paint: buttons first, and what lies behind them is no page."""
@@ -360,7 +370,6 @@ class DesktopFace:
             return
         match action:
             case PastePicture():
-                assert self._own_starts is not None, "an automaton is met before hands act on it"
                 self._own_starts.paste(clipboard_text())
             case BeginWith(image, text):
                 session.take_over()
@@ -432,7 +441,7 @@ class DesktopFace:
     def meet(self, session: Session) -> None:
         """Follow another automaton from now on."""
         self._session = session
-        self._own_starts = OwnStarts(session.simulation.config)
+        self._own_starts.serve(session.simulation.config)
         self._told.clear()
         self._caption, self._captions = "", 0
         self._caption_count = 0 if session.replay is None else session.replay.record.captions
@@ -525,7 +534,7 @@ class DesktopFace:
     def _look_after(self, now_seconds: float) -> None:
         """Tell of what a record, a replay, a training run and dropped pictures came to."""
         session = self._session
-        if session is None or self._own_starts is None:
+        if session is None:
             return
         found = self._own_starts.poll()
         if isinstance(found, UserError):

@@ -14,7 +14,7 @@ from nca_viewer.interaction.actions import Action, Cell, ShowPage, TogglePanel
 from nca_viewer.interaction.controls import PAGES, Controls
 from nca_viewer.interaction.geometry import Geometry, Rectangle
 from nca_viewer.interaction.input import Input
-from nca_viewer.views import Scene
+from nca_viewer.views.scene import Scene
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -12,7 +12,7 @@ from nca_viewer.healing import Healing
 from nca_viewer.interaction.actions import ShowTile
 from nca_viewer.interaction.geometry import Geometry, Rectangle
 from nca_viewer.interaction.pointers import Target
-from nca_viewer.views import ColourBar, ColourRow, ViewImage
+from nca_viewer.views.scene import ColourBar, ColourRow, ViewImage
 
 
 def tile_rectangles(view: ViewImage, geometry: Geometry) -> list[Rectangle]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import json
 import re
 import zlib
@@ -18,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from nca_viewer.config import ModelConfig, require_range
-from nca_viewer.errors import ConfigError, presentable
+from nca_viewer.config import MAX_GRID_SIZE, MAX_SEED, ModelConfig, require_range
+from nca_viewer.errors import ConfigError, presentable, shown
 from nca_viewer.interaction.actions import Cell, ShowView, Tool
-from nca_viewer.moment import MAX_EPISODE, MAX_SEED, MAX_STEP, Moment
+from nca_viewer.moment import MAX_EPISODE, MAX_STEP, Moment
+from nca_viewer.strict_json import strict_json
 from nca_viewer.views import VIEW_NAMES
 
 FORMAT_NAME = "nca-viewer record"
@@ -34,6 +36,11 @@ CHECK_STEPS = 100
 MAX_TEXT_LETTERS = 200
 MAX_CAPTION_SECONDS = 60.0
 MAX_HEADER_BYTES = 2**20
+MAX_STEPS_BETWEEN_LINES = 1_000_000
+"""A record has a line every `CHECK_STEPS`, but while a device fails."""
+
+_MOST_PROGRAMS = 16
+_PROGRAM_LETTERS = 60
 _MORE_BYTES = 2**20
 
 _SUM = re.compile(rb',"sum":"([0-9a-f]{8})"\}$')
@@ -293,12 +300,7 @@ def unseal(line: bytes, checksum: int) -> tuple[dict[str, Any], int]:
         ConfigError: it is not JSON, or its checksum is another.
     """
     line = line.rstrip(b"\r\n")
-    try:
-        values = json.loads(line, parse_constant=_no_constant)
-    except RecursionError:
-        raise ConfigError("it is not JSON that can be read: it is nested too deeply") from None
-    except ValueError:  # Of JSON, of UTF-8, of numbers with too many digits.
-        raise ConfigError("it is empty" if not line.strip() else "it is not JSON") from None
+    values = strict_json(line)
     found = _SUM.search(line)
     if not isinstance(values, dict) or found is None:
         raise ConfigError("it is not a line of a record, with its checksum at the end")
@@ -306,10 +308,6 @@ def unseal(line: bytes, checksum: int) -> tuple[dict[str, Any], int]:
     if checksum != int(found[1], 16):
         raise ConfigError("its checksum does not fit: it was edited, or lines before it were removed")
     return values, checksum
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(name)
 
 
 def decode_header(values: Mapping[str, Any]) -> Header:
@@ -321,16 +319,20 @@ def decode_header(values: Mapping[str, Any]) -> Header:
     if values.get("record") != FORMAT_NAME:
         raise ConfigError(f"it is not the first line of an {FORMAT_NAME}")
     version = values.get("version")
-    if version != FORMAT_VERSION or isinstance(version, bool):
+    if type(version) is not int or version != FORMAT_VERSION:
         raise ConfigError(
-            f"it is of format {_shown(version)}, and this nca-viewer reads format {FORMAT_VERSION}"
+            f"it is of format {shown(version)}, and this nca-viewer reads format {FORMAT_VERSION}"
         )
     grid, checkpoint = _object(values, "grid"), _object(values, "checkpoint")
     environment = _object(values, "environment")
-    shape = tuple(_whole(grid, name, 4096) for name in ("height", "width", "channels"))
+    shape = (
+        _whole(grid, "height", MAX_GRID_SIZE),
+        _whole(grid, "width", MAX_GRID_SIZE),
+        _whole(grid, "channels", 1024),
+    )
     visible = _whole(grid, "visible_channels", 3)
-    if min(*shape, visible) < 1 or shape[0] * shape[1] > 2**16:
-        raise ConfigError(f"grid = {_shown(dict(grid))} is no size of a grid")
+    if min(*shape, visible) < 1:
+        raise ConfigError(f"grid = {shown(dict(grid))} is no size of a grid")
     return Header(
         seed=_whole(values, "seed", MAX_SEED),
         episode=_whole(values, "episode", MAX_EPISODE),
@@ -338,11 +340,22 @@ def decode_header(values: Mapping[str, Any]) -> Header:
         mask_ratio=_number(values, "mask_ratio", 0.0, 1.0),
         checkpoint=_text(checkpoint, "name"),
         checkpoint_sha256=_sha256(checkpoint, "sha256"),
-        state_shape=(shape[0], shape[1], shape[2]),
+        state_shape=shape,
         visible_channel_size=visible,
-        environment={str(name): str(value) for name, value in environment.items()},
+        environment=shown_environment(environment),
         title=_text(values, "title"),
     )
+
+
+def shown_environment(values: Mapping[str, Any]) -> dict[str, str]:
+    """What a file says that computed it, as a message can show it: so many names, presentable and cut."""
+    items = itertools.islice(values.items(), _MOST_PROGRAMS)
+    return {_program(name): _program(value) for name, value in items}
+
+
+def _program(value: Any) -> str:
+    text = presentable(value) if isinstance(value, str) else shown(value)
+    return text if len(text) <= _PROGRAM_LETTERS else f"{text[: _PROGRAM_LETTERS - 3]}..."
 
 
 def require_fits(header: Header, config: ModelConfig, checkpoint_sha256: str | None) -> None:
@@ -394,6 +407,11 @@ def decode(values: Mapping[str, Any], number: int, at: Position, header: Header)
             f"it is of episode {episode}, step {step}, and the line before of episode {at.episode}, "
             f"step {at.step}"
         )
+    if step - at.step > MAX_STEPS_BETWEEN_LINES:
+        raise ConfigError(
+            f"step = {step} is {step - at.step} steps after the line before; "
+            f"there are at most {MAX_STEPS_BETWEEN_LINES} between two lines"
+        )
     return Line(number, Position(episode, step), _happening(values, header))
 
 
@@ -403,7 +421,7 @@ def _happening(values: Mapping[str, Any], header: Header) -> Happening:
         case "stroke":
             tool = next((tool for tool in Tool if tool.value == values.get("tool")), None)
             if tool is None:
-                raise ConfigError(f"tool = {_shown(values.get('tool'))} is unknown")
+                raise ConfigError(f"tool = {shown(values.get('tool'))} is unknown")
             ink = _number(values, "ink", 0.0, 1.0) if "ink" in values else 1.0
             return Edit(tool, _region(values.get("cells"), header.state_shape), ink)
         case "begin":
@@ -426,11 +444,11 @@ def _happening(values: Mapping[str, Any], header: Header) -> Happening:
             return Caption(_text(values, "text"), _number(values, "seconds", 0.1, MAX_CAPTION_SECONDS))
         case "view":
             if values.get("name") not in VIEW_NAMES:
-                raise ConfigError(f"view {_shown(values.get('name'))} is not one of {', '.join(VIEW_NAMES)}")
+                raise ConfigError(f"view {shown(values.get('name'))} is not one of {', '.join(VIEW_NAMES)}")
             return ShowView(values["name"])
         case "inspect":
             return Inspect(_cell(values.get("cell"), header.state_shape))
-    raise ConfigError(f"do = {_shown(name)} is unknown")
+    raise ConfigError(f"do = {shown(name)} is unknown")
 
 
 def _moment(values: Mapping[str, Any], header: Header) -> Moment:
@@ -474,12 +492,10 @@ def _region(spans: Any, shape: tuple[int, ...]) -> np.ndarray:
         raise ConfigError("cells are not a list of [row, first column, last column]")
     for span in spans:
         if not (isinstance(span, list) and len(span) == 3 and all(type(value) is int for value in span)):
-            raise ConfigError(f"cells have {_shown(span)}, which is not [row, first column, last column]")
+            raise ConfigError(f"cells have {shown(span)}, which is not [row, first column, last column]")
         row, first, last = span
         if not (0 <= row < height and 0 <= first <= last < width):
-            raise ConfigError(
-                f"cells have {_shown(span)}, which is outside of {height} rows, {width} columns"
-            )
+            raise ConfigError(f"cells have {shown(span)}, which is outside of {height} rows, {width} columns")
         region[row, first : last + 1] = True
     return region
 
@@ -488,16 +504,16 @@ def _cell(cell: Any, shape: tuple[int, ...]) -> Cell | None:
     if cell is None:
         return None
     if not (isinstance(cell, list) and len(cell) == 2 and all(type(value) is int for value in cell)):
-        raise ConfigError(f"cell = {_shown(cell)} is not [row, column]")
+        raise ConfigError(f"cell = {shown(cell)} is not [row, column]")
     if not (0 <= cell[0] < shape[0] and 0 <= cell[1] < shape[1]):
-        raise ConfigError(f"cell = {_shown(cell)} is outside of {shape[0]} rows, {shape[1]} columns")
+        raise ConfigError(f"cell = {shown(cell)} is outside of {shape[0]} rows, {shape[1]} columns")
     return (cell[0], cell[1])
 
 
 def _whole(values: Mapping[str, Any], name: str, high: int) -> int:
     value = values.get(name)
     if type(value) is not int:
-        raise ConfigError(f"{name} = {_shown(value)} must be a whole number from 0 to {high}")
+        raise ConfigError(f"{name} = {shown(value)} must be a whole number from 0 to {high}")
     require_range(name, value, 0, high, whole=True)
     return value
 
@@ -505,7 +521,7 @@ def _whole(values: Mapping[str, Any], name: str, high: int) -> int:
 def _number(values: Mapping[str, Any], name: str, low: float, high: float) -> float:
     value = values.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigError(f"{name} = {_shown(value)} must be a number from {low} to {high}")
+        raise ConfigError(f"{name} = {shown(value)} must be a number from {low} to {high}")
     require_range(name, value, low, high)
     return float(value)
 
@@ -513,27 +529,19 @@ def _number(values: Mapping[str, Any], name: str, low: float, high: float) -> fl
 def _text(values: Mapping[str, Any], name: str) -> str:
     text = values.get(name)
     if not isinstance(text, str) or len(text) > MAX_TEXT_LETTERS or presentable(text) != text:
-        raise ConfigError(f"{name} = {_shown(text)} is not a text of at most {MAX_TEXT_LETTERS} letters")
+        raise ConfigError(f"{name} = {shown(text)} is not a text of at most {MAX_TEXT_LETTERS} letters")
     return text
 
 
 def _sha256(values: Mapping[str, Any], name: str) -> str:
     text = values.get(name)
     if not isinstance(text, str) or not _DIGEST.fullmatch(text):
-        raise ConfigError(f"{name} = {_shown(text)} is not a SHA-256")
+        raise ConfigError(f"{name} = {shown(text)} is not a SHA-256")
     return text
 
 
 def _object(values: Mapping[str, Any], name: str) -> dict[str, Any]:
     found = values.get(name)
     if not isinstance(found, dict):
-        raise ConfigError(f"{name} = {_shown(found)} is not a list of names and values")
+        raise ConfigError(f"{name} = {shown(found)} is not a list of names and values")
     return found
-
-
-def _shown(value: Any) -> str:
-    try:
-        text = presentable(repr(value))
-    except RecursionError:
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import stat
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from nca_viewer.recording.lines import (
 )
 
 _LONGEST_SHOWN_PATH = 200
+_PIECE_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +41,7 @@ class Record:
         actions: How often something other than a step reached the cells.
         note: What is to be told of how it ends, or nothing.
         captions: How many it has.
-        has_experiments: Whether the automaton is changed in it.
+        experiments: The lines with some, which mean something for one kind of automaton alone.
     """
 
     path: Path
@@ -48,7 +50,7 @@ class Record:
     actions: int
     note: str = ""
     captions: int = 0
-    has_experiments: bool = False
+    experiments: tuple[Line, ...] = ()
 
     def lines(self) -> Iterator[Line]:
         """Every line but the first, read as it is asked for.
@@ -90,7 +92,7 @@ def read_record(path: Path) -> Record:
     header, lines = _open(path)
     at = Position(header.episode, 0)
     steps = actions = captions = 0
-    has_experiments = False
+    experiments: list[Line] = []
     note = "it has no last line: the program that wrote it was stopped"
     for entry in lines:
         if isinstance(entry, str):
@@ -104,8 +106,9 @@ def read_record(path: Path) -> Record:
         elif not isinstance(entry.what, Check | Cue):
             actions += 1
         captions += isinstance(entry.what, Caption)
-        has_experiments |= isinstance(entry.what, Experiment)
-    return Record(path, header, steps, actions, note, captions, has_experiments)
+        if isinstance(entry.what, Experiment):
+            experiments.append(entry)
+    return Record(path, header, steps, actions, note, captions, tuple(experiments))
 
 
 def _open(path: Path) -> tuple[Header, Generator[Header | Line | str, None, None]]:
@@ -134,14 +137,20 @@ def _lines(path: Path, file: BinaryIO) -> Generator[Header | Line | str, None, N
     limit, number = MAX_HEADER_BYTES, 0
     with file:
         while True:
+            number += 1
             try:
-                content = file.readline(limit + 1)
+                content = _line(file, limit + 1)
             except OSError as error:
                 raise _unreadable(path, error) from error
             if not content:
                 break
-            number += 1
+            if number == 1:  # As some editors write it.
+                content = content.removeprefix(codecs.BOM_UTF8)
+            is_whole = content.endswith(b"\n")
+            is_foreign = b"\0" in content and len(content) >= _PIECE_BYTES
             try:
+                if is_foreign:
+                    raise ConfigError("it has bytes of zero, and is no text")
                 if len(content) > limit:
                     raise ConfigError(f"it has more than {limit:,} bytes, and no line of a record is so long")
                 if is_over:
@@ -154,16 +163,25 @@ def _lines(path: Path, file: BinaryIO) -> Generator[Header | Line | str, None, N
                     continue
                 line = decode(values, number, at, header)
             except ConfigError as error:
-                if (
-                    header is not None
-                    and not content.endswith(b"\n")
-                    and len(content) <= limit
-                    and not is_over
-                ):
+                if header is not None and not (is_whole or is_foreign or is_over or len(content) > limit):
                     yield f"its last line ({number}) is cut; what comes before it is repeated"
                     return
-                raise ConfigError(f"the record {shown_path(path)}, line {number}: {error}") from None
+                raise ConfigError(
+                    f"the record {shown_path(path)}, line {number}: {error}; give a file as --record wrote it"
+                ) from None
             at, is_over = line.at.after(line.what), isinstance(line.what, End)
             yield line
     if header is None:
         raise ConfigError(f"the record {shown_path(path)} is empty; give a file made with --record")
+
+
+def _line(file: BinaryIO, most_bytes: int) -> bytes:
+    """The next line, or so many bytes of it; of what is no text no more than a piece."""
+    parts: list[bytes] = []
+    while most_bytes > 0:
+        part = file.readline(min(most_bytes, _PIECE_BYTES))
+        parts.append(part)
+        most_bytes -= len(part)
+        if not part or part.endswith(b"\n") or b"\0" in part:
+            break
+    return b"".join(parts)

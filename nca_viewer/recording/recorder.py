@@ -16,7 +16,7 @@ from nca_viewer.atomic_files import mode_at, output_error
 from nca_viewer.automaton.experiments import as_json
 from nca_viewer.errors import OutputError, presentable
 from nca_viewer.interaction.actions import Tool
-from nca_viewer.moment import Start, digest
+from nca_viewer.moment import MAX_STEP, Start, digest
 from nca_viewer.recording.lines import (
     CHECK_STEPS,
     MAX_TEXT_LETTERS,
@@ -117,6 +117,7 @@ class Recorder:
         self._file: RecordFile | None = file
         self._simulation = simulation
         self._checksum = 0
+        self._has_header = False
         self._owed: tuple[Position, Any] | None = None
         self._experiments = as_json(None)
         moment, config = simulation.moment(), simulation.config
@@ -212,16 +213,24 @@ class Recorder:
     def _put(self, values: Mapping[str, Any]) -> None:
         if self._file is None:
             return
+        counts = [values.get(name, 0) for name in ("episode", "step", "to_episode", "to_step")]
+        if max(counts) > MAX_STEP:
+            self._give_up(
+                f"episodes and steps are counted to {MAX_STEP}, and one is {max(counts)}; begin anew"
+            )
+            return
         line, self._checksum = seal(values, self._checksum)
         try:
             self._file.write(line)
         except OSError as error:
-            reason = error.strerror or str(error)
-            self.trouble = (
-                f"recording has ended, {str(self._file.path)!r} cannot be written: {reason}; "
-                "what was recorded before can be replayed"
-            )
-            self._stop()
+            self._give_up(str(output_error(self._file.path, error)))
+        else:
+            self._has_header = True
+
+    def _give_up(self, reason: str) -> None:
+        kept = "what was recorded before can be replayed" if self._has_header else "nothing was recorded"
+        self.trouble = f"recording has ended: {reason}; {kept}"
+        self._stop()
 
     def _stop(self) -> None:
         file, self._file = self._file, None

@@ -104,13 +104,21 @@ class Replay:
             checkpoint_sha256: Of that one; None where it is in no file.
 
         Raises:
-            ConfigError: the record is of another grid or checkpoint.
+            ConfigError: the record is of another grid or checkpoint, or has experiments that mean nothing for
+                this automaton.
         """
         header = record.header
         try:
             require_fits(header, simulation.config, checkpoint_sha256)
         except ConfigError as error:
             raise ConfigError(f"the record {shown_path(record.path)} does not fit: {error}") from None
+        for line in record.experiments:
+            try:
+                assert isinstance(line.what, Experiment)
+                from_json(line.what.values, simulation.config)
+            except ConfigError as error:
+                where = f"the record {shown_path(record.path)}, line {line.number}"
+                raise ConfigError(f"{where}: {error}; give a file as --record wrote it") from None
         self.record = record
         self.difference: Difference | None = None
         self.steps = 0
@@ -202,11 +210,7 @@ class Replay:
             case Restore(moment):
                 simulation.restore(moment)
             case Experiment(values):
-                try:
-                    simulation.experiments = from_json(values, simulation.config)
-                except ConfigError as error:
-                    where = f"the record {shown_path(self.record.path)}, line {line.number}"
-                    raise ConfigError(f"{where}: {error}") from None
+                simulation.experiments = from_json(values, simulation.config)
             case Check(sha256) | End(sha256):
                 self._settle()
                 if sha256 is not None:

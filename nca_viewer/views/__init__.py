@@ -1,39 +1,18 @@
-"""Ways to look at the automaton: pure functions from a `Scene` to a `ViewImage`, listed in one table."""
+"""Ways to look at the automaton: pure functions from a `Scene` to a `ViewImage`, listed in one table.
+
+Importing the table imports no NumPy: what draws is imported with the first image.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import pkgutil
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nca_viewer.automaton.explanation import Explain
-from nca_viewer.views.attention import draw_attention, draw_entropy
-from nca_viewer.views.axes import PrincipalAxes, follow_axes
-from nca_viewer.views.cells import (
-    draw_activity,
-    draw_channels,
-    draw_components,
-    draw_damage,
-    draw_difference,
-    draw_image,
-    draw_opinion,
-)
-from nca_viewer.views.scene import NEVER, ColourBar, ColourRow, Scene, Tile, ViewImage
 
-__all__ = [
-    "NEVER",
-    "VIEWS",
-    "VIEW_NAMES",
-    "ColourBar",
-    "ColourRow",
-    "PrincipalAxes",
-    "Scene",
-    "Tile",
-    "View",
-    "ViewImage",
-    "follow_axes",
-    "view_named",
-    "view_number",
-]
+if TYPE_CHECKING:
+    from nca_viewer.views.scene import Scene, ViewImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +23,7 @@ class View:
         name: As the window, recordings and the command line call it.
         key: The letter or sign that shows it.
         caption: What it shows, for the help.
-        draw: From a scene to an image.
+        drawn_by: Module of this package and function in it, from a scene to an image.
         explain: How much of the next step it shows; without an explanation it says so.
         enlarges: The field of `Scene` that a click on a tile sets, "channel" or "head"; None without tiles.
     """
@@ -52,21 +31,26 @@ class View:
     name: str
     key: str
     caption: str
-    draw: Callable[[Scene], ViewImage]
+    drawn_by: str
     explain: Explain = Explain.NOTHING
     enlarges: str | None = None
 
+    def draw(self, scene: Scene) -> ViewImage:
+        """What it shows of a scene."""
+        image: ViewImage = pkgutil.resolve_name(f"{__name__}.{self.drawn_by}")(scene)
+        return image
+
 
 VIEWS: tuple[View, ...] = (
-    View("image", "i", "what the cells show", draw_image),
-    View("difference", "f", "ink missing, ink too much", draw_difference),
-    View("channels", "m", "all that each cell knows", draw_channels, enlarges="channel"),
-    View("components", "o", "cells that know alike, alike in colour", draw_components),
-    View("activity", "y", "which cells update, and how much", draw_activity, Explain.STEP),
-    View("damage", "u", "steps since each cell was damaged", draw_damage),
-    View("opinion", "q", "what an outside classifier reads", draw_opinion),
-    View("attention", "a", "where each cell looks", draw_attention, Explain.ATTENTION, enlarges="head"),
-    View("entropy", "t", "how many cells it looks at", draw_entropy, Explain.ATTENTION, enlarges="head"),
+    View("image", "i", "what the cells show", "cells:draw_image"),
+    View("difference", "f", "ink missing, ink too much", "cells:draw_difference"),
+    View("channels", "m", "all that each cell knows", "cells:draw_channels", enlarges="channel"),
+    View("components", "o", "cells that know alike, alike in colour", "cells:draw_components"),
+    View("activity", "y", "which cells update, and how much", "cells:draw_activity", Explain.STEP),
+    View("damage", "u", "steps since each cell was damaged", "cells:draw_damage"),
+    View("opinion", "q", "what an outside classifier reads", "cells:draw_opinion"),
+    View("attention", "a", "where each cell looks", "attention:draw_attention", Explain.ATTENTION, "head"),
+    View("entropy", "t", "how many cells it looks at", "attention:draw_entropy", Explain.ATTENTION, "head"),
 )
 
 VIEW_NAMES: tuple[str, ...] = tuple(view.name for view in VIEWS)

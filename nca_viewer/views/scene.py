@@ -36,7 +36,7 @@ class Scene:
         explanation: The next step from the snapshot's state; None where it is not ready.
         clean: uint8[H, W, 3], the image to compare with; None takes the snapshot's, which the episode began
             from.
-        damage_step: int32[H, W], step of the last damage of each cell, `NEVER` where there was none; None
+        damage_step: int64[H, W], step of the last damage of each cell, `NEVER` where there was none; None
             where there was none at all.
         axes: The principal axes that colour the components; None takes those of the snapshot alone.
         opinion: What the outside classifier reads; None without one.
@@ -48,7 +48,7 @@ class Scene:
     snapshot: Snapshot
     explanation: Explanation | None = None
     clean: NDArray[np.uint8] | None = None
-    damage_step: NDArray[np.int32] | None = None
+    damage_step: NDArray[np.int64] | None = None
     axes: PrincipalAxes | None = None
     opinion: Opinion | None = None
     channel: int | None = None

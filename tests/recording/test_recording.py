@@ -1,7 +1,10 @@
 import dataclasses
+import gzip
 import json
 import os
 import resource
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -101,12 +104,19 @@ def read_lines(path):
     return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
+def resealed(body, checksum):
+    """A line of JSON, which may be none, with a right checksum; and the checksum for the next one."""
+    checksum = zlib.crc32(body, checksum)
+    return body[:-1] + b',"sum":"%08x"}\n' % checksum, checksum
+
+
 def rewrite(path, changed):
     """Write lines with right checksums, as no editor would."""
     checksum, content = 0, b""
     for values in changed:
         values.pop("sum", None)
-        line, checksum = lines.seal(values, checksum)
+        body = json.dumps(values, separators=(",", ":")).encode()
+        line, checksum = resealed(body, checksum)
         content += line
     path.write_bytes(content)
 
@@ -307,16 +317,29 @@ def test_the_first_steps_alone_can_be_repeated(recorded, other):
     assert (report.steps, report.checks, report.difference, report.is_complete) == (100, 1, None, False)
 
 
-@pytest.mark.parametrize("values", [{"muted_heads": [99]}, {"wings": 2}, {"dead_cells": [[1, 999]]}])
-def test_an_experiment_that_means_nothing_here_is_told(recorded, other, values):
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"muted_heads": [99]},
+        {"wings": 2},
+        {"dead_cells": [[1, 999]]},
+        {"update_rate": 1e300},
+        {"noise_std": "x" * 10**5},
+        {"dead_cells": [["x" * 10**5, 1]]},
+    ],
+)
+def test_an_experiment_that_means_nothing_here_is_told_before_anything_is_repeated(recorded, other, values):
     path, _ = recorded
     changed = read_lines(path)
     for line in changed:
         if line.get("do") == "experiment":
             line["values"] = values
     rewrite(path, changed)
-    with pytest.raises(ConfigError, match="line 13: "):
-        run_replay(replay_of(other, path), HERE)
+    before = other.moment()
+    with pytest.raises(ConfigError, match="line 13: ") as caught:
+        replay_of(other, path)
+    assert other.moment().state is before.state
+    assert len(str(caught.value)) < 500
 
 
 def test_a_hand_that_takes_over_ends_the_replay(recorded, other):
@@ -394,6 +417,15 @@ def without(line_number):
         (lambda content: b'{"a": 1}\n', "line 1: it is not a line of a record"),
         (lambda content: b"\x89PNG\r\n\x1a\n" + bytes(100), "line 1: it is not JSON"),
         (lambda content: b" " * (2**20 + 1), "line 1: it has more than"),
+        (gzip.compress, "line 1: it is not JSON; give a file as --record wrote it"),
+        (lambda content: content.decode().encode("utf-16"), "line 1: it is not JSON"),
+        (lambda content: content.replace(b"\n", b"\r"), "line 1: it is not JSON"),
+        (lambda content: b"\n" + content, "line 1: it is empty"),
+        (lambda content: content + b"\n", "it comes after the last one"),
+        (lambda content: bytes(10**7), "line 1: it has bytes of zero"),
+        (lambda content: content.splitlines(keepends=True)[0] + bytes(10**7), "line 2: it has bytes of zero"),
+        (lambda content: resealed(b'{"a":1,"a":2}', 0)[0], "line 1: it has 'a' more than once"),
+        (lambda content: resealed(b'{"a":{"\\u0061":1,"a":1}}', 0)[0], "line 1: it has 'a' more than once"),
         (lambda content: content.splitlines(keepends=True)[0] + b"x" * 2_000_000, "line 2: it has more than"),
     ],
 )
@@ -412,6 +444,18 @@ def test_a_damaged_record_is_refused_in_one_line(recorded, damage, message):
     [
         (1, {"version": 2}, "line 1: it is of format 2, and this nca-viewer reads format 1"),
         (1, {"version": True}, "line 1: it is of format True"),
+        (1, {"version": 1.0}, "line 1: it is of format 1.0"),
+        (1, {"version": "1"}, "line 1: it is of format '1'"),
+        (1, {"version": None}, "line 1: it is of format None"),
+        (1, {"seed": 2**32}, "seed = 4294967296 is out of range; choose a value from 0 to 4294967295"),
+        (1, {"seed": 10**4000}, "seed = a number of many digits is out of range"),
+        (1, {"episode": 2**53}, "episode = 9007199254740992 is out of range"),
+        (1, {"mask_ratio": float("1e308") * 10}, "it has Infinity where a number must stand"),
+        (1, {"mask_ratio": float("nan")}, "it has NaN where a number must stand"),
+        (1, {"mask_ratio": 10**4000}, "mask_ratio = a number of many digits is out of range"),
+        (1, {"title": "x" * 900_000}, "title = .x*[.]{3} is not a text of at most 200 letters"),
+        (1, {"title": "a\x1b[31m\u202eb"}, "title = 'a.x1b.31m.u202eb' is not a text"),
+        (1, {"checkpoint": {"name": "\x1b]0;a\x07", "sha256": SHA}}, "name = '.x1b.0;a.x07' is not a text"),
         (1, {"record": "other"}, "not the first line of an nca-viewer record"),
         (1, {"seed": -1}, "seed = -1 is out of range"),
         (1, {"seed": "5"}, "seed = '5' must be a whole number"),
@@ -425,7 +469,12 @@ def test_a_damaged_record_is_refused_in_one_line(recorded, damage, message):
         (1, {"environment": []}, "environment = .. is not a list of names and values"),
         (2, {"do": "jump"}, "line 2: do = 'jump' is unknown"),
         (2, {"step": 3.5}, "step = 3.5 must be a whole number"),
-        (2, {"step": MAX_STEP + 1}, "step = 4294967296 is out of range"),
+        (2, {"step": MAX_STEP + 1}, "step = 9007199254740992 is out of range"),
+        (
+            2,
+            {"step": 2**32 - 1},
+            "4294967295 is 4294967295 steps after the line before; there are at most",
+        ),
         (2, {"episode": 2}, "it is of episode 2, step 0, and the line before of episode 1, step 0"),
         (2, {"text": "x" * 500}, "is not a text of at most 200 letters"),
         (2, {"seconds": -1}, "seconds = -1 is out of range"),
@@ -447,6 +496,81 @@ def test_a_line_that_makes_no_sense_is_named(recorded, number, values, message):
     rewrite(path, changed)
     with pytest.raises(ConfigError, match=message):
         read_record(path)
+
+
+def test_what_a_record_says_of_its_environment_is_presentable_and_cut(recorded, other):
+    path, _ = recorded
+    changed = read_lines(path)
+    changed[0]["environment"] = {"\x1b[2J\u202ejax": "1\n\x9b" + "9" * 10**5, "numpy": [[[1]]]} | {
+        f"x{number}": "y" for number in range(1000)
+    }
+    changed[2]["sha256"] = "00" * 32
+    rewrite(path, changed)
+    text = str(run_replay(replay_of(other, path), HERE, max_steps=101))
+    assert "expected 000000000000" in text
+    assert "numpy unknown (recorded with [[[1]]])" in text
+    assert text.isprintable()
+    assert len(text) < 2000
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda content: content.replace(b"\n", b"\r\n"),
+        lambda content: b"\xef\xbb\xbf" + content,
+        lambda content: b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n"),
+    ],
+    ids=["CRLF", "byte order mark", "both"],
+)
+def test_a_record_that_went_through_an_editor_is_read(recorded, changed):
+    path, _ = recorded
+    path.write_bytes(changed(path.read_bytes()))
+    record = read_record(path)
+    assert (record.steps, record.actions, record.note) == (301, 7, "")
+
+
+@pytest.mark.parametrize("tail", ["Größe".encode()[:3], b'{"do":"caption","text":"\xe2\x82', bytes(4096)])
+def test_a_record_that_was_cut_anywhere_is_repeated_up_to_there(recorded, other, tail):
+    """Also within a letter of UTF-8, and where a file system has filled up with zeros."""
+    path, _ = recorded
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]) + tail)
+    report = run_replay(replay_of(other, path), HERE)
+    assert (report.steps, report.checks, report.difference) == (100, 1, None)
+    assert report.note == "its last line (4) is cut; what comes before it is repeated"
+
+
+def test_a_header_alone_is_a_record_of_no_steps(recorded, other):
+    path, _ = recorded
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    report = run_replay(replay_of(other, path), HERE)
+    assert (report.steps, report.checks, report.is_complete) == (0, 0, True)
+    assert report.note.startswith("it has no last line")
+
+
+@pytest.mark.parametrize("kept_lines", [0, 1])
+def test_a_huge_file_is_refused_without_reading_it(recorded, kept_lines):
+    path, _ = recorded
+    header = json.loads(path.read_bytes().splitlines()[0]) | {
+        "grid": {"height": 128, "width": 128, "channels": 1024, "visible_channels": 1},
+        "image": lines.pack_floats(np.zeros((128, 128, 1), np.float32)),
+    }
+    rewrite(path, [header])
+    with path.open("r+b") as file:
+        file.truncate(0 if not kept_lines else len(path.read_bytes()))
+        file.truncate(2 * 2**30)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ConfigError, match=f"line {kept_lines + 1}: it has bytes of zero"):
+            read_record(path)
+        assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_pipes_are_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "run.jsonl")
+    with pytest.raises(ConfigError, match="is not a file; give a file made with --record"):
+        read_record(tmp_path / "run.jsonl")
 
 
 def test_a_file_that_is_none_is_refused(tmp_path):
@@ -501,7 +625,10 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(simulation, image, regio
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     recorder.close()
     assert simulation.step == 305
-    assert "File too large" in recorder.trouble
+    assert recorder.trouble == (
+        f"recording has ended: cannot write {str(path)!r}: File too large; "
+        "choose another place or make room; what was recorded before can be replayed"
+    )
     assert len(recorder.trouble.splitlines()) == 1
     assert path.read_bytes() == whole
     assert read_record(path).note
@@ -512,9 +639,29 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(simulation, image, regio
 def test_a_disk_that_is_full_from_the_start(simulation, image):
     fresh(simulation, image)
     recorder = recorder_of(simulation, Path("/dev/full"))
-    assert "No space left on device" in recorder.trouble
+    assert recorder.trouble == (
+        "recording has ended: cannot write '/dev/full': No space left on device; "
+        "choose another place or make room; nothing was recorded"
+    )
     simulation.advance(200)
     recorder.close()
+
+
+@pytest.mark.parametrize("counts", [{"step": MAX_STEP - 1}, {"episode": MAX_STEP}])
+def test_a_record_ends_before_a_number_that_none_can_hold(simulation, image, tmp_path, counts):
+    path = tmp_path / "run.jsonl"
+    fresh(simulation, image)
+    simulation.restore(dataclasses.replace(simulation.moment(), **counts))
+    recorder = recorder_of(simulation, path)
+    simulation.advance(1)
+    assert recorder.trouble == ""
+    simulation.advance(1)
+    simulation.restart()
+    simulation.restore(dataclasses.replace(simulation.moment(), step=MAX_STEP + 1))
+    assert f"counted to {MAX_STEP}, and one is {MAX_STEP + 1}; begin anew" in recorder.trouble
+    assert read_record(path).steps <= 1
+    simulation.advance(3)
+    fresh(simulation, image)
 
 
 @given(region=arrays.arrays(bool, st.tuples(st.integers(8, 20), st.integers(8, 20))))

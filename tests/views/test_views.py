@@ -7,11 +7,12 @@ from nca_viewer.automaton.explanation import Explanation
 from nca_viewer.automaton.layout import MOORE_OFFSETS as AUTOMATON_OFFSETS
 from nca_viewer.opinion import Opinion
 from nca_viewer.snapshot import Snapshot
-from nca_viewer.views import NEVER, VIEWS, ColourBar, ColourRow, Scene, follow_axes, view_named, view_number
+from nca_viewer.views import VIEWS, view_named, view_number
 from nca_viewer.views.attention import DIRECTION_LEGEND, entropies, mean_offsets
+from nca_viewer.views.axes import follow_axes
 from nca_viewer.views.cells import MISSING, TOO_MUCH
 from nca_viewer.views.colours import NOT_A_NUMBER, TWO_SIDED, VIRIDIS
-from nca_viewer.views.scene import MOORE_OFFSETS
+from nca_viewer.views.scene import MOORE_OFFSETS, NEVER, ColourBar, ColourRow, Scene
 
 
 def snapshot(state, step=3, clean=None):
