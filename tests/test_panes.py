@@ -384,6 +384,20 @@ def test_one_automaton_alone_is_succeeded_with_its_start(panes, models, small_co
     assert digest(other.moment().state) == start
 
 
+def test_a_model_takes_the_place_of_one_under_experiments_when_its_own_are_compiled(panes, models):
+    simulation = panes.simulations[0]
+    session = Session(simulation, StartImages(simulation.config, SEED), 0.5, "a test")
+    other = Simulation(models[2], seed=3)
+    loaded = dataclasses.replace(session, simulation=other)
+    assert session.can_be_succeeded(loaded)
+    simulation.experiments = Experiments(noise_std=0.1)
+    assert not session.can_be_succeeded(loaded)  # It is being compiled, and what runs goes on.
+    deadline = time.monotonic() + 120
+    while not session.can_be_succeeded(loaded) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert other.are_experiments_ready
+
+
 def test_bundled_models_follow_each_other_in_a_circle():
     names = bundled_checkpoint_names()
     assert [next_bundled(name) for name in names] == [*names[1:], names[0]]
