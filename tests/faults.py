@@ -27,7 +27,7 @@ class FaultySimulation:
 
     def __setattr__(self, name, value):
         """What the real one has is set there: who listens, experiments."""
-        if hasattr(self.real, name):
+        if hasattr(self.real, name) and not callable(getattr(self.real, name)):
             setattr(self.real, name, value)
         else:
             super().__setattr__(name, value)
