@@ -19,7 +19,6 @@ from nca_viewer.display.window import WakingWindow
 from nca_viewer.errors import DEBUG_VARIABLE, BackendError, RestartNeededError, UserError
 from nca_viewer.frame_pipeline import FramePipeline
 from nca_viewer.frame_report import FrameListener, FrameReport
-from nca_viewer.healing import Healing, follow_healing
 from nca_viewer.health import Fault, Remedy, Verdict, expects_change
 from nca_viewer.interaction.actions import (
     Action,
@@ -137,10 +136,9 @@ class App:
         self._wants_screenshot = False
         self._is_told_to_quit = False
         self._failures = 0
-        self._healing: Healing | None = None
         self._replayed: np.ndarray | None = None
         self._reading_until_seconds = float("-inf")
-        self._page: Page | None = None
+        self._pages: tuple[Page | None, ...] = ()
 
     def run(self) -> None:
         """Run until somebody quits, or the frames are used up.
@@ -332,7 +330,8 @@ class App:
         speed = float(self.controls.effective_speed)
         if not self.controls.has_tempo:
             return speed
-        hand_step = 0 if self._page is None else min(self._page.hand_step, step)
+        page = self._pages[0] if self._pages else None
+        hand_step = 0 if page is None else min(page.hand_step, step)
         steps_per_second = speed * VISIBLE_TEMPO.steps_per_second(step, hand_step)
         return min(steps_per_second / self._config.frames_per_second, float(SPEEDS[-1]))
 
@@ -391,7 +390,8 @@ class App:
         if not snapshot.is_healthy and self.snapshot is not None:
             return  # What blew up is not shown; the picture before it stays.
         self.snapshot = snapshot
-        if self._on_snapshot is not None:
+        is_demo = self.session is not None and self.session.own is not None
+        if self._on_snapshot is not None and not is_demo:
             self._on_snapshot(snapshot, picture(snapshot))
 
     def _geometry(self, simulation: Simulation | Panes) -> Geometry:
@@ -402,13 +402,15 @@ class App:
 
     def _draw(self, session: Session, snapshot: Snapshot, now_seconds: float) -> None:
         controls, touched = self.controls, self._pen.touched
-        self._healing = self.face.recall(snapshot) or follow_healing(
-            self._healing, snapshot, is_touched=touched is not None, now_seconds=now_seconds
+        panes = snapshot.panes or (snapshot,)
+        pages = tuple(
+            follow_page(page, pane, is_touched=touched is not None)
+            for page, pane in zip(self._pages or (None,) * len(panes), panes, strict=True)
         )
-        self._page = follow_page(self._page, snapshot, is_touched=touched is not None)
-        self.face.see(snapshot, self._healing, touched=touched, now_seconds=now_seconds)
+        self._pages = pages
+        self.face.see(snapshot, pages, touched=touched, now_seconds=now_seconds)
         geometry = self._geometry(session.simulation)
-        image = self.face.image(snapshot, controls)
+        image = self.face.image(snapshot, controls, geometry)
         is_aligned = image.shape[:2] == geometry.image_size
         if is_aligned:
             image = self._transitions.show(
@@ -433,9 +435,8 @@ class App:
             tool=self._input.brush_tool(controls.tool),
             brush_radius_cells=controls.brush_radius_cells,
             view=VIEW_NAMES[controls.view],
-            healing=self._healing,
             message=self.face.message(now_seconds),
-            is_ruined=self._page.is_ruined,
+            is_ruined=pages[0].is_ruined,
             tells=(
                 *(("slow motion",) if controls.slow_motion else ()),
                 *(("the brush kills cells",) if controls.killing else ()),
@@ -479,8 +480,9 @@ class App:
         try:
             capture.require_folder(self._folder)
             path = free_path(self._folder, stem, ".png")
-            image = self.face.image(snapshot, self.controls)
-            side = self._geometry(simulation).of_image(*image.shape[:2]).cell_pixels
+            geometry = self._geometry(simulation)
+            image = self.face.image(snapshot, self.controls, geometry)
+            side = geometry.of_image(*image.shape[:2]).cell_pixels
             provenance = capture.Provenance(
                 version=version(),
                 checkpoint=", ".join(shown.checkpoint or "in memory" for shown in session.shown),
@@ -506,7 +508,10 @@ class App:
         session = self.face.reloaded()
         if session is not None:
             # Its grid may be another: nothing that was seen or held of the one before has a place in it.
-            self.snapshot, self._page = None, None
+            self.snapshot = None
+            before = () if self.session is None else self.session.shown
+            pages = dict(zip([id(pane.simulation) for pane in before], self._pages, strict=False))
+            self._pages = tuple(pages.get(id(pane.simulation)) for pane in session.shown)
             self._pipeline.clear()
             self._input.release()
         return session
@@ -536,7 +541,7 @@ class App:
                 step_interval_seconds=frame_seconds / self._steps_per_frame(snapshot.step),
                 hands_on=self._pen.touched is not None,
                 expects_change=self._expects_change,
-                is_ruined=self._page is not None and self._page.is_ruined,
+                is_ruined=bool(self._pages and self._pages[0] and self._pages[0].is_ruined),
                 waiting_seconds=self._pipeline.waiting_seconds,
                 error=error,
                 facts=self.face.facts,
@@ -565,7 +570,13 @@ class App:
             self.face.complain(verdict.reason, now)
             self._try(session.simulation.restart)
         elif snapshot.episode == session.simulation.episode:
-            text = f"The automaton blew up at step {snapshot.step:,}; started again from the same picture"
+            blown_up = [
+                pane.label
+                for pane, seen in zip(session.panes, snapshot.panes, strict=True)
+                if not seen.is_healthy
+            ]
+            who = " and ".join(blown_up) or "The automaton"
+            text = f"{who} blew up at step {snapshot.step:,}; started again from the same picture"
             self.face.complain(text, now)
             self._try(session.simulation.restart)
 

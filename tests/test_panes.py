@@ -14,7 +14,7 @@ from nca_viewer.checkpoint import build_model, save_checkpoint
 from nca_viewer.cli import parsed_options
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import ConfigError
-from nca_viewer.interaction.actions import Tool
+from nca_viewer.interaction.actions import NextModel, Tool
 from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.kiosk.config import KioskConfig
 from nca_viewer.launch import open_app
@@ -26,7 +26,7 @@ from nca_viewer.simulation import Simulation
 from nca_viewer.start_images import StartImages
 from nca_viewer.timeline import Timeline
 from nca_viewer.viewer_config import ViewerConfig
-from nca_viewer.views.mosaic import PANE_GAP_CELLS, picture
+from nca_viewer.views.mosaic import PANE_GAP_CELLS, image_parts, picture
 
 SIZE = (640, 420)
 SEED = 11
@@ -163,19 +163,19 @@ def test_a_cell_is_the_same_cell_in_every_pane(size, number, panel_visible):
         size, (11, 13), bar_visible=True, panes=number, figures_visible=True, panel_visible=panel_visible
     )
     rectangles = [geometry.pane(pane).grid_rectangle for pane in range(number)]
+    room = [pygame.Rect(left, top, w, h + geometry.figures_height) for left, top, w, h in rectangles]
+    assert all(box.collidelist(room[:index]) < 0 for index, box in enumerate(room))
     for pane, (left, top, width, height) in enumerate(rectangles):
         assert left >= 0
         assert top >= 0
         assert left + width <= size[0] - geometry.panel_width
         assert top + height + geometry.figures_height <= size[1] - geometry.bar_height
-        assert pane == 0 or left >= rectangles[pane - 1][0] + width + geometry.cell_pixels
         for row, column in [(0, 0), (10, 12), (5, 6), (0, 12)]:
             x, y, side, _ = geometry.pane(pane).cell_rectangle((row, column))
             for pixel in [(x, y), (x + side - 1, y + side - 1)]:
                 assert geometry.cell_at(pixel) == (row, column)
                 assert geometry.pane_at(pixel) == pane
-    height, width = geometry.image_size
-    assert geometry.of_image(height, width).grid_rectangle[2] == width * geometry.cell_pixels
+    assert geometry.of_image(*geometry.image_size) is geometry
 
 
 def test_a_stroke_counts_cells_in_the_pane_where_it_began():
@@ -184,10 +184,14 @@ def test_a_stroke_counts_cells_in_the_pane_where_it_began():
     into = geometry.pane(1).cell_centre((4, 0))
     assert geometry.cell_at(into) == (4, 0)
     assert geometry.cell_at(into, began) == (4, 13 + PANE_GAP_CELLS)
+    below = Geometry.fit((300, 900), (11, 13), bar_visible=True, panes=2)
+    began, into = below.pane(0).cell_centre((10, 4)), below.pane(1).cell_centre((0, 4))
+    assert below.cell_at(into) == (0, 4)
+    assert below.cell_at(into, began) == (11 + PANE_GAP_CELLS, 4)
 
 
 def test_a_region_lies_on_the_image_of_all_panes():
-    geometry = Geometry.fit((900, 600), (8, 9), bar_visible=True, panes=3)
+    geometry = Geometry.fit((900, 300), (8, 9), bar_visible=True, panes=3)
     region = np.zeros((8, 9), bool)
     region[2, 3] = True
     whole = geometry.on_image(region)
@@ -255,11 +259,11 @@ def test_the_panel_and_the_bar_tell_of_the_pane_that_was_pointed_at_last(bench):
         pixel = geometry_of(app).pane(pane).cell_centre((3, 3))
         window.post(Event(pygame.MOUSEMOTION, pos=pixel, rel=(0, 0), buttons=(0, 0, 0)))
         app.frame()
-        chosen.append(app.face._met().scene(None).snapshot)
+        chosen.append(app.face.panes.pointed.scene(None).snapshot)
         assert chosen[-1] is app.snapshot.panes[pane]
     window.post(Event(pygame.MOUSEMOTION, pos=(3, SIZE[1] - 3), rel=(0, 0), buttons=(0, 0, 0)))
     app.frame()
-    assert app.face._met().scene(None).snapshot is app.snapshot.panes[1]
+    assert app.face.panes.pointed.scene(None).snapshot is app.snapshot.panes[1]
 
 
 @pytest.mark.parametrize("view", range(1, 10))
@@ -271,10 +275,14 @@ def test_every_view_and_the_panel_show_all_panes(bench, view):
     while any(pane.explanation is None for pane in app.snapshot.panes) and time.monotonic() < until:
         time.sleep(0.05)  # Explanations are compiled in the background, for each of them.
         app.frame()
-    image = app.face.image(app.snapshot, app.controls)
-    single = app.face._pane_views(app.controls)[0].image
-    assert image.shape[1] == 3 * single.shape[1] + 2 * PANE_GAP_CELLS
-    assert len(app.face._pane_rectangles(geometry_of(app), app.controls)) == 3
+    geometry = geometry_of(app)
+    image = app.face.image(app.snapshot, app.controls, geometry)
+    views = [view.image for view in app.face.panes.views(app.controls)]
+    size = views[0].shape
+    assert [view.shape for view in views] == [size] * 3
+    parts = image_parts(size, 3, geometry.columns)
+    assert all(np.array_equal(image[part], view) for part, view in zip(parts, views, strict=True))
+    assert geometry.of_image(*image.shape[:2]).grid_height == size[0]
 
 
 def test_clips_and_screenshots_show_all_panes(bench, tmp_path):
@@ -320,12 +328,12 @@ def test_the_next_model_takes_the_place_of_the_pane_that_is_pointed_at(
     app, window = bench
     path = tmp_path / "successor"
     save_checkpoint(path, models[1], models[1].config, {"recipe": "test", "step": 1, "metrics": {}})
-    monkeypatch.setattr("nca_viewer.display.desktop.next_bundled", lambda name: str(path))
+    monkeypatch.setattr("nca_viewer.display.shown_session.next_bundled", lambda name: str(path))
     pixel = geometry_of(app).pane(2).cell_centre((3, 3))
     window.post(Event(pygame.MOUSEMOTION, pos=pixel, rel=(0, 0), buttons=(0, 0, 0)))
     app.frame()
     before = app.session.simulation.simulations
-    wounds = [pane.healing.error_wounded for pane in app.face._panes]
+    wounds = [pane.healing.error_wounded for pane in app.face.panes.instruments]
     window.post(Event(pygame.KEYDOWN, key=pygame.K_m, unicode="", mod=pygame.KMOD_LCTRL))
     app.frame()
     app.frame()
@@ -336,7 +344,7 @@ def test_the_next_model_takes_the_place_of_the_pane_that_is_pointed_at(
     assert len({(one.step, one.episode) for one in after}) == 1
     assert [pane.label for pane in app.session.panes] == ["one", "two", str(path)]
     assert app.message.text.startswith("successor")
-    assert [pane.healing.error_wounded for pane in app.face._panes] == wounds
+    assert [pane.healing.error_wounded for pane in app.face.panes.instruments] == wounds
     app.frame()
     assert app.snapshot.panes[2].image.any()
 
@@ -351,8 +359,8 @@ def test_a_next_model_of_another_grid_is_told_and_what_runs_goes_on(
     session = app.session
     with pytest.raises(ConfigError, match=r"one has a grid of .*/taller one of"):
         load_beside(str(path), session, lambda stage: None)
-    monkeypatch.setattr("nca_viewer.display.desktop.next_bundled", lambda name: str(tmp_path / "gone"))
-    app.face._load = lambda load: type("Failing", (), {"stage": "", "poll": lambda self: load(print)})()
+    monkeypatch.setattr("nca_viewer.display.shown_session.next_bundled", lambda name: str(tmp_path / "gone"))
+    app.face._next._load = lambda load: type("Failing", (), {"stage": "", "poll": lambda self: load(print)})()
     window.post(Event(pygame.KEYDOWN, key=pygame.K_m, unicode="", mod=pygame.KMOD_LCTRL))
     app.frame()
     app.frame()
@@ -363,9 +371,12 @@ def test_a_next_model_of_another_grid_is_told_and_what_runs_goes_on(
 
 def test_what_is_recorded_stays_of_one_model(bench):
     app, _ = bench
-    app.face._begin_next_model(dataclasses.replace(app.session, watcher=object()), 0.0)
+    app.face._shown = dataclasses.replace(
+        app.face._shown, session=dataclasses.replace(app.session, watcher=object())
+    )
+    app.face.act(NextModel(), app.session, 0.0)
     assert "watched" in app.face.message(0.0).text
-    assert app.face._loading is None
+    assert app.face._next._loading is None
 
 
 def test_one_automaton_alone_is_succeeded_with_its_start(panes, models, small_config):

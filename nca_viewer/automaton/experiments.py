@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -134,6 +134,26 @@ class Experiments:
             step_size_factor=np.float32(self.step_size_factor),
             neighbours=np.array(self.neighbours),
         )
+
+    def split(self, config: ModelConfig) -> tuple[Experiments, Experiments]:
+        """What an automaton of this kind has of all that is changed, and what it does not have."""
+        heads, channels = frozenset(range(config.num_heads)), frozenset(range(config.channel_size))
+        dead = self.dead_cells
+        has_cells = dead is None or dead.shape == (config.height, config.width)
+        has = replace(
+            self,
+            muted_heads=self.muted_heads & heads,
+            zeroed_channels=self.zeroed_channels & channels,
+            frozen_channels=self.frozen_channels & channels,
+            dead_cells=dead if has_cells else None,
+        )
+        lacks = Experiments(
+            muted_heads=self.muted_heads - heads,
+            zeroed_channels=self.zeroed_channels - channels,
+            frozen_channels=self.frozen_channels - channels,
+            dead_cells=None if has_cells else dead,
+        )
+        return has, lacks
 
 
 def _numbers(name: str, numbers: Iterable[int]) -> frozenset[int]:

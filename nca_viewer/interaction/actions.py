@@ -221,6 +221,13 @@ class NextModel:
 
 
 @dataclass(frozen=True, slots=True)
+class PlayDemo:
+    """Show a demo in place of what runs; None goes back to that."""
+
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PastePicture:
     """Start from the picture on the clipboard."""
 
@@ -403,6 +410,7 @@ Action = (
     | NextPage
     | PinCell
     | LetGo
+    | PlayDemo
     | PastePicture
     | BeginWith
     | MoveCursor

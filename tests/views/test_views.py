@@ -7,7 +7,7 @@ import pytest
 from nca_viewer.automaton.layout import MOORE_OFFSETS as AUTOMATON_OFFSETS
 from nca_viewer.opinion import Opinion
 from nca_viewer.snapshot import Snapshot
-from nca_viewer.views import NEVER, VIEWS, ColourBar, ColourRow, Scene, follow_axes, view_named, view_number
+from nca_viewer.views import NEVER, VIEW_NAMES, VIEWS, ColourBar, ColourRow, Scene, follow_axes, view_number
 from nca_viewer.views.attention import DIRECTION_LEGEND, entropies, mean_offsets
 from nca_viewer.views.cells import MISSING, TOO_MUCH
 from nca_viewer.views.colours import NOT_A_NUMBER, TWO_SIDED, VIRIDIS
@@ -53,7 +53,7 @@ def grids_of(view_image):
 
 
 def draw(name, scene):
-    return view_named(name).draw(scene)
+    return view_number(VIEW_NAMES.index(name)).draw(scene)
 
 
 LEFT, RIGHT, UP, DOWN = (0, -1), (0, 1), (-1, 0), (1, 0)
@@ -65,8 +65,8 @@ def test_offsets_are_those_of_the_automaton():
 
 def test_names_and_keys_are_unique():
     assert len({view.name for view in VIEWS}) == len({view.key for view in VIEWS}) == len(VIEWS)
-    assert view_named("no such view") is None
-    assert view_number(len(VIEWS)) is view_number(0) is view_named("image")
+    assert view_number(len(VIEWS)) is view_number(0)
+    assert view_number(0).name == "image"
     assert view_number(-1) is VIEWS[-1]
 
 
