@@ -8,13 +8,16 @@ import pygame
 import pytest
 from pygame.event import Event
 
+import nca_viewer.app
 from nca_viewer.assets import bundled_checkpoint_names, next_bundled
-from nca_viewer.automaton.experiments import Experiments
+from nca_viewer.automaton.experiments import Experiments, as_json
 from nca_viewer.checkpoint import build_model, save_checkpoint
 from nca_viewer.cli import parsed_options
+from nca_viewer.display import desktop
+from nca_viewer.display.hud import Hud
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import ConfigError
-from nca_viewer.interaction.actions import NextModel, Tool
+from nca_viewer.interaction.actions import NextModel, ShowPage, ToggleChannel, ToggleHead, TogglePanel, Tool
 from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.kiosk.config import KioskConfig
 from nca_viewer.launch import open_app
@@ -178,6 +181,36 @@ def test_a_cell_is_the_same_cell_in_every_pane(size, number, panel_visible):
     assert geometry.of_image(*geometry.image_size) is geometry
 
 
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize(
+    "size", [(600, 1000), (500, 1080), (900, 960), (640, 480), (1919, 1079), (1400, 400), (200, 180)]
+)
+@pytest.mark.parametrize("bar_visible", [False, True])
+def test_panes_stand_where_cells_are_largest(size, number, bar_visible):
+    def fit(columns=None):
+        return Geometry.fit(
+            size,
+            (28, 28),
+            bar_visible=bar_visible,
+            panes=number,
+            columns=columns,
+            figures_visible=bar_visible and number > 1,
+        )
+
+    sides = [fit(columns).cell_pixels for columns in range(1, number + 1)]
+    assert fit().cell_pixels == max(sides)
+    assert fit().columns == max(columns + 1 for columns, side in enumerate(sides) if side == max(sides))
+
+
+def test_a_tall_window_has_a_column_and_a_wide_one_a_row():
+    def columns(size, panes):
+        return Geometry.fit(size, (28, 28), bar_visible=True, panes=panes, figures_visible=True).columns
+
+    assert [columns((600, 1000), panes) for panes in (2, 3)] == [1, 2]
+    assert [columns((400, 1000), panes) for panes in (2, 3)] == [1, 1]
+    assert [columns((1400, 600), panes) for panes in (2, 3)] == [2, 3]
+
+
 def test_a_stroke_counts_cells_in_the_pane_where_it_began():
     geometry = Geometry.fit((900, 600), (11, 13), bar_visible=True, panes=2)
     began = geometry.pane(0).cell_centre((4, 12))
@@ -204,29 +237,57 @@ def test_a_region_lies_on_the_image_of_all_panes():
 
 
 @pytest.fixture
-def bench(panes, tmp_path):
-    starts = StartImages(panes.config, SEED)
-    panes.begin(starts.digit(3, 1), 0.5)
-    sessions = tuple(
-        Session(simulation, starts, 0.5, "a test", label=name)
-        for name, simulation in zip(("one", "two", "three"), panes.simulations, strict=True)
-    )
-    session = dataclasses.replace(sessions[0], simulation=panes, panes=sessions)
-    window = HeadlessWindow(SIZE)
-    app = open_app(
-        window,
-        Loaded(session),
-        KioskConfig(),
-        screenshot_folder=tmp_path,
-        load=lambda load: Loaded(load(lambda stage: None)),
-    )
-    app.frame()
-    return app, window
+def make_bench(panes, tmp_path):
+    def make(size=SIZE):
+        starts = StartImages(panes.config, SEED)
+        panes.begin(starts.digit(3, 1), 0.5)
+        sessions = tuple(
+            Session(simulation, starts, 0.5, "a test", label=name)
+            for name, simulation in zip(("one", "two", "three"), panes.simulations, strict=True)
+        )
+        session = dataclasses.replace(sessions[0], simulation=panes, panes=sessions)
+        window = HeadlessWindow(size)
+        app = open_app(
+            window,
+            Loaded(session),
+            KioskConfig(),
+            screenshot_folder=tmp_path,
+            load=lambda load: Loaded(load(lambda stage: None)),
+        )
+        app.frame()
+        return app, window
+
+    return make
+
+
+@pytest.fixture
+def bench(make_bench):
+    return make_bench()
 
 
 def geometry_of(app):
     config = app.session.simulation.config
-    return app.face.geometry(SIZE, (config.height, config.width), app.controls)
+    return app.face.geometry(app.window.surface.get_size(), (config.height, config.width), app.controls)
+
+
+def point_at(app, window, pane, cell=(3, 3)):
+    pixel = geometry_of(app).pane(pane).cell_centre(cell)
+    window.post(Event(pygame.MOUSEMOTION, pos=pixel, rel=(0, 0), buttons=(0, 0, 0)))
+    app.frame()
+
+
+def click(app, window, action):
+    """A button, by the mouse, which then is where it was."""
+    buttons = app.face.buttons(geometry_of(app), app.controls)
+    pixel = pygame.Rect(next(button.rectangle for button in buttons if button.action == action)).center
+    for kind in (pygame.MOUSEBUTTONDOWN, pygame.MOUSEBUTTONUP):
+        press(app, window, pixel, kind)
+
+
+def key(app, window, code, mod=0):
+    window.post(Event(pygame.KEYDOWN, key=code, unicode="", mod=mod))
+    window.post(Event(pygame.KEYUP, key=code, mod=mod))
+    app.frame()
 
 
 def press(app, window, pixel, kind=pygame.MOUSEBUTTONDOWN):
@@ -234,9 +295,11 @@ def press(app, window, pixel, kind=pygame.MOUSEBUTTONDOWN):
     app.frame()
 
 
+@pytest.mark.parametrize("size", [SIZE, (300, 900), (900, 300)])
 @pytest.mark.parametrize("pane", [0, 1, 2])
-def test_a_stroke_in_any_pane_lands_on_the_same_cells_of_all(bench, pane):
-    app, window = bench
+def test_a_stroke_in_any_pane_lands_on_the_same_cells_of_all(make_bench, pane, size):
+    app, window = make_bench(size)
+    assert geometry_of(app).columns == {SIZE: 2, (300, 900): 1, (900, 300): 3}[size]
     window.post(Event(pygame.KEYDOWN, key=pygame.K_SPACE, unicode=" ", mod=0))
     app.frame()
     app.frame()
@@ -320,6 +383,9 @@ def test_a_model_without_what_an_experiment_changes_begins_without_it(panes, sma
     fewer = dataclasses.replace(small_config, num_heads=1)
     assert small_config.num_heads > 1
     assert begun_from_sight(moment, fewer).experiments is None
+    both = dataclasses.replace(panes.experiments, noise_std=0.1)
+    left = begun_from_sight(dataclasses.replace(moment, experiments=both), fewer).experiments
+    assert as_json(left) == {"noise_std": 0.1}
 
 
 def test_the_next_model_takes_the_place_of_the_pane_that_is_pointed_at(
@@ -347,6 +413,120 @@ def test_the_next_model_takes_the_place_of_the_pane_that_is_pointed_at(
     assert [pane.healing.error_wounded for pane in app.face.panes.instruments] == wounds
     app.frame()
     assert app.snapshot.panes[2].image.any()
+
+
+EXPERIMENTS = Experiments(muted_heads=frozenset({1}), zeroed_channels=frozenset({0}))
+
+
+@pytest.fixture
+def fewer(small_config, tmp_path, monkeypatch):
+    """A next model with one head less."""
+    config = dataclasses.replace(small_config, num_heads=1)
+    path = tmp_path / "fewer"
+    save_checkpoint(path, build_model(config, fixed_parameters(config)), config, {"metrics": {}})
+    monkeypatch.setattr("nca_viewer.display.shown_session.next_bundled", lambda name: str(path))
+
+
+def are_experiments(simulation, expected):
+    return as_json(simulation.experiments) == as_json(expected)
+
+
+@pytest.mark.parametrize("is_ready", [True, False])
+def test_what_the_next_model_does_not_have_ends_for_all_and_is_told(bench, fewer, monkeypatch, is_ready):
+    app, window = bench
+    key(app, window, pygame.K_SPACE)
+    click(app, window, TogglePanel())
+    click(app, window, ShowPage("experiments"))
+    ready = [is_ready]
+    are_ready = Panes.are_experiments_ready.fget
+    monkeypatch.setattr(Panes, "are_experiments_ready", property(lambda self: ready[0] and are_ready(self)))
+    point_at(app, window, 1)
+    click(app, window, ToggleHead(1))
+    point_at(app, window, 2)
+    click(app, window, ToggleChannel(0, "zero"))
+    until = time.monotonic() + 60
+    while is_ready and not are_experiments(app.session.simulation, EXPERIMENTS):
+        assert time.monotonic() < until
+        app.frame()
+    assert are_experiments(app.face.panes, EXPERIMENTS)
+    point_at(app, window, 1)
+    key(app, window, pygame.K_m, pygame.KMOD_LCTRL)
+    app.frame()
+    assert app.message.text == "fewer does not have all that was changed; dropped: muted: head 1"
+    ready[0] = True
+    left = Experiments(zeroed_channels=frozenset({0}))
+    while not are_experiments(app.session.simulation, left):
+        assert time.monotonic() < until
+        app.frame()
+    assert all(are_experiments(simulation, left) for simulation in app.session.simulation.simulations)
+    # What is brought back fits all of them.
+    press(app, window, geometry_of(app).pane(0).cell_centre((5, 5)))
+    press(app, window, geometry_of(app).pane(0).cell_centre((5, 5)), pygame.MOUSEBUTTONUP)
+    key(app, window, pygame.K_z, pygame.KMOD_LCTRL)
+    assert all(are_experiments(simulation, left) for simulation in app.session.simulation.simulations)
+
+
+def test_what_is_asked_for_in_one_pane_is_not_lost_in_another(bench, monkeypatch):
+    app, window = bench
+    click(app, window, TogglePanel())
+    click(app, window, ShowPage("experiments"))
+    ready = [False]
+    monkeypatch.setattr(Panes, "are_experiments_ready", property(lambda self: ready[0]))
+    for pane, action in ((0, ToggleHead(1)), (2, ToggleChannel(0, "zero"))):
+        point_at(app, window, pane)
+        click(app, window, action)
+        assert "preparing an experiment" in app.face.panes.tells
+    assert app.session.simulation.experiments.is_neutral
+    ready[0] = True
+    app.frame()
+    assert all(are_experiments(one, EXPERIMENTS) for one in app.session.simulation.simulations)
+
+
+def test_each_pane_tells_of_its_own_lost_page(bench, models, tmp_path, monkeypatch):
+    app, window = bench
+    figures, statuses = [], []
+    draw_figures, draw_bar = desktop.draw_figures, Hud.draw_bar
+    follow = nca_viewer.app.follow_page
+
+    def follow_page(page, snapshot, *, is_touched):
+        is_second = any(snapshot is pane for pane in app.snapshot.panes[1:2])
+        return dataclasses.replace(follow(page, snapshot, is_touched=is_touched), is_ruined=is_second)
+
+    monkeypatch.setattr(nca_viewer.app, "follow_page", follow_page)
+    monkeypatch.setattr(
+        desktop,
+        "draw_figures",
+        lambda *given, **told: figures.append((given[2], told["is_ruined"])) or draw_figures(*given, **told),
+    )
+    monkeypatch.setattr(
+        Hud, "draw_bar", lambda hud, *given: statuses.append(given[-1]) or draw_bar(hud, *given)
+    )
+    for pane in (0, 1, 2):
+        point_at(app, window, pane)
+        assert statuses[-1].is_ruined == (pane == 1)
+        assert figures[-3:] == [("one", False), ("two", True), ("three", False)]
+    path = tmp_path / "successor"
+    save_checkpoint(path, models[1], models[1].config, {"metrics": {}})
+    monkeypatch.setattr("nca_viewer.display.shown_session.next_bundled", lambda name: str(path))
+    monkeypatch.setattr(nca_viewer.app, "follow_page", follow)
+    key(app, window, pygame.K_m, pygame.KMOD_LCTRL)
+    app.frame()
+    app.frame()
+    assert [page.is_ruined for page in app.face.panes.pages] == [False, True, False]
+
+
+@pytest.mark.parametrize("blown_up", [(1,), (0, 2)])
+def test_who_blew_up_is_named(bench, blown_up):
+    app, _ = bench
+    for number in blown_up:
+        simulation = app.session.simulation.simulations[number]
+        state = np.full(simulation.config.state_shape, np.nan, np.float32)
+        simulation.restore(dataclasses.replace(simulation.moment(), state=state))
+    episode = app.session.simulation.episode
+    app.frame()
+    names = " and ".join(("one", "two", "three")[number] for number in blown_up)
+    assert app.message.text.startswith(f"{names} blew up at step")
+    assert app.session.simulation.episode == episode + 1
 
 
 def test_a_next_model_of_another_grid_is_told_and_what_runs_goes_on(
