@@ -19,7 +19,6 @@ from nca_viewer.display.window import WakingWindow
 from nca_viewer.errors import DEBUG_VARIABLE, BackendError, RestartNeededError, UserError
 from nca_viewer.frame_pipeline import FramePipeline
 from nca_viewer.frame_report import FrameListener, FrameReport
-from nca_viewer.healing import Healing, follow_healing
 from nca_viewer.health import Fault, Remedy, Verdict, expects_change
 from nca_viewer.interaction.actions import (
     Action,
@@ -31,6 +30,7 @@ from nca_viewer.interaction.actions import (
     Reset,
     RunOn,
     Screenshot,
+    StepBack,
     StepOnce,
     Stroke,
     ToggleFullscreen,
@@ -146,10 +146,9 @@ class App:
         self._wants_screenshot = False
         self._is_told_to_quit = False
         self._failures = 0
-        self._healing: Healing | None = None
         self._replayed: np.ndarray | None = None
         self._reading_until_seconds = float("-inf")
-        self._page: Page | None = None
+        self._pages: tuple[Page | None, ...] = ()
         self._blown_up: tuple[Experiments | None, int] = (None, 0)
 
     def run(self) -> None:
@@ -344,7 +343,8 @@ class App:
         speed = float(self.controls.effective_speed)
         if not self.controls.has_tempo:
             return speed
-        hand_step = 0 if self._page is None else min(self._page.hand_step, step)
+        page = self._pages[0] if self._pages else None
+        hand_step = 0 if page is None else min(page.hand_step, step)
         steps_per_second = speed * VISIBLE_TEMPO.steps_per_second(step, hand_step)
         return min(steps_per_second / self._config.frames_per_second, float(SPEEDS[-1]))
 
@@ -366,11 +366,14 @@ class App:
         self._finish_stroke(simulation)
         if isinstance(action, Reset | NewDigit | Clear):
             session.take_over()
-        if isinstance(action, StepOnce | TogglePause | RunOn):
+        if isinstance(action, StepOnce | StepBack | TogglePause | RunOn):
             self._reading_until_seconds = float("-inf")  # Whoever asks for time has read.
         match action:
             case StepOnce():
                 self._step_once(session)
+            case StepBack(steps) if steps < 0 and session.is_replaying:
+                for _ in range(-steps):  # Ahead of a replay is what its record says.
+                    self._step_once(session)
             case Reset():
                 simulation.reset()
             case NewDigit(digit):
@@ -415,7 +418,8 @@ class App:
         if not snapshot.is_healthy and self.snapshot is not None:
             return  # What blew up is not shown; the picture before it stays.
         self.snapshot = snapshot
-        if self._on_snapshot is not None:
+        is_demo = self.session is not None and self.session.own is not None
+        if self._on_snapshot is not None and not is_demo:
             self._on_snapshot(snapshot, picture(snapshot))
 
     def _geometry(self, simulation: Simulation | Panes) -> Geometry:
@@ -426,13 +430,15 @@ class App:
 
     def _draw(self, session: Session, snapshot: Snapshot, now_seconds: float) -> None:
         controls, touched = self.controls, self._pen.touched
-        self._healing = self.face.recall(snapshot) or follow_healing(
-            self._healing, snapshot, is_touched=touched is not None, now_seconds=now_seconds
+        panes = snapshot.panes or (snapshot,)
+        pages = tuple(
+            follow_page(page, pane, is_touched=touched is not None)
+            for page, pane in zip(self._pages or (None,) * len(panes), panes, strict=True)
         )
-        self._page = follow_page(self._page, snapshot, is_touched=touched is not None)
-        self.face.see(snapshot, self._healing, touched=touched, now_seconds=now_seconds)
+        self._pages = pages
+        self.face.see(snapshot, pages, touched=touched, now_seconds=now_seconds)
         geometry = self._geometry(session.simulation)
-        image = self.face.image(snapshot, controls)
+        image = self.face.image(snapshot, controls, geometry)
         is_aligned = image.shape[:2] == geometry.image_size
         if is_aligned:
             image = self._transitions.show(
@@ -457,9 +463,8 @@ class App:
             tool=self._input.brush_tool(controls.tool),
             brush_radius_cells=controls.brush_radius_cells,
             view=VIEW_NAMES[controls.view],
-            healing=self._healing,
             message=self.face.message(now_seconds),
-            is_ruined=self._page.is_ruined,
+            is_ruined=pages[0].is_ruined,
             tells=(
                 *(("slow motion",) if controls.slow_motion else ()),
                 *(("the brush kills cells",) if controls.killing else ()),
@@ -503,8 +508,9 @@ class App:
         try:
             capture.require_folder(self._folder)
             path = free_path(self._folder, stem, ".png")
-            image = self.face.image(snapshot, self.controls)
-            side = self._geometry(simulation).of_image(*image.shape[:2]).cell_pixels
+            geometry = self._geometry(simulation)
+            image = self.face.image(snapshot, self.controls, geometry)
+            side = geometry.of_image(*image.shape[:2]).cell_pixels
             provenance = capture.Provenance(
                 version=version(),
                 checkpoint=", ".join(shown.checkpoint or "in memory" for shown in session.shown),
@@ -530,7 +536,10 @@ class App:
         session = self.face.reloaded()
         if session is not None:
             # Its grid may be another: nothing that was seen or held of the one before has a place in it.
-            self.snapshot, self._page = None, None
+            self.snapshot = None
+            before = () if self.session is None else self.session.shown
+            pages = dict(zip([id(pane.simulation) for pane in before], self._pages, strict=False))
+            self._pages = tuple(pages.get(id(pane.simulation)) for pane in session.shown)
             self._pipeline.clear()
             self._input.release()
         return session
@@ -560,7 +569,7 @@ class App:
                 step_interval_seconds=frame_seconds / self._steps_per_frame(snapshot.step),
                 hands_on=self._pen.touched is not None,
                 expects_change=self._expects_change,
-                is_ruined=self._page is not None and self._page.is_ruined,
+                is_ruined=bool(self._pages and self._pages[0] and self._pages[0].is_ruined),
                 waiting_seconds=self._pipeline.waiting_seconds,
                 error=error,
                 facts=self.face.facts,
@@ -589,17 +598,20 @@ class App:
             self.face.complain(verdict.reason, now)
             self._try(session.simulation.restart)
         elif snapshot.episode == session.simulation.episode:
-            self.face.complain(self._blow_up_text(session.simulation.experiments, snapshot.step), now)
+            self.face.complain(self._blow_up_text(session, snapshot), now)
             self._try(session.simulation.restart)
 
-    def _blow_up_text(self, experiments: Experiments, step: int) -> str:
+    def _blow_up_text(self, session: Session, snapshot: Snapshot) -> str:
         """What is told of another blow-up: in the end, which experiments make it, and what ends them."""
+        experiments = session.simulation.experiments
         before, count = self._blown_up
         self._blown_up = experiments, count + 1 if experiments is before else 1
-        if self._blown_up[1] < TOLD_BLOW_UPS or experiments.is_neutral:
-            return f"The automaton blew up at step {step:,}; started again from the same picture"
-        key, changes = key_label(EndExperiments()), ", ".join(told(experiments))
-        return f"{key} ends all experiments: it blew up {self._blown_up[1]} times under {changes}"
+        if self._blown_up[1] >= TOLD_BLOW_UPS and not experiments.is_neutral:
+            key, changes = key_label(EndExperiments()), ", ".join(told(experiments))
+            return f"{key} ends all experiments: it blew up {self._blown_up[1]} times under {changes}"
+        panes = zip(session.panes, snapshot.panes, strict=True)
+        who = " and ".join(pane.label for pane, seen in panes if not seen.is_healthy) or "The automaton"
+        return f"{who} blew up at step {snapshot.step:,}; started again from the same picture"
 
     def _try(self, begin: Callable[[], None]) -> None:
         """Begin anew; where the device fails even in that, the next frame will tell."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nca_viewer.automaton.experiments import Experiments, as_json
-from nca_viewer.healing import Healing
-from nca_viewer.interaction.actions import Action
-from nca_viewer.interaction.experimenting import changed, told
+from nca_viewer.healing import Healing, follow_healing
 from nca_viewer.opinion import DigitClassifier, Opinion
 from nca_viewer.series import Sample, Series, follow_series
 from nca_viewer.snapshot import Snapshot
@@ -22,8 +19,6 @@ from nca_viewer.views.scene import NEVER, Scene
 
 if TYPE_CHECKING:
     from nca_viewer.config import ModelConfig
-    from nca_viewer.panes import Panes
-    from nca_viewer.simulation import Simulation
 
 REST_SECONDS = 1.0
 """An image that has not changed for this long is at rest."""
@@ -77,43 +72,32 @@ def follow(
 
 
 class Instrument:
-    """Follows what is shown; makes of it what the views, the inspector and the charts need.
+    """Follows one automaton that is shown; makes of it what the views, the inspector and the charts need.
 
     Attributes:
-        simulation: What experiments act on.
-        config: Hyperparameters of the automaton that is followed.
-        channel_names: What each channel of the automaton holds; empty where that is not known.
+        name: Of its checkpoint.
+        config: Its hyperparameters.
+        channel_names: What each of its channels holds; empty where that is not known.
         timeline: Its past.
+        healing: Of its last wound.
         series: What the charts show.
         opinions: What the classifier read lately, oldest first.
     """
 
     def __init__(
-        self,
-        simulation: Simulation | Panes,
-        channel_names: Sequence[str] = (),
-        *,
-        config: ModelConfig | None = None,
-        timeline: Timeline | None = None,
+        self, name: str, config: ModelConfig, channel_names: Sequence[str], timeline: Timeline
     ) -> None:
-        """Nothing has been seen yet; hear of all that happens to an automaton from now on.
-
-        Args:
-            simulation: What lives.
-            channel_names: What each channel of the automaton holds; empty where that is not known.
-            config: Of the automaton that is followed, where `simulation` has several.
-            timeline: The past of all of them, then.
-        """
-        self.simulation = simulation
-        self.config = config or simulation.config
+        """Nothing has been seen yet; the arguments are the attributes."""
+        self.name = name
+        self.config = config
         self.channel_names = tuple(channel_names)
-        self.timeline = timeline or Timeline(simulation)
+        self.timeline = timeline
+        self.healing: Healing | None = None
         self.series = Series()
         self._has_moved = False
         self._classifier: DigitClassifier | None = None
         self._opinion: Opinion | None = None
         self.opinions: deque[Opinion] = deque(maxlen=600)
-        self._wanted: Experiments | None = None
         self._trace: Trace | None = None
         self._axes: PrincipalAxes | None = None
         self._scenes: dict[int | None, Scene] = {}
@@ -122,7 +106,6 @@ class Instrument:
     def see(
         self,
         snapshot: Snapshot,
-        healing: Healing | None,
         *,
         touched: np.ndarray | None,
         now_seconds: float,
@@ -134,11 +117,11 @@ class Instrument:
         What only one view needs, which takes its time, is made while `view` names that one. A stroke ends in
         a frame in which no cell was touched, unless it is held.
         """
-        self._experiment_when_ready()
-        if touched is None and not is_stroke_held:
-            self.timeline.end_stroke()
         tick = self.timeline.tick_of(snapshot.episode, snapshot.step)
-        sample = None if tick is None else Sample.of(tick, snapshot, healing)
+        self.healing = self._recall(snapshot, tick) or follow_healing(
+            self.healing, snapshot, is_touched=touched is not None, now_seconds=now_seconds
+        )
+        sample = None if tick is None else Sample.of(tick, snapshot, self.healing)
         self.series = follow_series(
             self.series, sample, self.timeline.marks, newest_tick=self.timeline.newest_tick
         )
@@ -155,23 +138,12 @@ class Instrument:
             self.opinions.append(self._opinion)
             self._scenes.clear()
 
-    def begin_anew(self) -> None:
-        """The automaton has other parameters from now on: its past is another's."""
-        self.timeline.begin_anew()
-        self.series = Series()
-
-    def go(self, move: Callable[[Timeline], object]) -> None:
-        """Move along the timeline."""
-        move(self.timeline)
-        self.note_move()
-
     def note_move(self) -> None:
-        """The timeline was moved along; see `recall`."""
+        """The timeline was moved along: how far the cells had healed there is known from the charts."""
         self._has_moved = True
 
-    def recall(self, snapshot: Snapshot) -> Healing | None:
+    def _recall(self, snapshot: Snapshot, tick: int | None) -> Healing | None:
         """How far the cells had healed at a snapshot, once after a move along the timeline; else None."""
-        tick = self.timeline.tick_of(snapshot.episode, snapshot.step)
         if not self._has_moved or tick is None:
             return None
         self._has_moved = False
@@ -186,44 +158,9 @@ class Instrument:
         return self._trace is not None and self._now_seconds - self._trace.still_seconds > REST_SECONDS
 
     @property
-    def tells(self) -> tuple[str, ...]:
-        """What goes on beside the automaton and must not be overlooked."""
-        return told(self.experiments) if self._wanted is None else ("preparing an experiment",)
-
-    @property
     def trained_rate(self) -> float:
         """Part of the cells that fired in a step of training."""
         return 1.0 - self.config.cell_dropout_rate
-
-    @property
-    def experiments(self) -> Experiments:
-        """What is asked for; it takes hold as soon as what runs it is compiled."""
-        return self._wanted or self.simulation.experiments
-
-    def experiment(self, action: Action) -> bool:
-        """Change the running automaton as an action asks for; returns whether it does.
-
-        Raises:
-            ConfigError: it, or one beside it, does not have what is to be changed.
-        """
-        config = self.config
-        experiments = changed(
-            self.experiments,
-            action,
-            grid_size=(config.height, config.width),
-            trained_rate=self.trained_rate,
-        )
-        if as_json(experiments) == as_json(self.experiments):
-            return False
-        self.simulation.require_experiments(experiments)
-        self._wanted = experiments
-        self.simulation.prepare_experiments()
-        return True
-
-    def _experiment_when_ready(self) -> None:
-        """No frame waits for the compiler."""
-        if self._wanted is not None and self.simulation.are_experiments_ready:
-            self.simulation.experiments, self._wanted = self._wanted, None
 
     def scene(self, tile: int | None) -> Scene | None:
         """All that a view may show, with one tile enlarged or none; None before the first snapshot."""

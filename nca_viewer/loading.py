@@ -19,6 +19,7 @@ from nca_viewer.viewer_config import START_BLANK, ViewerConfig
 if TYPE_CHECKING:
     import numpy as np
 
+    from nca_viewer.automaton.system import AttentionNCA
     from nca_viewer.checkpoint import CheckpointInfo
     from nca_viewer.frame_report import FrameListener
     from nca_viewer.panes import Panes
@@ -53,7 +54,8 @@ class Session:
         replay: What is repeated; None where hands alone act.
         watcher: Looks for further checkpoints of the run that is watched; None where none is.
         label: What the checkpoint is called where it was asked for, as on the command line.
-        panes: The session of each automaton where there are several side by side, from left to right.
+        panes: The session of each automaton where there are several side by side, in their order.
+        own: What goes on after a demo that is shown in its place; None where this is none.
     """
 
     simulation: Simulation | Panes
@@ -70,6 +72,7 @@ class Session:
     watcher: Watcher | None = None
     label: str = ""
     panes: tuple[Session, ...] = ()
+    own: Session | None = None
 
     @property
     def is_replaying(self) -> bool:
@@ -117,11 +120,14 @@ class Session:
         return SavedState(moment, self.checkpoint, sha256, settings, environment())
 
     def end(self, config: ViewerConfig) -> None:
-        """Write what is written when a run ends: a record's last line, and the state.
+        """Write what is written when a run ends: a record's last line, and the state; never a demo's.
 
         Raises:
             OutputError: it could not be written, or not all of the record.
         """
+        if self.own is not None:
+            self.own.end(config)
+            return
         if self.recorder is not None:
             self.recorder.close()
         if config.save_state is not None:
@@ -313,27 +319,66 @@ def load_beside(name: str, session: Session, report: Callable[[str], None]) -> S
     """
     from nca_viewer.checkpoint import load_checkpoint
     from nca_viewer.panes import require_same_grid
-    from nca_viewer.simulation import Simulation
 
     report(f"loading {name}")
     model, info = load_checkpoint(name)
-    running = cast("list[Simulation]", [pane.simulation for pane in session.panes or (session,)])
     running_name = session.label or "what runs"
     require_same_grid((running_name, session.simulation.config), (name, info.config))
     report(f"compiling {name}")
-    same = next((before for before in running if before.config == info.config), running[0])
-    simulation = Simulation(model, seed=session.simulation.seed, like=same)
-    experiments = session.simulation.experiments
-    simulation.warm_up(experiments=not experiments.is_neutral)
+    simulation = _simulation_like(session, model)
+    simulation.warm_up(experiments=not session.simulation.experiments.is_neutral)
     session = replace(session, simulation=simulation, replay=None, label=name, panes=())
     return _of_checkpoint(session, info)
+
+
+def _simulation_like(session: Session, model: AttentionNCA) -> Simulation:
+    """Another automaton, which shares what is compiled for those that run."""
+    from nca_viewer.simulation import Simulation
+
+    running = cast("list[Simulation]", [pane.simulation for pane in session.shown])
+    same = next((before for before in running if before.config == model.config), running[0])
+    return Simulation(model, seed=session.simulation.seed, like=same)
+
+
+def load_demo(path: Path, session: Session, report: Callable[[str], None]) -> Session:
+    """Load a demo and its automaton, to be shown in place of what runs, which goes on after it.
+
+    Args:
+        path: Of the record.
+        session: What runs.
+        report: Is told what is being done.
+
+    Raises:
+        UserError: it failed.
+    """
+    from nca_viewer.checkpoint import load_checkpoint
+    from nca_viewer.recording.reader import read_record
+    from nca_viewer.recording.replay import Replay
+    from nca_viewer.start_images import StartImages
+
+    record = read_record(path)
+    header = record.header
+    report(f"loading {header.title!r}")
+    model, info = load_checkpoint(header.checkpoint)
+    simulation = _simulation_like(session, model)
+    simulation.warm_up(experiments=bool(record.experiments))
+    demo = Session(
+        simulation,
+        StartImages(model.config, header.seed),
+        session.mask_ratio,
+        footer_text(header.checkpoint, header.seed),
+        replay=Replay(record, simulation, checkpoint_sha256=info.sha256),
+        label=header.checkpoint,
+        own=session.own or session,
+    )
+    return _of_checkpoint(demo, info)
 
 
 def succeeded(session: Session, loaded: Session, pane: int) -> Session:
     """The session in which another automaton takes the place of the one in a pane, at the same moment.
 
     It begins from what is seen of the one before: the picture as it is, and empty hidden channels. Start,
-    step, episode and seed stay, and so do experiments, where it has what they change.
+    step, episode and seed stay, and so do experiments; what it does not have of them ends for all.
 
     Args:
         session: What runs.
@@ -352,7 +397,9 @@ def succeeded(session: Session, loaded: Session, pane: int) -> Session:
     panes[pane] = loaded
     simulations = cast("list[Simulation]", [one.simulation for one in panes])
     footer = footer_text(", ".join(one.label for one in panes), moment.seed)
-    return replace(session, simulation=Panes(simulations), panes=tuple(panes), footer=footer)
+    simulation = Panes(simulations)
+    simulation.experiments = loaded.simulation.experiments
+    return replace(session, simulation=simulation, panes=tuple(panes), footer=footer)
 
 
 def _followed(

@@ -71,13 +71,8 @@ def begun_from_sight(moment: Moment, config: ModelConfig) -> Moment:
     state = np.zeros(config.state_shape, np.float32)
     seen = np.asarray(moment.state)[..., -config.visible_channel_size :]
     state[..., -config.visible_channel_size :] = np.clip(np.nan_to_num(seen), 0.0, 1.0)
-    experiments = moment.experiments
-    try:
-        if experiments is not None:
-            experiments.arrays(config)
-    except ConfigError:
-        experiments = None
-    return replace(moment, state=state, experiments=experiments)
+    experiments = (moment.experiments or Experiments()).split(config)[0]
+    return replace(moment, state=state, experiments=None if experiments.is_neutral else experiments)
 
 
 def require_moment(moment: Moment, config: ModelConfig) -> None:

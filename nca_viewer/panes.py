@@ -56,7 +56,7 @@ class Panes:
     same seed and the same hands, bit for bit.
 
     Attributes:
-        simulations: One for each pane, from left to right; their grids and kinds of picture agree.
+        simulations: One for each pane, in their order; their grids and kinds of picture agree.
         listeners: Hear of every change, once all automata have it.
     """
 

@@ -23,7 +23,7 @@ class Snapshot:
             began with a blank page. Read-only.
         explanation: The next step from this state, taken apart, where that was asked for and is ready.
             Read-only.
-        panes: One of each automaton, from left to right, where there are several; else none.
+        panes: One of each automaton, in their order, where there are several; else none.
     """
 
     image: np.ndarray

@@ -333,6 +333,11 @@ class Timeline:
         return bool(self._undone)
 
     @property
+    def undone_at(self) -> Position | None:
+        """Where redo returns to; None where nothing was undone."""
+        return self._undone[-1][1] if self._undone else None
+
+    @property
     def marks(self) -> tuple[Mark, ...]:
         """Every stroke and start that can be reached, oldest first; those ahead of the present, too."""
         return self._line.marks

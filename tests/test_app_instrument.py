@@ -12,6 +12,7 @@ from PIL import Image
 from pygame.event import Event
 
 from nca_viewer.automaton.experiments import Experiments, as_json
+from nca_viewer.demos import demos
 from nca_viewer.display import desktop
 from nca_viewer.display.buttons import BUTTONS
 from nca_viewer.display.clips import ClipRecorder
@@ -63,7 +64,8 @@ from nca_viewer.recording.recorder import Recorder, RecordFile
 from nca_viewer.recording.replay import Replay
 from nca_viewer.simulation import Simulation
 from nca_viewer.start_images import StartImages
-from nca_viewer.views import VIEW_NAMES, VIEWS, view_named
+from nca_viewer.viewer_config import ViewerConfig
+from nca_viewer.views import VIEW_NAMES, VIEWS
 from nca_viewer.views.colours import direction_colours
 from nca_viewer.views.mosaic import mosaic
 
@@ -213,7 +215,13 @@ def make_bench(warm_simulation, tmp_path):
         fresh(warm_simulation, starts.blank() if start == "blank" else starts.digit(3, 1))
         session = change(Session(warm_simulation, starts, 0.5, "a test"))
         window = window or HeadlessWindow(size)
-        app = open_app(window, Loaded(session), KioskConfig(seed=11), screenshot_folder=tmp_path)
+        app = open_app(
+            window,
+            Loaded(session),
+            KioskConfig(seed=11),
+            screenshot_folder=tmp_path,
+            load=lambda load: Loaded(load(lambda stage: None)),
+        )
         return Bench(app, window, session)
 
     return make
@@ -274,6 +282,8 @@ def test_every_button_does_the_same_by_mouse_and_by_keyboard(make_bench, asked, 
     for action in found:
         if action in (Scrub(), actions.NextModel()):  # Where it is pressed counts; it takes seconds.
             continue
+        if isinstance(action, actions.PlayDemo) and action.name is not None:
+            continue
         by_mouse = outcome(Bench.click, action)
         assert by_mouse == outcome(Bench.focus, action), action
         if action in keys:
@@ -285,6 +295,7 @@ def test_every_button_does_the_same_by_mouse_and_by_keyboard(make_bench, asked, 
             ChangeChannel(-1),
             EndExperiments(),
             ShowTile(None),
+            actions.PlayDemo(None),  # None is shown.
             ShowView("image"),
             actions.SelectTool(Tool.PAINT),
             ChangeExperiment("noise", -1),
@@ -500,6 +511,8 @@ def test_a_stroke_that_goes_on_ends_where_a_mosaic_comes(blank):
 
 def test_a_press_on_words_and_panel_changes_no_cell(make_bench):
     bench = make_bench("blank", size=(460, 420)).frames()
+    # A demo that is pressed comes later.
+    bench.app.face._next._load = lambda load: type("Endless", (), {"stage": "", "poll": lambda self: None})()
     bench.key(pygame.K_SPACE, " ").frames().do(Reset())
     for _ in range(14):
         bench.key(ord("]"), "]")
@@ -626,6 +639,27 @@ def test_the_story_is_told_and_ends(bench):
     assert (bench.window.pixels() != still).any()
     bench.focus(ToggleStory())
     assert not bench.controls.story
+
+
+def test_redo_shows_the_samples_of_the_branch_that_it_returns_to(bench):
+    def shown():
+        return {sample.tick: sample.error for sample in bench.app.face.panes.pointed.series.samples}
+
+    bench.touch((2, 3), button=3).do(*[StepOnce()] * 4)
+    before = shown()
+    for _ in range(2):
+        bench.do(Undo(), actions.TogglePause(), actions.TogglePause())
+    branch = shown()
+    assert max(branch) < max(before)
+    assert any(branch[tick] != before[tick] for tick in branch)
+    bench.do(Redo())
+    assert shown() != before
+    bench.do(Redo()).frames(2)
+    assert shown() == before
+    bench.do(StepBack(), StepBack(-10))
+    assert shown() == before
+    bench.do(Undo(), actions.TogglePause()).touch((8, 8), button=3).do(actions.TogglePause(), Redo())
+    assert max(shown()) < max(before)
 
 
 def test_the_table_of_the_chart_has_a_row_per_step(bench, tmp_path):
@@ -1094,6 +1128,165 @@ def test_a_replay_that_differs_is_told(make_bench, record, do):
     assert "expected 000000000000" in bench.app.message.text
 
 
+# ------------------------------------------------------------------------------------- demos
+
+
+@pytest.fixture
+def a_demo(warm_simulation, make_bench, tmp_path, monkeypatch):
+    """A short one of the automaton that runs; it is the only one."""
+    from nca_viewer.checkpoint import build_model, load_checkpoint, save_checkpoint
+    from nca_viewer.selftest import fixed_parameters
+
+    config, checkpoint, path = warm_simulation.config, tmp_path / "automaton", tmp_path / "demo.jsonl"
+    save_checkpoint(checkpoint, build_model(config, fixed_parameters(config)), config, {"metrics": {}})
+    bench = make_bench()
+    recorder = Recorder(
+        RecordFile(path),
+        bench.simulation,
+        checkpoint=str(checkpoint),
+        checkpoint_sha256=load_checkpoint(checkpoint)[1].sha256,
+        environment={},
+        title="A wound",
+    )
+    recorder.cue(Caption("Here is a wound.", 3.0))
+    recorder.cue(ShowView("damage"))
+    recorder.cue(Inspect((4, 2)))
+    bench.frames(3).touch((5, 6), button=3).frames(5)
+    recorder.close()
+    demos.cache_clear()
+    for room in ("demos", "display.shown_session"):
+        monkeypatch.setattr(f"nca_viewer.{room}.demo_files", lambda: {"wound": path})
+    yield path
+    demos.cache_clear()
+
+
+PLAY, BACK = actions.PlayDemo("wound"), actions.PlayDemo(None)
+
+
+def at_demos(bench):
+    """The page of demos, with a wound, a view, a kept cell and a pause of one's own."""
+    bench.frames(3).touch((2, 3), button=3).frames(2).do(ShowView("difference"), actions.TogglePanel())
+    bench.touch((7, 3), button=2).key(pygame.K_SPACE, " ").frames().click(ShowPage("demos"))
+    assert bench.controls.paused
+    return bench
+
+
+@pytest.mark.parametrize("way", [Bench.click, Bench.focus])
+def test_a_demo_is_shown_at_once_and_leads_back_to_ones_own(make_bench, a_demo, way):
+    bench = at_demos(make_bench())
+    own, controls, where, series = bench.app.session, bench.controls, bench.where, bench.app.face.panes
+    assert [b.label for b in bench.buttons() if isinstance(b.action, actions.PlayDemo)] == [
+        "A wound",
+        "back to your own",
+    ]
+    way(bench, PLAY)
+    bench.frames()
+    replay = bench.app.session.replay
+    assert bench.app.session.own is own
+    assert not bench.controls.paused
+    assert "A wound" in bench.app.message.text
+    seen = []
+    for _ in range(3000):
+        if bench.app.session is own:
+            break
+        bench.frames()
+        seen.append((bench.controls.page, bench.controls.pinned_cell, VIEW_NAMES[bench.controls.view]))
+        assert bench.where == where
+    assert ("inspector", (4, 2), "damage") in seen
+    assert replay.is_complete
+    assert replay.difference is None
+    assert f"{replay.checks} states compared, all as recorded; here is your own" in bench.app.message.text
+    bench.frames()
+    assert (bench.controls, bench.where) == (controls, where)
+    assert bench.app.face.panes is series
+    bench.do(Undo())
+    assert bench.where != where
+    bench.do(Redo())
+    assert bench.where == where
+
+
+@pytest.mark.parametrize("is_taken_over", [False, True])
+def test_a_demo_that_hands_end_leads_back_too(make_bench, a_demo, is_taken_over):
+    bench = at_demos(make_bench())
+    own, where = bench.app.session, bench.where
+    bench.click(PLAY).frames(4)
+    if is_taken_over:
+        bench.touch((2, 2)).frames(3)
+        assert "the page of demos leads back to your own" in bench.app.message.text
+        bench.frames(200)
+    assert bench.app.session.own is own
+    bench.click(ShowPage("demos")).click(BACK).frames()
+    assert (bench.app.session, bench.where) == (own, where)
+    assert bench.controls.page == "demos"
+    bench.click(BACK)
+    assert bench.app.message.text == "No demo is shown"
+
+
+def test_a_demo_after_a_demo_leads_back_to_ones_own(make_bench, a_demo):
+    bench = at_demos(make_bench())
+    own, controls, where = bench.app.session, bench.controls, bench.where
+    bench.click(PLAY).frames(3)
+    first = bench.app.session
+    bench.click(ShowPage("demos")).click(PLAY).frames(2)
+    assert bench.app.session is not first
+    assert bench.app.session.own is own
+    bench.do(actions.NextModel())
+    assert "What is replayed is of one model" in bench.app.message.text
+    bench.click(ShowPage("demos")).click(BACK).frames(2)
+    assert (bench.app.session, bench.controls, bench.where) == (own, controls, where)
+
+
+def test_an_experiment_that_was_asked_for_before_a_demo_takes_hold_after_it(make_bench, a_demo, monkeypatch):
+    bench = make_bench().frames(2).do(actions.TogglePanel()).click(ShowPage("experiments"))
+    ready = [False]
+    monkeypatch.setattr(Simulation, "are_experiments_ready", property(lambda self: ready[0]))
+    bench.click(ToggleHead(1)).click(ShowPage("demos")).click(PLAY).frames()
+    ready[0] = True
+    bench.frames(3)
+    assert bench.app.session.simulation.experiments.is_neutral
+    bench.click(ShowPage("demos")).click(BACK).frames(2)
+    assert bench.simulation.experiments.muted_heads == {1}
+
+
+def test_what_is_written_at_the_end_is_ones_own_and_not_a_demos(make_bench, a_demo, tmp_path):
+    from nca_viewer.saved_states import load_state
+
+    bench = at_demos(make_bench())
+    path = tmp_path / "state.npz"
+    bench.click(PLAY).frames(4)
+    bench.app.session.end(ViewerConfig(save_state=path))
+    moment = load_state(path, bench.simulation.config, "").moment
+    assert (moment.episode, moment.step, digest(moment.state)) == bench.where
+
+
+def test_pictures_that_are_kept_are_ones_own_and_not_a_demos(make_bench, a_demo):
+    bench = at_demos(make_bench())
+    kept = []
+    bench.app._on_snapshot = lambda snapshot, image: kept.append(snapshot)
+    bench.frames(2)
+    count = len(kept)
+    assert count > 0
+    bench.click(PLAY).frames(1)
+    count = len(kept)
+    bench.frames(5)
+    assert len(kept) == count
+
+
+@pytest.mark.parametrize("content", [b"", b"{}\n", None])
+def test_a_damaged_demo_is_told_and_what_runs_goes_on(make_bench, a_demo, content):
+    if content is None:
+        a_demo.unlink()
+    else:
+        a_demo.write_bytes(content)
+    bench = at_demos(make_bench())
+    session = bench.app.session
+    assert "wound" in [button.label for button in bench.buttons()]
+    bench.click(PLAY).frames()
+    assert bench.app.message.is_error
+    assert "demo.jsonl" in bench.app.message.text
+    assert bench.app.session is session
+
+
 # ------------------------------------------------------------------------------------- the claims
 
 
@@ -1169,7 +1362,7 @@ def test_heads_that_look_left_right_up_and_down_are_shown_so(looking):
         expected = direction_colours(np.float32([row]), np.float32([column]))[0]
         shown = tile_colours(looking, tiles, image.shape, head, range(5, 10))[:, 1:-1]
         assert np.abs(shown.astype(int) - expected).max() <= 1, head
-    view = view_named("attention").draw(looking.app.face.scene(looking.controls))
+    (view,) = looking.app.face.panes.views(looking.controls)
     assert [tile.label for tile in view.tiles] == [
         f"head {n}: {name}" for n, name in enumerate(("west", "east", "north", "south"))
     ]

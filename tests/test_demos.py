@@ -1,8 +1,7 @@
 import pytest
 
 from nca_viewer.backend import environment
-from nca_viewer.demos import demos, find_demo, timed
-from nca_viewer.errors import ConfigError
+from nca_viewer.demos import demos, timed
 from nca_viewer.pacing import VISIBLE_TEMPO
 from nca_viewer.recording.lines import Caption, End
 from nca_viewer.recording.reader import read_record
@@ -34,12 +33,7 @@ def require_alike(report):
 
 def test_the_tour_has_its_order():
     assert [demo.name for demo in DEMOS] == ["what-one-cell-sees", "wound-and-memory", "wiped-page"]
-    assert find_demo("wiped-page").title == "Why a wiped page does not come back"
-    for name in ("", "wiped", "3-wiped-page", "../secret"):
-        with pytest.raises(
-            ConfigError, match="the demos are what-one-cell-sees, wound-and-memory, wiped-page"
-        ):
-            find_demo(name)
+    assert DEMOS[-1].title == "Why a wiped page does not come back"
 
 
 @pytest.mark.parametrize("demo", DEMOS, ids=named)

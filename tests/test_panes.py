@@ -8,13 +8,16 @@ import pygame
 import pytest
 from pygame.event import Event
 
+import nca_viewer.app
 from nca_viewer.assets import bundled_checkpoint_names, next_bundled
-from nca_viewer.automaton.experiments import Experiments
+from nca_viewer.automaton.experiments import Experiments, as_json
 from nca_viewer.checkpoint import build_model, save_checkpoint
 from nca_viewer.cli import parsed_options
+from nca_viewer.display import desktop
+from nca_viewer.display.hud import Hud
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import ConfigError
-from nca_viewer.interaction.actions import Tool
+from nca_viewer.interaction.actions import NextModel, ShowPage, ToggleChannel, ToggleHead, TogglePanel, Tool
 from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.kiosk.config import KioskConfig
 from nca_viewer.launch import open_app
@@ -26,7 +29,7 @@ from nca_viewer.simulation import Simulation
 from nca_viewer.start_images import StartImages
 from nca_viewer.timeline import Timeline
 from nca_viewer.viewer_config import ViewerConfig
-from nca_viewer.views.mosaic import PANE_GAP_CELLS, picture
+from nca_viewer.views.mosaic import PANE_GAP_CELLS, image_parts, picture
 
 SIZE = (640, 420)
 SEED = 11
@@ -163,19 +166,49 @@ def test_a_cell_is_the_same_cell_in_every_pane(size, number, panel_visible):
         size, (11, 13), bar_visible=True, panes=number, figures_visible=True, panel_visible=panel_visible
     )
     rectangles = [geometry.pane(pane).grid_rectangle for pane in range(number)]
+    room = [pygame.Rect(left, top, w, h + geometry.figures_height) for left, top, w, h in rectangles]
+    assert all(box.collidelist(room[:index]) < 0 for index, box in enumerate(room))
     for pane, (left, top, width, height) in enumerate(rectangles):
         assert left >= 0
         assert top >= 0
         assert left + width <= size[0] - geometry.panel_width
         assert top + height + geometry.figures_height <= size[1] - geometry.bar_height
-        assert pane == 0 or left >= rectangles[pane - 1][0] + width + geometry.cell_pixels
         for row, column in [(0, 0), (10, 12), (5, 6), (0, 12)]:
             x, y, side, _ = geometry.pane(pane).cell_rectangle((row, column))
             for pixel in [(x, y), (x + side - 1, y + side - 1)]:
                 assert geometry.cell_at(pixel) == (row, column)
                 assert geometry.pane_at(pixel) == pane
-    height, width = geometry.image_size
-    assert geometry.of_image(height, width).grid_rectangle[2] == width * geometry.cell_pixels
+    assert geometry.of_image(*geometry.image_size) is geometry
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize(
+    "size", [(600, 1000), (500, 1080), (900, 960), (640, 480), (1919, 1079), (1400, 400), (200, 180)]
+)
+@pytest.mark.parametrize("bar_visible", [False, True])
+def test_panes_stand_where_cells_are_largest(size, number, bar_visible):
+    def fit(columns=None):
+        return Geometry.fit(
+            size,
+            (28, 28),
+            bar_visible=bar_visible,
+            panes=number,
+            columns=columns,
+            figures_visible=bar_visible and number > 1,
+        )
+
+    sides = [fit(columns).cell_pixels for columns in range(1, number + 1)]
+    assert fit().cell_pixels == max(sides)
+    assert fit().columns == max(columns + 1 for columns, side in enumerate(sides) if side == max(sides))
+
+
+def test_a_tall_window_has_a_column_and_a_wide_one_a_row():
+    def columns(size, panes):
+        return Geometry.fit(size, (28, 28), bar_visible=True, panes=panes, figures_visible=True).columns
+
+    assert [columns((600, 1000), panes) for panes in (2, 3)] == [1, 2]
+    assert [columns((400, 1000), panes) for panes in (2, 3)] == [1, 1]
+    assert [columns((1400, 600), panes) for panes in (2, 3)] == [2, 3]
 
 
 def test_a_stroke_counts_cells_in_the_pane_where_it_began():
@@ -184,10 +217,14 @@ def test_a_stroke_counts_cells_in_the_pane_where_it_began():
     into = geometry.pane(1).cell_centre((4, 0))
     assert geometry.cell_at(into) == (4, 0)
     assert geometry.cell_at(into, began) == (4, 13 + PANE_GAP_CELLS)
+    below = Geometry.fit((300, 900), (11, 13), bar_visible=True, panes=2)
+    began, into = below.pane(0).cell_centre((10, 4)), below.pane(1).cell_centre((0, 4))
+    assert below.cell_at(into) == (0, 4)
+    assert below.cell_at(into, began) == (11 + PANE_GAP_CELLS, 4)
 
 
 def test_a_region_lies_on_the_image_of_all_panes():
-    geometry = Geometry.fit((900, 600), (8, 9), bar_visible=True, panes=3)
+    geometry = Geometry.fit((900, 300), (8, 9), bar_visible=True, panes=3)
     region = np.zeros((8, 9), bool)
     region[2, 3] = True
     whole = geometry.on_image(region)
@@ -200,29 +237,57 @@ def test_a_region_lies_on_the_image_of_all_panes():
 
 
 @pytest.fixture
-def bench(panes, tmp_path):
-    starts = StartImages(panes.config, SEED)
-    panes.begin(starts.digit(3, 1), 0.5)
-    sessions = tuple(
-        Session(simulation, starts, 0.5, "a test", label=name)
-        for name, simulation in zip(("one", "two", "three"), panes.simulations, strict=True)
-    )
-    session = dataclasses.replace(sessions[0], simulation=panes, panes=sessions)
-    window = HeadlessWindow(SIZE)
-    app = open_app(
-        window,
-        Loaded(session),
-        KioskConfig(),
-        screenshot_folder=tmp_path,
-        load=lambda load: Loaded(load(lambda stage: None)),
-    )
-    app.frame()
-    return app, window
+def make_bench(panes, tmp_path):
+    def make(size=SIZE):
+        starts = StartImages(panes.config, SEED)
+        panes.begin(starts.digit(3, 1), 0.5)
+        sessions = tuple(
+            Session(simulation, starts, 0.5, "a test", label=name)
+            for name, simulation in zip(("one", "two", "three"), panes.simulations, strict=True)
+        )
+        session = dataclasses.replace(sessions[0], simulation=panes, panes=sessions)
+        window = HeadlessWindow(size)
+        app = open_app(
+            window,
+            Loaded(session),
+            KioskConfig(),
+            screenshot_folder=tmp_path,
+            load=lambda load: Loaded(load(lambda stage: None)),
+        )
+        app.frame()
+        return app, window
+
+    return make
+
+
+@pytest.fixture
+def bench(make_bench):
+    return make_bench()
 
 
 def geometry_of(app):
     config = app.session.simulation.config
-    return app.face.geometry(SIZE, (config.height, config.width), app.controls)
+    return app.face.geometry(app.window.surface.get_size(), (config.height, config.width), app.controls)
+
+
+def point_at(app, window, pane, cell=(3, 3)):
+    pixel = geometry_of(app).pane(pane).cell_centre(cell)
+    window.post(Event(pygame.MOUSEMOTION, pos=pixel, rel=(0, 0), buttons=(0, 0, 0)))
+    app.frame()
+
+
+def click(app, window, action):
+    """A button, by the mouse, which then is where it was."""
+    buttons = app.face.buttons(geometry_of(app), app.controls)
+    pixel = pygame.Rect(next(button.rectangle for button in buttons if button.action == action)).center
+    for kind in (pygame.MOUSEBUTTONDOWN, pygame.MOUSEBUTTONUP):
+        press(app, window, pixel, kind)
+
+
+def key(app, window, code, mod=0):
+    window.post(Event(pygame.KEYDOWN, key=code, unicode="", mod=mod))
+    window.post(Event(pygame.KEYUP, key=code, mod=mod))
+    app.frame()
 
 
 def press(app, window, pixel, kind=pygame.MOUSEBUTTONDOWN):
@@ -230,9 +295,11 @@ def press(app, window, pixel, kind=pygame.MOUSEBUTTONDOWN):
     app.frame()
 
 
+@pytest.mark.parametrize(("size", "columns"), [((900, 300), 3), ((500, 700), 2), ((300, 900), 1)])
 @pytest.mark.parametrize("pane", [0, 1, 2])
-def test_a_stroke_in_any_pane_lands_on_the_same_cells_of_all(bench, pane):
-    app, window = bench
+def test_a_stroke_in_any_pane_lands_on_the_same_cells_of_all(make_bench, pane, size, columns):
+    app, window = make_bench(size)
+    assert geometry_of(app).columns == columns
     window.post(Event(pygame.KEYDOWN, key=pygame.K_SPACE, unicode=" ", mod=0))
     app.frame()
     app.frame()
@@ -255,11 +322,11 @@ def test_the_panel_and_the_bar_tell_of_the_pane_that_was_pointed_at_last(bench):
         pixel = geometry_of(app).pane(pane).cell_centre((3, 3))
         window.post(Event(pygame.MOUSEMOTION, pos=pixel, rel=(0, 0), buttons=(0, 0, 0)))
         app.frame()
-        chosen.append(app.face._met().scene(None).snapshot)
+        chosen.append(app.face.panes.pointed.scene(None).snapshot)
         assert chosen[-1] is app.snapshot.panes[pane]
     window.post(Event(pygame.MOUSEMOTION, pos=(3, SIZE[1] - 3), rel=(0, 0), buttons=(0, 0, 0)))
     app.frame()
-    assert app.face._met().scene(None).snapshot is app.snapshot.panes[1]
+    assert app.face.panes.pointed.scene(None).snapshot is app.snapshot.panes[1]
 
 
 @pytest.mark.parametrize("view", range(1, 10))
@@ -271,10 +338,14 @@ def test_every_view_and_the_panel_show_all_panes(bench, view):
     while any(pane.explanation is None for pane in app.snapshot.panes) and time.monotonic() < until:
         time.sleep(0.05)  # Explanations are compiled in the background, for each of them.
         app.frame()
-    image = app.face.image(app.snapshot, app.controls)
-    single = app.face._pane_views(app.controls)[0].image
-    assert image.shape[1] == 3 * single.shape[1] + 2 * PANE_GAP_CELLS
-    assert len(app.face._pane_rectangles(geometry_of(app), app.controls)) == 3
+    geometry = geometry_of(app)
+    image = app.face.image(app.snapshot, app.controls, geometry)
+    views = [view.image for view in app.face.panes.views(app.controls)]
+    size = views[0].shape
+    assert [view.shape for view in views] == [size] * 3
+    parts = image_parts(size, 3, geometry.columns)
+    assert all(np.array_equal(image[part], view) for part, view in zip(parts, views, strict=True))
+    assert geometry.of_image(*image.shape[:2]).grid_height == size[0]
 
 
 def test_clips_and_screenshots_show_all_panes(bench, tmp_path):
@@ -312,6 +383,9 @@ def test_a_model_without_what_an_experiment_changes_begins_without_it(panes, sma
     fewer = dataclasses.replace(small_config, num_heads=1)
     assert small_config.num_heads > 1
     assert begun_from_sight(moment, fewer).experiments is None
+    both = dataclasses.replace(panes.experiments, noise_std=0.1)
+    left = begun_from_sight(dataclasses.replace(moment, experiments=both), fewer).experiments
+    assert as_json(left) == {"noise_std": 0.1}
 
 
 def test_the_next_model_takes_the_place_of_the_pane_that_is_pointed_at(
@@ -320,12 +394,12 @@ def test_the_next_model_takes_the_place_of_the_pane_that_is_pointed_at(
     app, window = bench
     path = tmp_path / "successor"
     save_checkpoint(path, models[1], models[1].config, {"recipe": "test", "step": 1, "metrics": {}})
-    monkeypatch.setattr("nca_viewer.display.desktop.next_bundled", lambda name: str(path))
+    monkeypatch.setattr("nca_viewer.display.shown_session.next_bundled", lambda name: str(path))
     pixel = geometry_of(app).pane(2).cell_centre((3, 3))
     window.post(Event(pygame.MOUSEMOTION, pos=pixel, rel=(0, 0), buttons=(0, 0, 0)))
     app.frame()
     before = app.session.simulation.simulations
-    damaged = [pane.healing.error_damaged for pane in app.face._panes]
+    damaged = [pane.healing.error_damaged for pane in app.face.panes.instruments]
     window.post(Event(pygame.KEYDOWN, key=pygame.K_m, unicode="", mod=pygame.KMOD_LCTRL))
     app.frame()
     app.frame()
@@ -336,9 +410,121 @@ def test_the_next_model_takes_the_place_of_the_pane_that_is_pointed_at(
     assert len({(one.step, one.episode) for one in after}) == 1
     assert [pane.label for pane in app.session.panes] == ["one", "two", str(path)]
     assert app.message.text.startswith("successor")
-    assert [pane.healing.error_damaged for pane in app.face._panes] == damaged
+    assert [pane.healing.error_damaged for pane in app.face.panes.instruments] == damaged
     app.frame()
     assert app.snapshot.panes[2].image.any()
+
+
+EXPERIMENTS = Experiments(muted_heads=frozenset({1}), zeroed_channels=frozenset({0}))
+
+
+@pytest.fixture
+def fewer(small_config, tmp_path, monkeypatch):
+    """A next model with one head less."""
+    config = dataclasses.replace(small_config, num_heads=1)
+    path = tmp_path / "fewer"
+    save_checkpoint(path, build_model(config, fixed_parameters(config)), config, {"metrics": {}})
+    monkeypatch.setattr("nca_viewer.display.shown_session.next_bundled", lambda name: str(path))
+
+
+def are_experiments(simulation, expected):
+    return as_json(simulation.experiments) == as_json(expected)
+
+
+@pytest.mark.parametrize("is_ready", [True, False])
+def test_what_the_next_model_does_not_have_ends_for_all_and_is_told(bench, fewer, monkeypatch, is_ready):
+    app, window = bench
+    key(app, window, pygame.K_SPACE)
+    click(app, window, TogglePanel())
+    click(app, window, ShowPage("experiments"))
+    ready = [is_ready]
+    monkeypatch.setattr(Panes, "are_experiments_ready", property(lambda self: ready[0]))
+    for compiles in ("warm_up", "prepare_experiments"):  # No step is taken.
+        monkeypatch.setattr(Simulation, compiles, lambda self, **what: None)
+    point_at(app, window, 1)
+    click(app, window, ToggleHead(1))
+    point_at(app, window, 2)
+    click(app, window, ToggleChannel(0, "zero"))
+    app.frame()
+    assert are_experiments(app.face.panes, EXPERIMENTS)
+    assert app.session.simulation.experiments.is_neutral == (not is_ready)
+    point_at(app, window, 1)
+    key(app, window, pygame.K_m, pygame.KMOD_LCTRL)
+    app.frame()
+    assert app.message.text == "fewer does not have all that was changed; dropped: muted: head 1"
+    ready[0] = True
+    left = Experiments(zeroed_channels=frozenset({0}))
+    app.frame()
+    assert all(are_experiments(simulation, left) for simulation in app.session.simulation.simulations)
+    # What is brought back fits all of them.
+    press(app, window, geometry_of(app).pane(0).cell_centre((5, 5)))
+    press(app, window, geometry_of(app).pane(0).cell_centre((5, 5)), pygame.MOUSEBUTTONUP)
+    key(app, window, pygame.K_z, pygame.KMOD_LCTRL)
+    assert all(are_experiments(simulation, left) for simulation in app.session.simulation.simulations)
+
+
+def test_what_is_asked_for_in_one_pane_is_not_lost_in_another(bench, monkeypatch):
+    app, window = bench
+    click(app, window, TogglePanel())
+    click(app, window, ShowPage("experiments"))
+    ready = [False]
+    monkeypatch.setattr(Panes, "are_experiments_ready", property(lambda self: ready[0]))
+    for pane, action in ((0, ToggleHead(1)), (2, ToggleChannel(0, "zero"))):
+        point_at(app, window, pane)
+        click(app, window, action)
+        assert "preparing an experiment" in app.face.panes.tells
+    assert app.session.simulation.experiments.is_neutral
+    ready[0] = True
+    app.frame()
+    assert all(are_experiments(one, EXPERIMENTS) for one in app.session.simulation.simulations)
+
+
+def test_each_pane_tells_of_its_own_lost_page(bench, models, tmp_path, monkeypatch):
+    app, window = bench
+    key(app, window, pygame.K_SPACE)
+    figures, statuses = [], []
+    draw_figures, draw_bar = desktop.draw_figures, Hud.draw_bar
+    follow = nca_viewer.app.follow_page
+
+    def follow_page(page, snapshot, *, is_touched):
+        is_second = any(snapshot is pane for pane in app.snapshot.panes[1:2])
+        return dataclasses.replace(follow(page, snapshot, is_touched=is_touched), is_ruined=is_second)
+
+    monkeypatch.setattr(nca_viewer.app, "follow_page", follow_page)
+    monkeypatch.setattr(
+        desktop,
+        "draw_figures",
+        lambda *given, **told: figures.append((given[2], told["is_ruined"])) or draw_figures(*given, **told),
+    )
+    monkeypatch.setattr(
+        Hud, "draw_bar", lambda hud, *given: statuses.append(given[-1]) or draw_bar(hud, *given)
+    )
+    for pane in (0, 1, 2):
+        point_at(app, window, pane)
+        assert statuses[-1].is_ruined == (pane == 1)
+        assert figures[-3:] == [("one", False), ("two", True), ("three", False)]
+    path = tmp_path / "successor"
+    save_checkpoint(path, models[1], models[1].config, {"metrics": {}})
+    monkeypatch.setattr("nca_viewer.display.shown_session.next_bundled", lambda name: str(path))
+    monkeypatch.setattr(nca_viewer.app, "follow_page", follow)
+    key(app, window, pygame.K_m, pygame.KMOD_LCTRL)
+    app.frame()
+    app.frame()
+    assert [page.is_ruined for page in app.face.panes.pages] == [False, True, False]
+
+
+@pytest.mark.parametrize("blown_up", [(1,), (0, 2)])
+def test_who_blew_up_is_named(bench, blown_up):
+    app, _ = bench
+    for number in blown_up:
+        simulation = app.session.simulation.simulations[number]
+        state = np.full(simulation.config.state_shape, np.nan, np.float32)
+        simulation.restore(dataclasses.replace(simulation.moment(), state=state))
+    episode = app.session.simulation.episode
+    app.frame()
+    names = " and ".join(("one", "two", "three")[number] for number in blown_up)
+    assert app.message.text.startswith(f"{names} blew up at step")
+    assert app.session.simulation.episode == episode + 1
 
 
 def test_a_next_model_of_another_grid_is_told_and_what_runs_goes_on(
@@ -351,8 +537,8 @@ def test_a_next_model_of_another_grid_is_told_and_what_runs_goes_on(
     session = app.session
     with pytest.raises(ConfigError, match=r"one has a grid of .*/taller one of"):
         load_beside(str(path), session, lambda stage: None)
-    monkeypatch.setattr("nca_viewer.display.desktop.next_bundled", lambda name: str(tmp_path / "gone"))
-    app.face._load = lambda load: type("Failing", (), {"stage": "", "poll": lambda self: load(print)})()
+    monkeypatch.setattr("nca_viewer.display.shown_session.next_bundled", lambda name: str(tmp_path / "gone"))
+    app.face._next._load = lambda load: type("Failing", (), {"stage": "", "poll": lambda self: load(print)})()
     window.post(Event(pygame.KEYDOWN, key=pygame.K_m, unicode="", mod=pygame.KMOD_LCTRL))
     app.frame()
     app.frame()
@@ -363,9 +549,12 @@ def test_a_next_model_of_another_grid_is_told_and_what_runs_goes_on(
 
 def test_what_is_recorded_stays_of_one_model(bench):
     app, _ = bench
-    app.face._begin_next_model(dataclasses.replace(app.session, watcher=object()), 0.0)
+    app.face._shown = dataclasses.replace(
+        app.face._shown, session=dataclasses.replace(app.session, watcher=object())
+    )
+    app.face.act(NextModel(), app.session, 0.0)
     assert "watched" in app.face.message(0.0).text
-    assert app.face._loading is None
+    assert app.face._next._loading is None
 
 
 def test_one_automaton_alone_is_succeeded_with_its_start(panes, models, small_config):

@@ -141,6 +141,26 @@ class Experiments:
             neighbours=np.array(self.neighbours),
         )
 
+    def split(self, config: ModelConfig) -> tuple[Experiments, Experiments]:
+        """What an automaton of this kind has of all that is changed, and what it does not have."""
+        heads, channels = frozenset(range(config.num_heads)), frozenset(range(config.channel_size))
+        dead = self.dead_cells
+        has_cells = dead is None or dead.shape == (config.height, config.width)
+        has = replace(
+            self,
+            muted_heads=self.muted_heads & heads,
+            zeroed_channels=self.zeroed_channels & channels,
+            frozen_channels=self.frozen_channels & channels,
+            dead_cells=dead if has_cells else None,
+        )
+        lacks = Experiments(
+            muted_heads=self.muted_heads - heads,
+            zeroed_channels=self.zeroed_channels - channels,
+            frozen_channels=self.frozen_channels - channels,
+            dead_cells=None if has_cells else dead,
+        )
+        return has, lacks
+
 
 def _numbers(name: str, numbers: Iterable[int]) -> frozenset[int]:
     numbers = frozenset(numbers)

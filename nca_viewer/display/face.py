@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import pygame
     from pygame.event import Event as PygameEvent
 
-    from nca_viewer.healing import Healing
     from nca_viewer.loading import Session
     from nca_viewer.recording.lines import Cue
+    from nca_viewer.ruin import Page
     from nca_viewer.snapshot import Snapshot
 
 Size = tuple[int, int]
@@ -69,13 +69,10 @@ class Face(Protocol):
     def wanted_explanation(self, controls: Controls) -> Explain:
         """How much of the next step a snapshot should tell."""
 
-    def recall(self, snapshot: Snapshot) -> Healing | None:
-        """How far the cells had healed where a snapshot is of the past, once; else None."""
-
     def see(
         self,
         snapshot: Snapshot,
-        healing: Healing | None,
+        pages: Sequence[Page],
         *,
         touched: np.ndarray | None,
         now_seconds: float,
@@ -84,13 +81,13 @@ class Face(Protocol):
 
         Args:
             snapshot: The automaton now.
-            healing: Of the last damage.
+            pages: What has become of the page of each automaton that is shown.
             touched: bool[H, W], the cells that hands changed in this frame; None where they changed none.
             now_seconds: The time, never going back.
         """
         return
 
-    def image(self, snapshot: Snapshot, controls: Controls) -> np.ndarray:
+    def image(self, snapshot: Snapshot, controls: Controls, geometry: Geometry) -> np.ndarray:
         """What is shown of a snapshot: uint8[h, w, 3], one pixel per cell; larger than the grid for tiles."""
 
     def close(self) -> list[str]:

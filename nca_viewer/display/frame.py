@@ -13,6 +13,7 @@ from nca_viewer.display.palette import BACKGROUND, FRAME, TOOL_COLOURS
 from nca_viewer.interaction.actions import Cell, Tool
 from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.strokes import disc_region
+from nca_viewer.views.mosaic import image_parts
 
 _SMALLEST_LINED_CELL_PIXELS = 5
 _GRID_LINE = (58, 62, 74)
@@ -57,19 +58,18 @@ class Frame:
             grid_visible: Draws lines between the cells, where there is room for them.
         """
         surface.fill(BACKGROUND)
-        grids = [geometry.of_image(image.shape[0], image.shape[1])]
-        if image.shape[:2] == geometry.image_size:
-            grids = [geometry.pane(number) for number in range(geometry.panes)]
-        geometry_of_bar, geometry = geometry, geometry.of_image(image.shape[0], image.shape[1])
-        left, top, width, height = geometry.grid_rectangle
-        surface.fill(FRAME, (left - 1, top - 1, width + 2, height + 2))
-        self._draw_cells(surface, image, geometry)
-        for grid in grids:
+        placed = geometry.of_image(image.shape[0], image.shape[1])
+        size = (placed.grid_height, placed.grid_width)
+        for number, part in enumerate(image_parts(size, placed.panes, placed.columns)):
+            grid = placed.pane(number)
+            left, top, width, height = grid.grid_rectangle
+            surface.fill(FRAME, (left - 1, top - 1, width + 2, height + 2))
+            self._draw_cells(surface, image[part], grid)
             if grid_visible and grid.cell_pixels >= _SMALLEST_LINED_CELL_PIXELS:
                 _draw_lines(surface, grid)
             for brush in brushes:
                 _draw_brush(surface, grid, brush)
-        self.hud.draw_bar(surface, geometry_of_bar, status)
+        self.hud.draw_bar(surface, geometry, status)
 
     def _draw_cells(self, surface: pygame.Surface, image: np.ndarray, geometry: Geometry) -> None:
         size = (image.shape[1], image.shape[0])

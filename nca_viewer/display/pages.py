@@ -8,6 +8,7 @@ import numpy as np
 import pygame
 
 from nca_viewer.automaton.experiments import Experiments
+from nca_viewer.demos import demos
 from nca_viewer.display.buttons import Button, ButtonKind, always, hint_with_key, row_of_buttons
 from nca_viewer.display.chart import Chart, ScrubBar
 from nca_viewer.display.hud import elided
@@ -26,6 +27,7 @@ from nca_viewer.interaction.actions import (
     NextView,
     PastePicture,
     PinCell,
+    PlayDemo,
     Redo,
     SaveChart,
     SaveClip,
@@ -270,10 +272,10 @@ class ExperimentsPage(Page):
 
     def draw(self, surface: pygame.Surface, rectangle: Rectangle, shown: PanelScene) -> None:
         """The words over each row."""
-        self._experiments, self._heads = shown.instrument.experiments, shown.instrument.config.num_heads
+        self._experiments, self._heads = shown.experiments, shown.instrument.config.num_heads
         self._channel_names = shown.scene.channel_names
         self._channels = shown.scene.snapshot.state.shape[-1]
-        done, channel = shown.instrument.experiments, self._channel(shown.controls)
+        done, channel = shown.experiments, self._channel(shown.controls)
         rate = shown.instrument.trained_rate if done.update_rate is None else done.update_rate
         name = f": {self._channel_names[channel]}" if channel < len(self._channel_names) else ""
         titles = (
@@ -287,6 +289,26 @@ class ExperimentsPage(Page):
             if done.dead_cells is None
             else f"{int(done.dead_cells.sum())} dead cells",
         )
+        _draw_titles(surface, rectangle, shown.text_height, titles)
+
+
+class DemosPage(Page):
+    """The guided tour: each demo is shown at once, and then what runs goes on."""
+
+    def buttons(self, rectangle: Rectangle, text_height: int, controls: Controls) -> Sequence[Button]:
+        """One for each demo, and one that leads back."""
+        kinds = [(demo.title, PlayDemo(demo.name), "watch it, about a minute") for demo in demos()]
+        kinds.append(("back to your own", PlayDemo(None), "end the demo; your own goes on where it was"))
+        places = _rows(rectangle, text_height, len(kinds))[1]
+        return [
+            button
+            for place, (label, action, hint) in zip(places, kinds, strict=False)
+            for button in row_of_buttons(place, text_height, [(label, action, hint, False)])
+        ]
+
+    def draw(self, surface: pygame.Surface, rectangle: Rectangle, shown: PanelScene) -> None:
+        """The words over the buttons."""
+        titles = ["Cells at work, with captions", *[""] * (len(demos()) - 1), "While a demo is shown"]
         _draw_titles(surface, rectangle, shown.text_height, titles)
 
 

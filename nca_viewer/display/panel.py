@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pygame
 
+from nca_viewer.automaton.experiments import Experiments
 from nca_viewer.display.buttons import Button, row_of_buttons
 from nca_viewer.display.palette import FRAME, PANEL
 from nca_viewer.instrument import Instrument
@@ -28,7 +29,8 @@ class PanelScene:
         now_seconds: The time, never going back.
         pointer: Where the mouse is in the window; None while it is elsewhere.
         text_height: Of the status bar's letters, in pixels.
-        instrument: Follows the automaton: its past, charts, opinions and experiments.
+        instrument: Follows the automaton: its past, charts and opinions.
+        experiments: What is changed of it, or will be.
     """
 
     scene: Scene
@@ -38,6 +40,7 @@ class PanelScene:
     pointer: tuple[int, int] | None
     text_height: int
     instrument: Instrument
+    experiments: Experiments
 
 
 class Page:

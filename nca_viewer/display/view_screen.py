@@ -7,7 +7,7 @@ import pygame
 
 from nca_viewer.display.hud import elided, healing_text, wrapped
 from nca_viewer.display.letters import Letters, letters_of
-from nca_viewer.display.palette import BACKGROUND, FRAME, MUTED, PANEL, TEXT, WARNING
+from nca_viewer.display.palette import BACKGROUND, ERROR, FRAME, MUTED, PANEL, TEXT, WARNING
 from nca_viewer.healing import Healing
 from nca_viewer.interaction.actions import ShowTile
 from nca_viewer.interaction.geometry import Geometry, Rectangle
@@ -15,9 +15,8 @@ from nca_viewer.interaction.pointers import Target
 from nca_viewer.views.scene import ColourBar, ColourRow, ViewImage
 
 
-def tile_rectangles(view: ViewImage, geometry: Geometry) -> list[Rectangle]:
-    """Where each tile is in the window."""
-    placed = geometry.of_image(*view.image.shape[:2])
+def tile_rectangles(view: ViewImage, placed: Geometry) -> list[Rectangle]:
+    """Where each tile is in the window, with the view's image for its grid."""
     side = placed.cell_pixels
     return [
         (placed.left + tile.left * side, placed.top + tile.top * side, tile.width * side, tile.height * side)
@@ -25,9 +24,9 @@ def tile_rectangles(view: ViewImage, geometry: Geometry) -> list[Rectangle]:
     ]
 
 
-def tile_targets(view: ViewImage, geometry: Geometry) -> list[Target]:
+def tile_targets(view: ViewImage, placed: Geometry) -> list[Target]:
     """What a press on a view with several tiles does: it enlarges one, and never paints."""
-    rectangles = tile_rectangles(view, geometry)
+    rectangles = tile_rectangles(view, placed)
     return [
         Target(rectangle, ShowTile(tile.number))
         for rectangle, tile in zip(rectangles, view.tiles, strict=True)
@@ -37,13 +36,8 @@ def tile_targets(view: ViewImage, geometry: Geometry) -> list[Target]:
 class ViewScreen:
     """Draws captions, legends and labels."""
 
-    def draw(self, surface: pygame.Surface, geometry: Geometry, name: str, view: ViewImage) -> None:
-        """Draw all that belongs to a view but its image."""
-        self._draw_labels(surface, geometry, view)
-        if geometry.caption_height:
-            self._draw_caption(surface, geometry, name, view)
-
-    def _draw_labels(self, surface: pygame.Surface, geometry: Geometry, view: ViewImage) -> None:
+    def draw_labels(self, surface: pygame.Surface, geometry: Geometry, view: ViewImage) -> None:
+        """Draw the names of its tiles over a view's image, which is the grid of the geometry."""
         for tile, rectangle in zip(view.tiles, tile_rectangles(view, geometry), strict=True):
             left, top, width, height = rectangle
             size = max(9, min(round(geometry.text_height * 1.1), height // 6))
@@ -54,7 +48,10 @@ class ViewScreen:
             surface.blit(shade, (left, top))
             surface.blit(image, (left + 2, top + 1))
 
-    def _draw_caption(self, surface: pygame.Surface, geometry: Geometry, name: str, view: ViewImage) -> None:
+    def draw_caption(self, surface: pygame.Surface, geometry: Geometry, name: str, view: ViewImage) -> None:
+        """Draw a view's name, caption and legend below the picture."""
+        if not geometry.caption_height:
+            return
         left, top, width, height = geometry.caption_rectangle
         surface.fill(PANEL, (left, top, width, height))
         surface.fill(FRAME, (left, top, width, 1))
@@ -116,28 +113,29 @@ class ViewScreen:
 def draw_figures(
     surface: pygame.Surface,
     geometry: Geometry,
-    rectangle: Rectangle,
     name: str,
     healing: Healing | None,
     *,
+    is_ruined: bool,
     is_chosen: bool,
 ) -> None:
     """Under the picture of one of several automata: its name, its error, and how much is healed.
 
     Args:
         surface: The window's.
-        geometry: Of the window.
-        rectangle: Of the picture.
+        geometry: Of the picture, which is its grid.
         name: Of the checkpoint.
         healing: Of the last damage; None where there is no clean picture.
+        is_ruined: Whether its page cannot come back.
         is_chosen: Whether the panel and the status bar tell of this one.
     """
-    left, top, width, height = rectangle
+    left, top, width, height = geometry.grid_rectangle
     font = letters_of(round(1.25 * geometry.text_height))
     y = top + height + geometry.text_height // 2
     if is_chosen:
         surface.fill(WARNING, (left, top + height + 2, width, 2))
-    for text, colour in ((name, TEXT if is_chosen else MUTED), (healing_text(healing), MUTED)):
+    told = ("lost", ERROR) if is_ruined else (healing_text(healing), MUTED)
+    for text, colour in ((name, TEXT if is_chosen else MUTED), told):
         image = font.render(elided(text, font, width), True, colour)
         surface.blit(image, (left + (width - image.get_width()) // 2, y))
         y += font.get_height()

@@ -223,6 +223,13 @@ class NextModel:
 
 
 @dataclass(frozen=True, slots=True)
+class PlayDemo:
+    """Show a demo in place of what runs; None goes back to that."""
+
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PastePicture:
     """Start from the picture on the clipboard."""
 
@@ -405,6 +412,7 @@ Action = (
     | NextPage
     | PinCell
     | LetGo
+    | PlayDemo
     | PastePicture
     | BeginWith
     | MoveCursor

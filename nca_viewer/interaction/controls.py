@@ -53,7 +53,7 @@ MAX_BRUSH_RADIUS_CELLS = 14
 SLOW_MOTION = Fraction(1, 8)
 """How much slower everything is in slow motion."""
 
-PAGES = ("inspector", "charts", "opinion", "experiments", "more")
+PAGES = ("inspector", "charts", "opinion", "experiments", "demos", "more")
 """Of the panel, in their order."""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nca_viewer.interaction.actions import Cell
-from nca_viewer.views.mosaic import PANE_GAP_CELLS
+from nca_viewer.views.mosaic import PANE_GAP_CELLS, image_parts, image_size
 
 MARGIN_PIXELS = 4
 """Kept free around the grid where there is room."""
@@ -34,8 +34,8 @@ def _panel_width(window_width: int, text_height: int) -> int:
 class Geometry:
     """A grid of square cells, centred above a status bar and beside a panel.
 
-    Where there are several panes, that many grids stand side by side, and a cell is the same cell in all of
-    them; what is asked of the grid's place is then told of the first, see `pane`.
+    Where there are several panes, that many grids stand in rows, and a cell is the same cell in all of them;
+    what is asked of the grid's place is then told of the first, see `pane`.
 
     Every cell has the same whole number of pixels, so that its edges are hard and its size even. A window
     too small for the grid shows one pixel per cell, cut off.
@@ -54,7 +54,8 @@ class Geometry:
         caption_height: Of the strip above the status bar that tells of a view, in pixels; 0 without one.
         panel_width: Of the panel at the right, in pixels; 0 while it is closed.
         panes: How many grids there are.
-        figures_height: Of the strip under the grids that tells of each, in pixels; 0 without one.
+        columns: How many of them stand side by side; the others are below.
+        figures_height: Of the strip under each grid that tells of it, in pixels; 0 without one.
         banner_height: Of the words above the grids, in pixels; 0 without any.
     """
 
@@ -71,6 +72,7 @@ class Geometry:
     caption_height: int = 0
     panel_width: int = 0
     panes: int = 1
+    columns: int = 1
     figures_height: int = 0
     banner_height: int = 0
 
@@ -85,6 +87,7 @@ class Geometry:
         caption_visible: bool = False,
         panel_visible: bool = False,
         panes: int = 1,
+        columns: int | None = None,
         figures_visible: bool = False,
         banner_visible: bool = False,
     ) -> Geometry:
@@ -97,8 +100,9 @@ class Geometry:
             margin_pixels: Kept free around the grid where there is room.
             caption_visible: Whether to leave room for a view's caption and legend.
             panel_visible: Whether to leave room for the panel.
-            panes: How many grids stand side by side.
-            figures_visible: Whether to leave room under the grids to tell of each.
+            panes: How many grids there are.
+            columns: How many of them stand side by side; None chooses where cells are largest.
+            figures_visible: Whether to leave room under each grid to tell of it.
             banner_visible: Whether to leave room for words above the grids.
         """
         window_width, window_height = window_size
@@ -113,62 +117,101 @@ class Geometry:
         panel_width = _panel_width(window_width, text_height) if panel_visible else 0
         figures_height = text_height * 4 if figures_visible else 0
         banner_height = text_height * 6 if banner_visible else 0
-        columns = panes * (grid_width + PANE_GAP_CELLS) - PANE_GAP_CELLS
-        room_width = window_width - panel_width - 2 * margin_pixels
-        height = window_height - bar_height - caption_height - figures_height - banner_height
-        cell_pixels = max(1, min(room_width // columns, (height - 2 * margin_pixels) // grid_height))
-        free_height = height - cell_pixels * grid_height
+        room_width = window_width - panel_width
+        room_height = window_height - bar_height - caption_height - banner_height
+
+        def size(columns: int) -> tuple[int, int, int]:
+            """Of all grids in cells, and pixels that figures take of the height."""
+            rows = math.ceil(panes / columns)
+            gaps = 0 if figures_height else (rows - 1) * PANE_GAP_CELLS
+            width = columns * (grid_width + PANE_GAP_CELLS) - PANE_GAP_CELLS
+            return rows * grid_height + gaps, width, rows * figures_height
+
+        def side(columns: int) -> int:
+            """Of a cell, in pixels."""
+            height, width, used = size(columns)
+            free = room_height - used - 2 * margin_pixels
+            return max(1, min((room_width - 2 * margin_pixels) // width, free // height))
+
+        columns = columns or max(range(panes, 0, -1), key=side)
+        height, width, used = size(columns)
+        cell_pixels = side(columns)
         return cls(
             window_width=window_width,
             window_height=window_height,
             grid_height=grid_height,
             grid_width=grid_width,
             cell_pixels=cell_pixels,
-            left=(window_width - panel_width - cell_pixels * columns) // 2,
-            top=max(0, banner_height + free_height // 2),
+            left=(room_width - cell_pixels * width) // 2,
+            top=max(0, banner_height + (room_height - used - cell_pixels * height) // 2),
             bar_height=bar_height,
             text_height=text_height,
             button_rows=button_rows,
             caption_height=caption_height,
             panel_width=panel_width,
             panes=panes,
+            columns=columns,
             figures_height=figures_height,
             banner_height=banner_height,
         )
 
     @property
+    def _strides(self) -> tuple[int, int]:
+        """Pixels from one pane to the next below, and to the next at its right."""
+        side, gap = self.cell_pixels, self.cell_pixels * PANE_GAP_CELLS
+        return side * self.grid_height + (self.figures_height or gap), side * self.grid_width + gap
+
+    @property
     def image_size(self) -> tuple[int, int]:
         """(height, width) in cells of the image of all panes."""
-        return self.grid_height, self.panes * (self.grid_width + PANE_GAP_CELLS) - PANE_GAP_CELLS
+        return image_size((self.grid_height, self.grid_width), self.panes, self.columns)
 
     def pane(self, number: int) -> Geometry:
         """The same window with one of the panes alone."""
-        stride = self.cell_pixels * (self.grid_width + PANE_GAP_CELLS)
-        return replace(self, left=self.left + number * stride, panes=1)
+        row, column = divmod(number, self.columns)
+        down, right = self._strides
+        return replace(self, left=self.left + column * right, top=self.top + row * down, panes=1, columns=1)
 
     def pane_at(self, pixel: tuple[int, int]) -> int:
         """The pane that is nearest to a window pixel (x, y)."""
-        stride = self.cell_pixels * (self.grid_width + PANE_GAP_CELLS)
-        gap = self.cell_pixels * PANE_GAP_CELLS
-        return min(max((pixel[0] - self.left + gap // 2) // stride, 0), self.panes - 1)
+        down, right = self._strides
+        half = self.cell_pixels * PANE_GAP_CELLS // 2
+        rows = math.ceil(self.panes / self.columns)
+        row = min(max((pixel[1] - self.top + half) // down, 0), rows - 1)
+        column = min(max((pixel[0] - self.left + half) // right, 0), self.columns - 1)
+        return min(row * self.columns + column, self.panes - 1)
 
     def on_image(self, region: np.ndarray | None) -> np.ndarray | None:
         """Some cells, bool[grid_height, grid_width], as they lie on the image of all panes; None is none."""
         if region is None or self.panes == 1:
             return region
-        padded = np.pad(region, ((0, 0), (0, PANE_GAP_CELLS)))
-        return np.tile(padded, (1, self.panes))[:, :-PANE_GAP_CELLS]
+        whole = np.zeros(self.image_size, bool)
+        for part in image_parts(region.shape, self.panes, self.columns):
+            whole[part] = region
+        return whole
 
     def of_image(self, height: int, width: int) -> Geometry:
-        """The same window with an image of so many cells in place of the grids."""
+        """The same window with an image of so many cells in place of that of all panes."""
         if (height, width) == self.image_size:
-            return replace(self, grid_width=width, panes=1) if self.panes > 1 else self
+            return self
+        rows = math.ceil(self.panes / self.columns)
+        return self.of_images(
+            (height + PANE_GAP_CELLS) // rows - PANE_GAP_CELLS,
+            (width + PANE_GAP_CELLS) // self.columns - PANE_GAP_CELLS,
+        )
+
+    def of_images(self, height: int, width: int) -> Geometry:
+        """The same window with an image of so many cells in place of each grid."""
+        if (height, width) == (self.grid_height, self.grid_width):
+            return self
         return Geometry.fit(
             (self.window_width, self.window_height),
             (height, width),
             bar_visible=self.bar_height > 0,
             caption_visible=self.caption_height > 0,
             panel_visible=self.panel_width > 0,
+            panes=self.panes,
+            columns=self.columns,
             figures_visible=self.figures_height > 0,
             banner_visible=self.banner_height > 0,
         )
@@ -206,10 +249,8 @@ class Geometry:
                 them in the pane that is nearest.
         """
         x, y = pixel
-        left = self.left
-        if self.panes > 1:
-            left = self.pane(self.pane_at(pixel if began is None else began)).left
-        return ((y - self.top) // self.cell_pixels, (x - left) // self.cell_pixels)
+        pane = self if self.panes == 1 else self.pane(self.pane_at(pixel if began is None else began))
+        return ((y - pane.top) // self.cell_pixels, (x - pane.left) // self.cell_pixels)
 
     def contains(self, cell: Cell) -> bool:
         """Whether a cell lies in the grid."""

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pygame.event import Event as PygameEvent
 
     from nca_viewer.display.hud import HudState
-    from nca_viewer.healing import Healing
     from nca_viewer.kiosk.config import KioskConfig
     from nca_viewer.loading import Loading, Session
     from nca_viewer.snapshot import Snapshot
@@ -193,11 +192,7 @@ class KioskFace(Face):
         """Nothing: visitors see the image."""
         return Explain.NOTHING
 
-    def recall(self, snapshot: Snapshot) -> Healing | None:
-        """None: nobody goes back."""
-        return None
-
-    def image(self, snapshot: Snapshot, controls: Controls) -> np.ndarray:
+    def image(self, snapshot: Snapshot, controls: Controls, geometry: Geometry) -> np.ndarray:
         """What the cells show."""
         return snapshot.image
 

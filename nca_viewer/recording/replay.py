@@ -87,6 +87,8 @@ class Replay:
         steps: How many have been taken.
         checks: How many states have been compared.
         is_over: Whether all of it has been repeated, or somebody has taken over.
+        caption: The last, or nothing.
+        captions: How many there were.
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class Replay:
         self.steps = 0
         self.checks = 0
         self.is_over = False
+        self.caption, self.captions = "", 0
         self._simulation = simulation
         self._lines = record.lines()
         self._next: Line | None = None
@@ -174,6 +177,7 @@ class Replay:
             self._at = self._at.after(line.what)
             self._fetch()
             if isinstance(line.what, Caption):
+                self.caption, self.captions = line.what.text, self.captions + 1
                 break  # There is time to read before what it tells of.
         return Played(tuple(cues), touched)
 

@@ -59,8 +59,3 @@ VIEW_NAMES: tuple[str, ...] = tuple(view.name for view in VIEWS)
 def view_number(number: int) -> View:
     """The view with this number, counted round and round."""
     return VIEWS[number % len(VIEWS)]
-
-
-def view_named(name: str) -> View | None:
-    """The view of that name; None where there is none."""
-    return next((view for view in VIEWS if view.name == name), None)

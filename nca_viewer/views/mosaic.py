@@ -67,20 +67,31 @@ PANE_GAP_CELLS = 2
 """Between the images of several automata."""
 
 
-def beside(images: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], tuple[int, ...]]:
-    """An image of images uint8[h, w, 3] side by side, from the top, and the column where each begins."""
-    height = max(image.shape[0] for image in images)
-    width = sum(image.shape[1] for image in images) + PANE_GAP_CELLS * (len(images) - 1)
-    whole = np.empty((height, width, 3), np.uint8)
+def image_size(size: tuple[int, int], number: int, columns: int) -> tuple[int, int]:
+    """(height, width) of an image of several images of a size that stand in rows."""
+    height, width = size[0] + PANE_GAP_CELLS, size[1] + PANE_GAP_CELLS
+    return math.ceil(number / columns) * height - PANE_GAP_CELLS, columns * width - PANE_GAP_CELLS
+
+
+def image_parts(size: tuple[int, ...], number: int, columns: int) -> list[tuple[slice, slice]]:
+    """Where each of them lies in it, from the left in rows."""
+    height, width = size[:2]
+    places = [divmod(part, columns) for part in range(number)]
+    corners = [(row * (height + PANE_GAP_CELLS), column * (width + PANE_GAP_CELLS)) for row, column in places]
+    return [(slice(top, top + height), slice(left, left + width)) for top, left in corners]
+
+
+def beside(images: Sequence[NDArray[np.uint8]], columns: int) -> NDArray[np.uint8]:
+    """An image of images uint8[h, w, 3] in rows; smaller ones lie at the top left of their places."""
+    size = (max(image.shape[0] for image in images), max(image.shape[1] for image in images))
+    whole = np.empty((*image_size(size, len(images), columns), 3), np.uint8)
     whole[:] = GAP
-    lefts, left = [], 0
-    for image in images:
-        whole[: image.shape[0], left : left + image.shape[1]] = image
-        lefts.append(left)
-        left += image.shape[1] + PANE_GAP_CELLS
-    return whole, tuple(lefts)
+    for image, part in zip(images, image_parts(size, len(images), columns), strict=True):
+        whole[part][: image.shape[0], : image.shape[1]] = image
+    return whole
 
 
 def picture(snapshot: Snapshot) -> NDArray[np.uint8]:
-    """The picture of a snapshot: uint8[h, w, 3], that of all panes where there are several."""
-    return beside([pane.image for pane in snapshot.panes])[0] if snapshot.panes else snapshot.image
+    """The picture of a snapshot: uint8[h, w, 3], that of all panes in a row where there are several."""
+    panes = snapshot.panes
+    return beside([pane.image for pane in panes], len(panes)) if panes else snapshot.image

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from nca_viewer.automaton.experiments import Experiments
+from nca_viewer.automaton.experiments import Experiments, as_json
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import ConfigError
 
@@ -91,3 +91,14 @@ def test_the_package_gives_its_names_and_starts_no_jax_before_they_need_it() -> 
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_an_automaton_does_not_have_is_split_off() -> None:
+    rest = {"noise_std": 0.1, "dead_cells": SOME_CELLS}
+    some = Experiments(muted_heads={0, 3, 5}, zeroed_channels={0, 7}, **rest)
+    has, lacks = some.split(CONFIG)
+    assert as_json(has) == as_json(Experiments(muted_heads={0}, zeroed_channels={0}, **rest))
+    assert as_json(lacks) == as_json(Experiments(muted_heads={3, 5}, zeroed_channels={7}))
+    has, lacks = Experiments(frozen_channels={7}, dead_cells=SOME_CELLS[1:]).split(CONFIG)
+    assert has.is_neutral
+    assert as_json(lacks) == as_json(Experiments(frozen_channels={7}, dead_cells=SOME_CELLS[1:]))

@@ -1,0 +1,223 @@
+"""What hands mean in a person's own window: where they point, what is a button, what actions stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from nca_viewer.display.buttons import Button, ButtonRow
+from nca_viewer.display.frame import Brush
+from nca_viewer.display.panel import Panel
+from nca_viewer.display.shown_panes import ShownPanes
+from nca_viewer.display.view_screen import tile_targets
+from nca_viewer.interaction.actions import (
+    Action,
+    Cell,
+    Dismiss,
+    FocusButton,
+    KillStroke,
+    MoveCursor,
+    NextTile,
+    Nothing,
+    PinCell,
+    PressFocused,
+    ShowTile,
+    StepBack,
+    StepOnce,
+    Stroke,
+    UseCursor,
+)
+from nca_viewer.interaction.controls import Controls
+from nca_viewer.interaction.geometry import Geometry
+from nca_viewer.interaction.input import Input
+from nca_viewer.interaction.pointers import Target
+
+if TYPE_CHECKING:
+    from pygame.event import Event as PygameEvent
+
+CURSOR_SECONDS = 10.0
+"""The keyboard's brush is seen for this long after its last use."""
+
+
+class Hands:
+    """Mouse, fingers and keyboard on the pictures, the buttons and the panel.
+
+    Attributes:
+        inspected: The cell that the panel showed last.
+    """
+
+    def __init__(self, source: Input, buttons: ButtonRow, panel: Panel) -> None:
+        """Nowhere yet.
+
+        Args:
+            source: Turns events into actions.
+            buttons: Of the status bar.
+            panel: Has buttons, too.
+        """
+        self.inspected: Cell | None = None
+        self._input = source
+        self._buttons = buttons
+        self._panel = panel
+        self._cursor: Cell | None = None
+        self._cursor_seconds = float("-inf")
+        self._focus: int | None = None
+
+    @property
+    def pointer(self) -> tuple[int, int] | None:
+        """Where the mouse is in the window; None while it is elsewhere."""
+        return self._input.mouse_position
+
+    @property
+    def is_stroke_held(self) -> bool:
+        """Whether a hand is still down, also where it rests or touches no cell."""
+        return self._input.is_pressed or self._input.is_held(UseCursor())
+
+    def read(
+        self,
+        events: Sequence[PygameEvent],
+        geometry: Geometry,
+        controls: Controls,
+        panes: ShownPanes | None,
+        now_seconds: float,
+    ) -> list[Action]:
+        """What the events say, before what it means is asked."""
+        if panes is None:
+            return self._input.read(events, geometry, now_seconds)
+        actions = self._input.read(events, geometry, now_seconds, self._targets(geometry, controls, panes))
+        pixel = self._input.stroke_began or self.pointer
+        if pixel is not None:
+            panes.point(pixel, geometry, controls)
+        actions.extend(self._panel.dragged(self._input, controls))
+        if self._input.middle_clicked_cell is not None:
+            actions.append(PinCell(self._input.middle_clicked_cell))
+        return actions
+
+    def _targets(self, geometry: Geometry, controls: Controls, panes: ShownPanes) -> list[Target]:
+        """What a press does that does not paint: buttons first, and what lies behind them is no page."""
+        words = (geometry.bar_rectangle, geometry.caption_rectangle, geometry.panel_rectangle)
+        if controls.help_visible:
+            return [Target(rectangle, Dismiss()) for rectangle in words]
+        targets = [
+            Target(button.rectangle, button.action)
+            for button in self.buttons(geometry, controls)
+            if button.action is not None
+        ]
+        if _are_mosaics(controls, panes):
+            placed = panes.placed(geometry, controls)
+            for number, view in enumerate(panes.views(controls)):
+                targets += tile_targets(view, placed.pane(number))
+            targets.append(Target((0, 0, geometry.window_width, geometry.window_height), Nothing()))
+        return [*targets, *(Target(rectangle, Nothing()) for rectangle in words)]
+
+    def buttons(self, geometry: Geometry, controls: Controls) -> list[Button]:
+        """All that are seen, those of the status bar first."""
+        return [*self._buttons.placed(geometry, controls), *self._panel.buttons(geometry, controls)]
+
+    def focused(self, geometry: Geometry, controls: Controls) -> Button | None:
+        """The button that was chosen by keyboard."""
+        buttons = self._pressable(geometry, controls)
+        return None if self._focus is None or not buttons else buttons[self._focus % len(buttons)]
+
+    def _pressable(self, geometry: Geometry, controls: Controls) -> list[Button]:
+        return [button for button in self.buttons(geometry, controls) if button.action is not None]
+
+    def meant(
+        self,
+        actions: Iterable[Action],
+        geometry: Geometry,
+        controls: Controls,
+        panes: ShownPanes,
+        now_seconds: float,
+    ) -> list[Action]:
+        """What actions stand for where they depend on what is seen."""
+        found: list[Action] = []
+        for action in actions:
+            stands_for = self._stands_for(action, geometry, controls, panes, now_seconds)
+            if stands_for == [action]:
+                found.append(action)
+            else:
+                found += self.meant(stands_for, geometry, controls, panes, now_seconds)
+        return found
+
+    def _stands_for(
+        self, action: Action, geometry: Geometry, controls: Controls, panes: ShownPanes, now_seconds: float
+    ) -> list[Action]:
+        """One step of it: the action itself where it stands for nothing else."""
+        middle = (geometry.grid_height // 2, geometry.grid_width // 2)
+        match action:
+            case Nothing():
+                return []
+            case MoveCursor(rows, columns):
+                before, (row, column) = self._cursor, self._cursor or middle
+                if before is not None:
+                    row, column = row + rows, column + columns
+                self._cursor_seconds = now_seconds
+                self._cursor = (
+                    min(max(row, 0), geometry.grid_height - 1),
+                    min(max(column, 0), geometry.grid_width - 1),
+                )
+                if before is None or not self._input.is_held(UseCursor()):
+                    return []
+                return [Stroke(controls.tool, before, self._cursor)]
+            case UseCursor():
+                self._cursor, self._cursor_seconds = self._cursor or middle, now_seconds
+                return [Stroke(controls.tool, self._cursor, self._cursor)]
+            case Stroke() if _are_mosaics(controls, panes):
+                return []  # No cell is where it is seen.
+            case Stroke(_, start, end, radius) if controls.killing:
+                size = controls.brush_radius_cells if radius is None else radius
+                return [KillStroke(start, end, size)]
+            case StepOnce() if panes.timeline.is_in_past:
+                return [StepBack(-1)]
+            case PinCell(None) if controls.pinned_cell is None:
+                # The pointer may be on the button that was pressed: the cell that it was on before is meant.
+                cell = self.pointed_cell(geometry, controls, panes) or self.inspected
+                return [action] if cell is None else [PinCell(cell)]
+            case NextTile(direction):
+                views = panes.views(replace(controls, tile=None))
+                count = len(views[panes.number].tiles) if views else 0
+                number = (-1 if controls.tile is None else controls.tile) + direction
+                number = (number + 1) % (count + 1) - 1  # -1 stands for all of them.
+                return [ShowTile(None if number < 0 else number)]
+            case FocusButton(direction):
+                buttons = self._pressable(geometry, controls)
+                if buttons:
+                    first = -1 if self._focus is None and direction > 0 else self._focus or 0
+                    self._focus = (first + direction) % len(buttons)
+                return []
+            case PressFocused():
+                button = self.focused(geometry, controls)
+                return [] if button is None or button.action is None else [button.action]
+        return [action]
+
+    def pointed_cell(self, geometry: Geometry, controls: Controls, panes: ShownPanes) -> Cell | None:
+        """The cell that the mouse or the keyboard's brush is on."""
+        if self.pointer is not None:
+            placed = panes.placed(geometry, controls)
+            cell = placed.cell_at(self.pointer)
+            if not _are_mosaics(controls, panes):
+                found = cell if geometry.contains(cell) else None
+            else:
+                found = panes.views(controls)[placed.pane_at(self.pointer)].cell_at(*cell)
+            if found is not None:
+                return found
+        return self._cursor if self._cursor is not None and geometry.contains(self._cursor) else None
+
+    def brushes(
+        self, geometry: Geometry, controls: Controls, panes: ShownPanes, now_seconds: float
+    ) -> tuple[Brush, ...]:
+        """The mouse's and the keyboard's."""
+        brushes, pointer = [], self.pointer
+        targets = self._targets(geometry, controls, panes)
+        if pointer is not None and not any(target.contains(pointer) for target in targets):
+            tool = self._input.brush_tool(controls.tool)
+            brushes.append(Brush(geometry.cell_at(pointer), controls.brush_radius_cells, tool))
+        if self._cursor is not None and now_seconds - self._cursor_seconds < CURSOR_SECONDS:
+            brushes.append(Brush(self._cursor, controls.brush_radius_cells, controls.tool))
+        return tuple(brushes)
+
+
+def _are_mosaics(controls: Controls, panes: ShownPanes) -> bool:
+    """Whether the chosen view shows several grids of an automaton."""
+    return any(view.tiles for view in panes.views(controls))
