@@ -10,12 +10,15 @@ os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["JAX_PLATFORMS"] = "cpu"
 
-# Tests compile the same functions again and again, also in subprocesses: once is enough.
-_compile_cache = tempfile.TemporaryDirectory(prefix="nca-viewer-tests-")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = _compile_cache.name
+# Tests compile the same functions again and again, also in subprocesses: once is enough. Workers get the
+# folder from the process that starts them.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    _compile_cache = tempfile.TemporaryDirectory(prefix="nca-viewer-tests-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _compile_cache.name
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
+import functools
 import importlib.util
 import sys
 from pathlib import Path
@@ -95,6 +98,16 @@ def small_checkpoint(
     path = tmp_path_factory.mktemp("checkpoints") / "small"
     save_checkpoint(path, small_model, small_config, {"recipe": "test", "step": 3, "metrics": {"psnr": 21.5}})
     return path
+
+
+@pytest.fixture(scope="module")
+def backend_checked_once():
+    """The self-test of the backend, which has tests of its own, runs for the first session of a file only."""
+    from nca_viewer import selftest
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(selftest, "check_backend", functools.cache(selftest.check_backend))
+        yield
 
 
 @pytest.fixture(scope="session")
