@@ -12,9 +12,11 @@ from nca_viewer.assets import bundled_checkpoint_names, next_bundled
 from nca_viewer.automaton.experiments import Experiments
 from nca_viewer.checkpoint import build_model, save_checkpoint
 from nca_viewer.cli import parsed_options
+from nca_viewer.display import desktop
+from nca_viewer.display.clips import ClipRecorder
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import ConfigError
-from nca_viewer.interaction.actions import Tool
+from nca_viewer.interaction.actions import NextModel, Tool
 from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.kiosk.config import KioskConfig
 from nca_viewer.launch import open_app
@@ -26,7 +28,10 @@ from nca_viewer.simulation import Simulation
 from nca_viewer.start_images import StartImages
 from nca_viewer.timeline import Timeline
 from nca_viewer.viewer_config import ViewerConfig
+from nca_viewer.views import view_number
 from nca_viewer.views.mosaic import PANE_GAP_CELLS, picture
+
+pytestmark = pytest.mark.usefixtures("backend_checked_once")
 
 SIZE = (640, 420)
 SEED = 11
@@ -199,6 +204,18 @@ def test_a_region_lies_on_the_image_of_all_panes():
 # ------------------------------------------------------------------------------------ the window
 
 
+class LoadedWhenAsked:
+    """Loads, and fails, when it is polled."""
+
+    stage = ""
+
+    def __init__(self, load):
+        self._load = load
+
+    def poll(self):
+        return self._load(lambda stage: None)
+
+
 @pytest.fixture
 def bench(panes, tmp_path):
     starts = StartImages(panes.config, SEED)
@@ -214,7 +231,7 @@ def bench(panes, tmp_path):
         Loaded(session),
         KioskConfig(),
         screenshot_folder=tmp_path,
-        load=lambda load: Loaded(load(lambda stage: None)),
+        load=LoadedWhenAsked,
     )
     app.frame()
     return app, window
@@ -255,16 +272,16 @@ def test_the_panel_and_the_bar_tell_of_the_pane_that_was_pointed_at_last(bench):
         pixel = geometry_of(app).pane(pane).cell_centre((3, 3))
         window.post(Event(pygame.MOUSEMOTION, pos=pixel, rel=(0, 0), buttons=(0, 0, 0)))
         app.frame()
-        chosen.append(app.face._met().scene(None).snapshot)
+        chosen.append(app.face.scene(app.controls).snapshot)
         assert chosen[-1] is app.snapshot.panes[pane]
     window.post(Event(pygame.MOUSEMOTION, pos=(3, SIZE[1] - 3), rel=(0, 0), buttons=(0, 0, 0)))
     app.frame()
-    assert app.face._met().scene(None).snapshot is app.snapshot.panes[1]
+    assert app.face.scene(app.controls).snapshot is app.snapshot.panes[1]
 
 
 @pytest.mark.parametrize("view", range(1, 10))
 def test_every_view_and_the_panel_show_all_panes(bench, view):
-    app, _ = bench
+    app, window = bench
     app.controls = dataclasses.replace(app.controls, view=view, panel_visible=True)
     app.frame()
     until = time.monotonic() + 60
@@ -272,15 +289,22 @@ def test_every_view_and_the_panel_show_all_panes(bench, view):
         time.sleep(0.05)  # Explanations are compiled in the background, for each of them.
         app.frame()
     image = app.face.image(app.snapshot, app.controls)
-    single = app.face._pane_views(app.controls)[0].image
+    single = view_number(view).draw(app.face.scene(app.controls)).image
     assert image.shape[1] == 3 * single.shape[1] + 2 * PANE_GAP_CELLS
-    assert len(app.face._pane_rectangles(geometry_of(app), app.controls)) == 3
+    shown = geometry_of(app).of_image(*image.shape[:2])
+    for pane in (1, 2, 0):
+        cell = (single.shape[0] // 2, pane * (single.shape[1] + PANE_GAP_CELLS) + single.shape[1] // 2)
+        window.post(Event(pygame.MOUSEMOTION, pos=shown.cell_centre(cell), rel=(0, 0), buttons=(0, 0, 0)))
+        app.frame()
+        assert app.face.scene(app.controls).snapshot is app.snapshot.panes[pane]
 
 
-def test_clips_and_screenshots_show_all_panes(bench, tmp_path):
+def test_clips_and_screenshots_show_all_panes(bench, tmp_path, monkeypatch):
     app, window = bench
-    images, _, _ = app.face._clips._history.last(1.0)
-    assert images[-1].image.shape[:2] == geometry_of(app).image_size
+    kept = []
+    monkeypatch.setattr(ClipRecorder, "add", lambda recorder, image, now_seconds: kept.append(image))
+    app.frame()
+    assert kept[-1].shape[:2] == geometry_of(app).image_size
     window.post(Event(pygame.KEYDOWN, key=pygame.K_F2, unicode="", mod=0))
     app.frame()
     (file,) = tmp_path.glob("*.png")
@@ -318,6 +342,13 @@ def test_the_next_model_takes_the_place_of_the_pane_that_is_pointed_at(
     bench, models, small_config, tmp_path, monkeypatch
 ):
     app, window = bench
+    draw, wounds = desktop.draw_figures, {}
+
+    def draw_and_tell(surface, geometry, rectangle, name, healing, **options):
+        wounds[name] = healing.error_wounded
+        draw(surface, geometry, rectangle, name, healing, **options)
+
+    monkeypatch.setattr(desktop, "draw_figures", draw_and_tell)
     path = tmp_path / "successor"
     save_checkpoint(path, models[1], models[1].config, {"recipe": "test", "step": 1, "metrics": {}})
     monkeypatch.setattr("nca_viewer.display.desktop.next_bundled", lambda name: str(path))
@@ -325,7 +356,6 @@ def test_the_next_model_takes_the_place_of_the_pane_that_is_pointed_at(
     window.post(Event(pygame.MOUSEMOTION, pos=pixel, rel=(0, 0), buttons=(0, 0, 0)))
     app.frame()
     before = app.session.simulation.simulations
-    wounds = [pane.healing.error_wounded for pane in app.face._panes]
     window.post(Event(pygame.KEYDOWN, key=pygame.K_m, unicode="", mod=pygame.KMOD_LCTRL))
     app.frame()
     app.frame()
@@ -336,7 +366,8 @@ def test_the_next_model_takes_the_place_of_the_pane_that_is_pointed_at(
     assert len({(one.step, one.episode) for one in after}) == 1
     assert [pane.label for pane in app.session.panes] == ["one", "two", str(path)]
     assert app.message.text.startswith("successor")
-    assert [pane.healing.error_wounded for pane in app.face._panes] == wounds
+    assert list(wounds) == ["one", "two", "three", str(path)]
+    assert wounds[str(path)] == wounds["three"]  # It is the same wound.
     app.frame()
     assert app.snapshot.panes[2].image.any()
 
@@ -352,7 +383,6 @@ def test_a_next_model_of_another_grid_is_told_and_what_runs_goes_on(
     with pytest.raises(ConfigError, match=r"one has a grid of .*/taller one of"):
         load_beside(str(path), session, lambda stage: None)
     monkeypatch.setattr("nca_viewer.display.desktop.next_bundled", lambda name: str(tmp_path / "gone"))
-    app.face._load = lambda load: type("Failing", (), {"stage": "", "poll": lambda self: load(print)})()
     window.post(Event(pygame.KEYDOWN, key=pygame.K_m, unicode="", mod=pygame.KMOD_LCTRL))
     app.frame()
     app.frame()
@@ -363,9 +393,9 @@ def test_a_next_model_of_another_grid_is_told_and_what_runs_goes_on(
 
 def test_what_is_recorded_stays_of_one_model(bench):
     app, _ = bench
-    app.face._begin_next_model(dataclasses.replace(app.session, watcher=object()), 0.0)
+    app.face.act(NextModel(), dataclasses.replace(app.session, watcher=object()), 0.0)
     assert "watched" in app.face.message(0.0).text
-    assert app.face._loading is None
+    assert app.face.reloaded() is None
 
 
 def test_one_automaton_alone_is_succeeded_with_its_start(panes, models, small_config):
