@@ -159,6 +159,7 @@ def test_the_png_is_the_last_frame_at_the_window_s_size(small_checkpoint, small_
     assert (pixels[11::23, 11::23] == simulation.request_snapshot().result().image).all()
 
 
+@pytest.mark.usefixtures("heard_hang_ups")
 @pytest.mark.parametrize("number", ENDINGS)
 def test_what_was_made_before_an_interruption_is_saved(small_checkpoint, tmp_path, monkeypatch, number):
     frame = App.frame
@@ -169,20 +170,15 @@ def test_what_was_made_before_an_interruption_is_saved(small_checkpoint, tmp_pat
         frame(app)
 
     monkeypatch.setattr(App, "frame", interrupted)
-    path = tmp_path / "a.gif"
-    # Tests may have been started to ignore a hang-up, which the program then does, too.
-    before = signal.signal(number, signal.default_int_handler)
-    try:
-        result = invoke(
-            "--headless", "--frames", 50, "--no-compile-cache", "--ckpt", small_checkpoint, "--save", path
-        )
-        assert signal.getsignal(number) is signal.default_int_handler
-    finally:
-        signal.signal(number, before)
+    before, path = signal.getsignal(number), tmp_path / "a.gif"
+    result = invoke(
+        "--headless", "--frames", 50, "--no-compile-cache", "--ckpt", small_checkpoint, "--save", path
+    )
     assert (result.exit_code, result.stdout) == (128 + number, "")
     assert result.stderr == f"nca-viewer: ended after 8 of 50 frames: {path}\n"
     with Image.open(path) as animation:
         assert animation.n_frames == 9
+    assert signal.getsignal(number) is before
     assert [file.name for file in tmp_path.iterdir()] == ["a.gif"]
 
 
@@ -256,7 +252,7 @@ def run_program(*arguments, **environment):
         env=inherited | {"PYTHONPATH": str(REPOSITORY)} | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 
@@ -384,6 +380,7 @@ def test_interrupted_before_it_lives_is_no_success(monkeypatch, tmp_path, save):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("heard_hang_ups")
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a signal of POSIX")
 def test_a_hang_up_ends_the_program_unless_it_was_started_to_ignore_it(monkeypatch):
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
