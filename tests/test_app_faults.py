@@ -79,6 +79,7 @@ class Floor:
         )
         starts = StartImages(simulation.config, 11)
         simulation.episode = 0
+        simulation.listeners.clear()  # Those of the test before, on the same simulation.
         simulation.begin(starts.digit(3, 1), 0.0)
         self.app = open_app(
             self.window,
