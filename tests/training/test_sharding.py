@@ -19,16 +19,21 @@ import jax
 from pathlib import Path
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_disable_most_optimizations", True)
+from PIL import Image
 from tests.training.test_run import IMAGES, MODEL, TRAIN
-from training.run import fit
+from training import run
 from training.sharding import BatchSharding
+
+# Checkpoints are measured by one device, whatever trained them.
+run.make_validation = lambda *_, **__: lambda _: {"psnr_64": 1.0, "psnr_512": 1.0, "healed_psnr": 1.0}
+run.sample_sheet = lambda *_: Image.new("RGB", (8, 5))
 
 def train(directory, devices, **options):
     jax.local_device_count = lambda: devices  # So many of the four.
     assert BatchSharding.over_all_devices(4).mesh.size == devices
     config = dataclasses.replace(TRAIN, batch_size=4, wound_probability=0.5, learning_rate=1e-2, **options)
     resume = directory.exists()
-    fit(config, MODEL, IMAGES[:11], IMAGES[11:], directory, resume=resume, progress=False)
+    run.fit(config, MODEL, IMAGES[:11], IMAGES[11:], directory, resume=resume, progress=False)
 
 one, several = map(Path, sys.argv[1:])
 train(one, 1)
