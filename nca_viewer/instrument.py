@@ -79,7 +79,7 @@ class Instrument:
         config: Its hyperparameters.
         channel_names: What each of its channels holds; empty where that is not known.
         timeline: Its past.
-        healing: Of its last wound.
+        healing: Of its last damage.
         series: What the charts show.
         opinions: What the classifier read lately, oldest first.
     """
@@ -110,12 +110,10 @@ class Instrument:
         touched: np.ndarray | None,
         now_seconds: float,
         view: str,
-        is_stroke_held: bool = False,
     ) -> None:
         """Look at the next snapshot; see `display.face.Face.see`.
 
-        What only one view needs, which takes its time, is made while `view` names that one. A stroke ends in
-        a frame in which no cell was touched, unless it is held.
+        What only one view needs, which takes its time, is made while `view` names that one.
         """
         tick = self.timeline.tick_of(snapshot.episode, snapshot.step)
         self.healing = self._recall(snapshot, tick) or follow_healing(

@@ -10,13 +10,17 @@ os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["JAX_PLATFORMS"] = "cpu"
 
-# Tests compile the same functions again and again, also in subprocesses: once is enough.
-_compile_cache = tempfile.TemporaryDirectory(prefix="nca-viewer-tests-")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = _compile_cache.name
+# Tests compile the same functions again and again, also in subprocesses: once is enough. Workers get the
+# folder from the process that starts them.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    _compile_cache = tempfile.TemporaryDirectory(prefix="nca-viewer-tests-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _compile_cache.name
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
+import functools
 import importlib.util
+import signal
 import sys
 from pathlib import Path
 
@@ -50,6 +54,42 @@ def pytest_runtest_makereport(item, call):
         (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
     ]
     return report
+
+
+LONG_FILES = (
+    "training/test_step.py",
+    "training/test_run.py",
+    "window/test_window.py",
+    "window/test_faults.py",
+    "test_app_instrument.py",
+    "training/test_sharding.py",
+    "automaton/test_attention.py",
+    "test_cli.py",
+    "training/test_evaluate.py",
+    "training/test_memory.py",
+    "training/test_processes.py",
+    "test_simulation.py",
+    "test_checkpoint.py",
+    "test_environment.py",
+    "test_ending.py",
+    "window/test_exhibit.py",
+    "recording/test_recording.py",
+    "test_panes.py",
+    "kiosk/test_screen.py",
+    "kiosk/test_kiosk.py",
+)
+"""The longest first: workers take whole files in this order, and the last ones fill the gap at the end."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers take files in the order of the collection, and not those with many tests first."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Move long files to the front."""
+    ranks = {Path(__file__).parent / name: rank for rank, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -95,6 +135,35 @@ def small_checkpoint(
     path = tmp_path_factory.mktemp("checkpoints") / "small"
     save_checkpoint(path, small_model, small_config, {"recipe": "test", "step": 3, "metrics": {"psnr": 21.5}})
     return path
+
+
+@pytest.fixture(scope="module")
+def compiled_for_people():
+    """Functions are compiled as in programs: with other roundings, and faster where there are many steps."""
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)  # As `pytest_collection_finish` has it.
+
+
+@pytest.fixture
+def heard_hang_ups():
+    """A hang-up is not ignored, here and by what is started from here, though `nohup` may have begun it."""
+    before = signal.signal(signal.SIGHUP, lambda *_: None) if hasattr(signal, "SIGHUP") else None
+    yield
+    if before is not None:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.fixture(scope="module")
+def backend_checked_once():
+    """The self-test of the backend, which has tests of its own, runs for the first session of a file only."""
+    from nca_viewer import selftest
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(selftest, "check_backend", functools.cache(selftest.check_backend))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -26,8 +26,8 @@ class FaultySimulation:
         return getattr(self.real, name)
 
     def __setattr__(self, name, value):
-        """What the real one has is set there: who listens, experiments."""
-        if hasattr(self.real, name) and not callable(getattr(self.real, name)):
+        """What the real one has is set there: who listens, experiments; not what stands before it here."""
+        if hasattr(self.real, name) and not hasattr(type(self), name):
             setattr(self.real, name, value)
         else:
             super().__setattr__(name, value)

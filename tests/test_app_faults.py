@@ -79,6 +79,7 @@ class Floor:
         )
         starts = StartImages(simulation.config, 11)
         simulation.episode = 0
+        simulation.listeners.clear()  # Those of the test before, on the same simulation.
         simulation.begin(starts.digit(3, 1), 0.0)
         self.app = open_app(
             self.window,
@@ -207,11 +208,11 @@ def test_an_error_in_every_frame_is_no_flood_where_nobody_would_start_it_again(
     before = floor.window.now_seconds()
     with monkeypatch.context() as patch:
         patch.setattr(Frame, "draw", fail)
-        floor.frames(30 * RATE)
-    assert floor.window.now_seconds() - before == pytest.approx(30, rel=0.1)
+        floor.frames(12 * RATE)
+    assert floor.window.now_seconds() - before == pytest.approx(12, rel=0.1)
     log = (tmp_path / "nca-viewer.log").read_text()
     assert log.count("ERROR error: ZeroDivisionError") == 1
-    assert log.count("fault: error: ZeroDivisionError") <= 5 + 3
+    assert log.count("fault: error: ZeroDivisionError") <= 5 + 1
     assert floor.is_picture_back()
     floor.monitor.end()
     journal.close()

@@ -143,10 +143,12 @@ class Bench:
         return self.click_pixel(pygame.Rect(rectangle).center)
 
     def focus(self, action):
-        """The same, by F4 and F3."""
-        number = [button.action for button in self.buttons()].index(action)
-        for _ in range((number - self._focus - 1) % len(self.buttons()) + 1):
-            self.key(pygame.K_F4)
+        """The same, by F4, with Shift where that is the shorter way, and F3."""
+        actions = [button.action for button in self.buttons()]
+        number, last = actions.index(action), max(self._focus, 0)
+        onward, back = (number - self._focus - 1) % len(actions) + 1, (last - number - 1) % len(actions) + 1
+        for _ in range(min(onward, back)):
+            self.key(pygame.K_F4, "", 0 if onward <= back else pygame.KMOD_LSHIFT)
         self._focus = number
         return self.key(pygame.K_F3).frames()
 
@@ -257,7 +259,7 @@ def wounded(make_bench, page):
     bench = make_bench(size=(460, 420)).frames()
     if page:
         bench.app.controls = replace(bench.controls, panel_visible=True, page=page)
-    return bench.touch((5, 4), button=3).key(pygame.K_SPACE, " ").frames()
+    return bench.key(pygame.K_SPACE, " ").touch((5, 4), button=3)
 
 
 @pytest.mark.parametrize("page", ["", *PAGES])
@@ -284,6 +286,8 @@ def test_every_button_does_the_same_by_mouse_and_by_keyboard(make_bench, asked, 
             continue
         if isinstance(action, actions.PlayDemo) and action.name is not None:
             continue
+        if page != PAGES[0] and isinstance(action, ShowPage) and action != ShowPage(page):
+            continue  # The tabs of the other pages are the same on each.
         by_mouse = outcome(Bench.click, action)
         assert by_mouse == outcome(Bench.focus, action), action
         if action in keys:
@@ -993,7 +997,7 @@ def record(make_bench, tmp_path):
     return path, bench.where
 
 
-@pytest.mark.parametrize("speed_keys", ["", "====", "---"])
+@pytest.mark.parametrize("speed_keys", ["", "====", "-"])
 def test_a_record_is_replayed_bit_for_bit_through_the_window(make_bench, record, statuses, speed_keys):
     path, end = record
     bench = make_bench("blank", (460, 420), lambda session: replayed(session, path))

@@ -8,21 +8,14 @@ from nca_viewer.recording.reader import read_record
 from nca_viewer.recording.replay import replay_headless
 from nca_viewer.recording.tour import SCRIPTS, make_demos
 
+# Another compiler rounds otherwise; the demos were made with all its optimisations.
+pytestmark = pytest.mark.usefixtures("compiled_for_people", "backend_checked_once")
+
 DEMOS = demos()
 
 
 def named(demo):
     return demo.name
-
-
-@pytest.fixture(scope="module", autouse=True)
-def as_compiled_for_people():
-    """Another compiler rounds otherwise; the demos were made with all its optimisations."""
-    import jax
-
-    jax.config.update("jax_disable_most_optimizations", False)
-    yield
-    jax.config.update("jax_disable_most_optimizations", True)  # As `conftest` has it.
 
 
 def require_alike(report):

@@ -7,11 +7,15 @@ import signal
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+pytestmark = [
+    pytest.mark.skipif(os.name != "posix", reason="signals of POSIX"),
+    pytest.mark.usefixtures("heard_hang_ups"),
+]
 
 ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"]
 PREAMBLE = """
@@ -44,10 +48,13 @@ def told(
         env={**os.environ, "PYTHONPATH": root},
     ) as process:
         assert process.stdout is not None
-        for name in names:
-            assert process.stdout.readline() == "ready\n"
-            process.send_signal(getattr(signal, name))
-        output, errors = process.communicate(timeout=60)
+        try:
+            for name in names:
+                assert process.stdout.readline() == "ready\n"
+                process.send_signal(getattr(signal, name))
+            output, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()  # It may not have ended.
     return process.returncode, output, errors
 
 
@@ -100,8 +107,7 @@ def test_interrupted_is_no_success_though_the_work_came_to_its_end():
     assert told(body, "SIGINT") == (130, "", "")
 
 
-@pytest.mark.parametrize("name", ENDINGS)
-def test_what_must_be_saved_is_saved_first(tmp_path: Path, name: str):
+def test_what_must_be_saved_is_saved_first(tmp_path: Path):
     body = """
     def command():
         with ending.deferred() as told:
@@ -111,9 +117,14 @@ def test_what_must_be_saved_is_saved_first(tmp_path: Path, name: str):
             open("saved", "w").close()
         open("more", "w").close()
     """
-    expected = (128 + getattr(signal, name), "", "program: interrupted\n")
-    assert told(body, name, directory=tmp_path) == expected
-    assert [path.name for path in tmp_path.iterdir()] == ["saved"]
+    folders = {name: tmp_path / name for name in ENDINGS}
+    for folder in folders.values():
+        folder.mkdir()
+    with ThreadPoolExecutor() as pool:  # They wait side by side.
+        ends = pool.map(lambda name: told(body, name, directory=folders[name]), ENDINGS)
+        for name, end in zip(ENDINGS, ends, strict=True):
+            assert end == (128 + getattr(signal, name), "", "program: interrupted\n")
+            assert [path.name for path in folders[name].iterdir()] == ["saved"]
 
 
 def test_a_second_interrupt_does_not_wait(tmp_path: Path):

@@ -1,6 +1,7 @@
 """The arrows between the modules, read from their source."""
 
 import ast
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -15,11 +16,16 @@ def name_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-TREES = {
-    name_of(path): ast.parse(path.read_text())
-    for package in ("nca_viewer", "training")
-    for path in sorted((ROOT / package).rglob("*.py"))
-}
+@functools.cache
+def trees() -> dict[str, ast.Module]:
+    """What is read of each module, when the first test asks for it."""
+    return {
+        name_of(path): ast.parse(path.read_text())
+        for package in ("nca_viewer", "training")
+        for path in sorted((ROOT / package).rglob("*.py"))
+    }
+
+
 JAX_PACKAGES = {"jax", "jaxlib", "flax", "cax", "optax"}
 
 
@@ -45,23 +51,25 @@ def imports_of(module: str, *, at_import: bool = False) -> set[str]:
                 assert child.level == 0, f"{module}: imports are absolute"
                 for alias in child.names:
                     full = f"{child.module}.{alias.name}"
-                    yield full if full in TREES else str(child.module)
+                    yield full if full in trees() else str(child.module)
             elif at_import and runs_later(child):
                 continue
             else:
                 yield from visit(child)
 
-    return set(visit(TREES[module]))
+    return set(visit(trees()[module]))
 
 
-IMPORTS: Mapping[str, set[str]] = {module: imports_of(module) for module in TREES}
+@functools.cache
+def imports() -> dict[str, set[str]]:
+    return {module: imports_of(module) for module in trees()}
 
 
 def arrows(*sources: str, outside_of: tuple[str, ...] = ()) -> dict[str, set[str]]:
     """What modules below some packages import, but for modules that lie in others."""
     return {
         module: names
-        for module, names in IMPORTS.items()
+        for module, names in imports().items()
         if lies_in(module, *sources) and not lies_in(module, *outside_of)
     }
 
@@ -159,14 +167,14 @@ def trails(entry: str, *packages: str) -> list[str]:
         for name in imports_of(module, at_import=True):
             if name.split(".")[0] in packages:
                 found.append(f"{trail} -> {name}")
-            if name in TREES:
+            if name in trees():
                 queue.append((name, f"{trail} -> {name}"))
     return found
 
 
 def test_no_surface_takes_after_the_screen():
     """Left alone, pygame gives a new surface the depth of the screen, which may be 16 bits."""
-    for module, tree in TREES.items():
+    for module, tree in trees().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "pygame.Surface":
                 assert len(node.args) > 2 or "depth" in {keyword.arg for keyword in node.keywords}, module

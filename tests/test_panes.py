@@ -14,6 +14,7 @@ from nca_viewer.automaton.experiments import Experiments, as_json
 from nca_viewer.checkpoint import build_model, save_checkpoint
 from nca_viewer.cli import parsed_options
 from nca_viewer.display import desktop
+from nca_viewer.display.clips import ClipRecorder
 from nca_viewer.display.hud import Hud
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import ConfigError
@@ -30,6 +31,8 @@ from nca_viewer.start_images import StartImages
 from nca_viewer.timeline import Timeline
 from nca_viewer.viewer_config import ViewerConfig
 from nca_viewer.views.mosaic import PANE_GAP_CELLS, image_parts, picture
+
+pytestmark = pytest.mark.usefixtures("backend_checked_once")
 
 SIZE = (640, 420)
 SEED = 11
@@ -236,6 +239,18 @@ def test_a_region_lies_on_the_image_of_all_panes():
 # ------------------------------------------------------------------------------------ the window
 
 
+class LoadedWhenAsked:
+    """Loads, and fails, when it is polled."""
+
+    stage = ""
+
+    def __init__(self, load):
+        self._load = load
+
+    def poll(self):
+        return self._load(lambda stage: None)
+
+
 @pytest.fixture
 def make_bench(panes, tmp_path):
     def make(size=SIZE):
@@ -252,7 +267,7 @@ def make_bench(panes, tmp_path):
             Loaded(session),
             KioskConfig(),
             screenshot_folder=tmp_path,
-            load=lambda load: Loaded(load(lambda stage: None)),
+            load=LoadedWhenAsked,
         )
         app.frame()
         return app, window
@@ -348,10 +363,12 @@ def test_every_view_and_the_panel_show_all_panes(bench, view):
     assert geometry.of_image(*image.shape[:2]).grid_height == size[0]
 
 
-def test_clips_and_screenshots_show_all_panes(bench, tmp_path):
+def test_clips_and_screenshots_show_all_panes(bench, tmp_path, monkeypatch):
     app, window = bench
-    images, _, _ = app.face._clips._history.last(1.0)
-    assert images[-1].image.shape[:2] == geometry_of(app).image_size
+    kept = []
+    monkeypatch.setattr(ClipRecorder, "add", lambda recorder, image, now_seconds: kept.append(image))
+    app.frame()
+    assert kept[-1].shape[:2] == geometry_of(app).image_size
     window.post(Event(pygame.KEYDOWN, key=pygame.K_F2, unicode="", mod=0))
     app.frame()
     (file,) = tmp_path.glob("*.png")
@@ -538,7 +555,6 @@ def test_a_next_model_of_another_grid_is_told_and_what_runs_goes_on(
     with pytest.raises(ConfigError, match=r"one has a grid of .*/taller one of"):
         load_beside(str(path), session, lambda stage: None)
     monkeypatch.setattr("nca_viewer.display.shown_session.next_bundled", lambda name: str(tmp_path / "gone"))
-    app.face._next._load = lambda load: type("Failing", (), {"stage": "", "poll": lambda self: load(print)})()
     window.post(Event(pygame.KEYDOWN, key=pygame.K_m, unicode="", mod=pygame.KMOD_LCTRL))
     app.frame()
     app.frame()
@@ -549,12 +565,10 @@ def test_a_next_model_of_another_grid_is_told_and_what_runs_goes_on(
 
 def test_what_is_recorded_stays_of_one_model(bench):
     app, _ = bench
-    app.face._shown = dataclasses.replace(
-        app.face._shown, session=dataclasses.replace(app.session, watcher=object())
-    )
+    app.face.meet(dataclasses.replace(app.session, watcher=object()))
     app.face.act(NextModel(), app.session, 0.0)
     assert "watched" in app.face.message(0.0).text
-    assert app.face._next._loading is None
+    assert app.face.reloaded() is None
 
 
 def test_one_automaton_alone_is_succeeded_with_its_start(panes, models, small_config):

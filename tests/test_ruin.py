@@ -95,7 +95,7 @@ def test_neither_a_slow_drift_nor_looks_far_apart_are_unrest():
 
 
 @pytest.fixture(scope="module")
-def life():
+def life(compiled_for_people):
     model, _ = load_checkpoint("model")
     simulation = Simulation(model, seed=9)
     return simulation, StartImages(simulation.config, 9)

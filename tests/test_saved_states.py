@@ -21,6 +21,8 @@ from nca_viewer.saved_states import SavedState, load_state, save_state
 from nca_viewer.simulation import Simulation
 from nca_viewer.viewer_config import ViewerConfig
 
+pytestmark = pytest.mark.usefixtures("backend_checked_once")
+
 SHA = "ab" * 32
 
 
@@ -308,7 +310,7 @@ def test_experiments_that_make_no_sense_are_refused(
 
 def test_experiments_come_back_with_a_state(small_checkpoint, tmp_path):
     def load(**options):
-        config = KioskConfig(checkpoints=(str(small_checkpoint),), **options)
+        config = KioskConfig(checkpoints=(str(small_checkpoint),), compile_cache=False, **options)
         return load_session(config, 5, None, lambda stage: None)
 
     path = tmp_path / "state.npz"

@@ -23,6 +23,8 @@ from nca_viewer.simulation import Simulation
 from nca_viewer.viewer_config import ViewerConfig
 from nca_viewer.watching import Refusal, Swap, Watcher, progress_text
 
+pytestmark = pytest.mark.usefixtures("backend_checked_once")
+
 
 @pytest.fixture
 def run(tmp_path):

@@ -14,6 +14,8 @@ from nca_viewer.loading import load_session
 from nca_viewer.moment import digest
 from nca_viewer.viewer_config import ViewerConfig
 
+pytestmark = pytest.mark.usefixtures("backend_checked_once")
+
 
 @pytest.fixture
 def session_of(bounded_checkpoint):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from skimage.metrics import peak_signal_noise_ratio
 
 from training import metrics
 
@@ -18,6 +17,8 @@ def test_psnr_of_a_constant_error_is_computed_by_hand() -> None:
 
 
 def test_psnr_agrees_with_scikit_image_and_is_per_image() -> None:
+    from skimage.metrics import peak_signal_noise_ratio  # It takes seconds.
+
     shown, clean = pictures(1), pictures(2)
     expected = [peak_signal_noise_ratio(c, s, data_range=1.0) for c, s in zip(clean, shown, strict=True)]
     np.testing.assert_allclose(metrics.psnr(shown, clean), expected, rtol=1e-6)

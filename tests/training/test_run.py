@@ -37,6 +37,7 @@ from nca_viewer.errors import CheckpointError, ConfigError, OutputError
 from training.config import TrainConfig
 from training.data import ImageSource
 from training.memory import with_memory
+from training.report import sample_sheet
 from training.run import DivergenceError, Run, RunFiles, fit, stored_run
 from training.sharding import BatchSharding
 from training.step import Metrics, make_train_step
@@ -78,7 +79,10 @@ class CompiledOnce:
 
 @pytest.fixture(scope="module", autouse=True)
 def shared_compilations() -> Iterator[None]:
-    """Runs with the same numbers share what is compiled; for how long they train is no part of it."""
+    """Runs with the same numbers share what is compiled; for how long they train is no part of it.
+
+    Sample sheets are blank, but for those of `finished`.
+    """
     updates: dict[Any, CompiledOnce] = {}
     validations: dict[Any, Any] = {}
 
@@ -98,6 +102,7 @@ def shared_compilations() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_module, "make_train_step", shared_update)
         patch.setattr(run_module, "make_validation", shared_validation)
+        patch.setattr(run_module, "sample_sheet", lambda *_: Image.new("RGB", (8, 5)))
         yield
 
 
@@ -116,7 +121,9 @@ def same(first: Path, second: Path) -> bool:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("runs") / "whole"
-    train(directory)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_module, "sample_sheet", sample_sheet)
+        train(directory)
     return directory
 
 
@@ -136,7 +143,9 @@ def test_a_run_leaves_checkpoints_curves_and_its_settings(finished: Path) -> Non
     assert load_checkpoint(files.best)[1].provenance["step"] == int(best["step"])
 
 
-def test_a_run_starts_with_a_memory_and_keeps_it(tmp_path: Path) -> None:
+def test_a_run_starts_with_a_memory_and_trains_around_it(
+    tmp_path: Path, idle_training: list[TrainConfig]
+) -> None:
     roomy = ModelConfig(
         height=9,
         width=8,
@@ -155,6 +164,8 @@ def test_a_run_starts_with_a_memory_and_keeps_it(tmp_path: Path) -> None:
     for run in ("first", "second"):
         dynamics, parameters = Dynamics.of(load_checkpoint(tmp_path / run)[0])
         jax.tree.map(np.testing.assert_array_equal, with_memory(dynamics, parameters), parameters)
+    # What an update leaves alone of a memory has a test of its own.
+    assert [config.memory for config in idle_training] == [True, True]
 
 
 def test_a_memory_without_room_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -247,14 +258,6 @@ def test_the_running_average_is_what_is_measured_and_saved(finished: Path) -> No
     assert equal(jax.tree.leaves(saved), average)
     measured = make_validation(dynamics, IMAGES[11:], seed=TRAIN.seed + 1)(saved)
     assert {name: info.provenance["metrics"][name] for name in measured} == measured
-
-
-def test_without_an_average_the_parameters_are_saved(tmp_path: Path) -> None:
-    config = dataclasses.replace(TRAIN, average_decay=0.0, train_steps=2, checkpoint_every=2)
-    model, _ = load_checkpoint(train(tmp_path, config))
-    parameters, average = parameters_and_average(tmp_path)
-    assert equal(parameters, average)
-    assert equal(jax.tree.leaves(Dynamics.of(model)[1]), parameters)
 
 
 def test_a_run_begun_before_a_setting_existed_goes_on_with_its_default(
@@ -418,6 +421,7 @@ def test_an_interrupt_while_the_start_is_saved_waits_for_the_save(
     assert (stored.train, stored.model) == (TRAIN, MODEL)
 
 
+@pytest.mark.usefixtures("heard_hang_ups")
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="signals of POSIX")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_other_ends_than_ctrl_c_save_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:

@@ -77,6 +77,7 @@ def test_where_the_limit_stays_the_parameters_do(
     assert fit_hidden_channels(dynamics, parameters, IMAGES, config) is parameters
 
 
+@pytest.mark.usefixtures("idle_training")
 def test_a_run_from_a_checkpoint_starts_in_the_units_of_its_limit(
     restless: tuple[Dynamics, Parameters], tmp_path: Path
 ) -> None:
@@ -89,8 +90,6 @@ def test_a_run_from_a_checkpoint_starts_in_the_units_of_its_limit(
         pool_size=3,
         rollout_steps=2,
         train_steps=1,
-        learning_rate=1e-9,
-        learning_rate_end=1e-9,
         validation_images=2,
     )
     newest = fit(config, limited, IMAGES[:7], IMAGES[7:], tmp_path / "run", resume=False, progress=False)

@@ -57,6 +57,11 @@ def found(config):
     return {finding.check: finding for finding in examine(config)}
 
 
+def first_found(config, check):
+    """What is found of one matter; what would be looked at after it is not."""
+    return next(finding for finding in examine(config) if finding.check == check)
+
+
 def test_a_well_machine(config, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     findings = found(config)
@@ -169,30 +174,30 @@ def test_what_the_viewer_last_told(config, monkeypatch):
         "restarts": 1, "last_error": "", "problems": [], "checkpoint": {"trouble": ""},
     }  # fmt: skip
     (folder / "status.json").write_text(json.dumps(status))
-    assert found(config)["record"].level == OK
-    assert "2 recoveries, 1 restarts" in found(config)["record"].text
+    assert first_found(config, "record").level == OK
+    assert "2 recoveries, 1 restarts" in first_found(config, "record").text
     (folder / "status.json").write_text(json.dumps(status | {"checkpoint": {"trouble": "it is gone"}}))
-    assert found(config)["record"].level == BAD
+    assert first_found(config, "record").level == BAD
     (folder / "status.json").write_text("{")
-    assert found(config)["record"].level == NOTE
+    assert first_found(config, "record").level == NOTE
     (folder / "status.json").write_text(json.dumps({"time": "yesterday"}))
-    assert found(config)["record"].text.endswith("status.json is not what the viewer writes")
+    assert first_found(config, "record").text.endswith("status.json is not what the viewer writes")
     old = status | {"time": utc(datetime.now(UTC) - timedelta(seconds=2 * doctor.STALE_SECONDS))}
     monkeypatch.setattr(doctor, "_began_seconds", lambda process: time.time() - 3600)
     (folder / "status.json").write_text(json.dumps(old))
-    assert found(config)["record"].level == BAD
-    assert f"process {os.getpid()} lives" in found(config)["record"].text
+    assert first_found(config, "record").level == BAD
+    assert f"process {os.getpid()} lives" in first_found(config, "record").text
     # The number is another process's by now, or nobody's; or a clock was wrong.
     (folder / "status.json").write_text(json.dumps(old | {"time": "2026-11-24T03:00:00Z"}))
-    assert found(config)["record"].level == NOTE
+    assert first_found(config, "record").level == NOTE
     (folder / "status.json").write_text(json.dumps(old | {"pid": 2**30, "time": "2099-01-01T00:00:00Z"}))
-    assert found(config)["record"].level == NOTE
-    assert "in the future, so a clock was wrong" in found(config)["record"].text
+    assert first_found(config, "record").level == NOTE
+    assert "in the future, so a clock was wrong" in first_found(config, "record").text
     (folder / "status.json").write_text(json.dumps(old | {"pid": 2**30}))
-    assert found(config)["record"].level == NOTE
-    assert "does not run any more" in found(config)["record"].text
+    assert first_found(config, "record").level == NOTE
+    assert "does not run any more" in first_found(config, "record").text
     (folder / "status.json").write_text(json.dumps(old | {"state": "ended"}))
-    assert found(config)["record"].level == OK
+    assert first_found(config, "record").level == OK
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
@@ -209,23 +214,23 @@ def test_since_when_a_process_lives():
 
 def test_what_the_supervisor_last_told(config):
     folder = config.state_directory
-    assert found(config)["supervisor"].level == NOTE
+    assert first_found(config, "supervisor").level == NOTE
     folder.mkdir(parents=True)
     record = {
         "state": "running", "time": utc(datetime.now(UTC) - timedelta(seconds=60)), "restarts": 8,
         "failures": [{"reason": "killed by SIGSEGV"}],
     }  # fmt: skip
     (folder / "supervisor.json").write_text(json.dumps(record))
-    assert found(config)["supervisor"].level == OK
+    assert first_found(config, "supervisor").level == OK
     (folder / "supervisor.json").write_text(json.dumps(record | {"state": "given up"}))
-    finding = found(config)["supervisor"]
+    finding = first_found(config, "supervisor")
     assert finding.level == BAD
     assert "8 restarts, the last after: killed by SIGSEGV" in finding.text
     # Somebody has started the viewer by hand since.
     (folder / "status.json").write_text(json.dumps({"time": utc(datetime.now(UTC))}))
-    assert found(config)["supervisor"].level == OK
+    assert first_found(config, "supervisor").level == OK
     (folder / "supervisor.json").write_text("[]")
-    assert found(config)["supervisor"].level == BAD
+    assert first_found(config, "supervisor").level == BAD
 
 
 def test_files_without_which_it_does_not_start_or_keeps_no_records(config, tmp_path):

@@ -68,6 +68,7 @@ def test_half_of_it_is_enough(rows_left, is_healed):
     assert heals(story(partly)) == is_healed
 
 
+@pytest.mark.usefixtures("compiled_for_people")
 @pytest.mark.parametrize(("checkpoint", "is_healed"), [("model", True), ("seed-recipe", False)])
 def test_what_the_bundled_automata_make_of_a_stroke(checkpoint, is_healed):
     model, _ = load_checkpoint(checkpoint)
