@@ -458,6 +458,7 @@ def test_what_the_next_model_does_not_have_ends_for_all_and_is_told(bench, fewer
     monkeypatch.setattr(Panes, "are_experiments_ready", property(lambda self: ready[0]))
     for compiles in ("warm_up", "prepare_experiments"):  # No step is taken.
         monkeypatch.setattr(Simulation, compiles, lambda self, **what: None)
+    monkeypatch.setattr(Simulation, "are_experiments_ready", True)
     point_at(app, window, 1)
     click(app, window, ToggleHead(1))
     point_at(app, window, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -312,6 +313,7 @@ def find_binding(key: int, text: str, *, shift: bool, control: bool) -> Binding 
     return None
 
 
+@functools.cache
 def key_label(action: Action) -> str:
     """The first key that does something, as the help calls it; empty where no key does."""
     return next((binding.chords[0].label for binding in BINDINGS if binding.action == action), "")
