@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -203,6 +204,24 @@ class BackgroundLoading:
         return self._exhibit
 
 
+@contextlib.contextmanager
+def _sparing_the_collector() -> Iterator[None]:
+    """Take what is made here out of Python's garbage collection.
+
+    JAX alone makes 200,000 objects that stay. To go through them again and again takes a twentieth of the
+    start, and a tenth of a second now and then afterwards, which is six frames.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+
+
+@_sparing_the_collector()
 def load_session(
     config: ViewerConfig,
     seed: int,
@@ -291,7 +310,6 @@ def load_session(
     session = _followed(session, config, record, saved)
     if listener is not None:
         listener.loaded(info.path.name, info.sha256, trouble)
-    _spare_the_collector()
     return session
 
 
@@ -488,14 +506,3 @@ def footer_text(what: str, seed: int) -> str:
 
 def _short(name: str) -> str:
     return name if len(name) <= 24 else f"{name[:23]}…"
-
-
-def _spare_the_collector() -> None:
-    """Take all there is out of Python's garbage collection.
-
-    JAX alone makes 200,000 objects that stay. To go through them takes a tenth of a second now and then,
-    which is six frames; what the loop makes afterwards is collected in no time.
-    """
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
