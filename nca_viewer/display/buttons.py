@@ -104,7 +104,9 @@ BUTTONS: tuple[ButtonKind, ...] = (
         always("view"), NextView(1), "next view", lambda controls: controls.view != 0, begins_group=True
     ),
     ButtonKind(always("model"), NextModel(), "the next bundled model goes on from this picture"),
-    ButtonKind(always("panel"), TogglePanel(), "inspector, charts, experiments", lambda c: c.panel_visible),
+    ButtonKind(
+        always("panel"), TogglePanel(), "inspector, charts, experiments, demos", lambda c: c.panel_visible
+    ),
     ButtonKind(always("help"), ToggleHelp(), "all keys", lambda controls: controls.help_visible),
 )
 """Of the status bar, in their order."""

@@ -297,7 +297,7 @@ class DemosPage(Page):
 
     def buttons(self, rectangle: Rectangle, text_height: int, controls: Controls) -> Sequence[Button]:
         """One for each demo, and one that leads back."""
-        kinds = [(demo.title, PlayDemo(demo.name), "watch it, about a minute") for demo in demos()]
+        kinds = [(demo.title, PlayDemo(demo.name), "watch it, a minute and a half") for demo in demos()]
         kinds.append(("back to your own", PlayDemo(None), "end the demo; your own goes on where it was"))
         places = _rows(rectangle, text_height, len(kinds))[1]
         return [
@@ -325,7 +325,7 @@ MORE: tuple[tuple[str, tuple[ButtonKind, ...]], ...] = (
     ("Views", _VIEW_KINDS[:5]),
     ("", _VIEW_KINDS[5:]),
     (
-        "Previous view, and one tile of a view that has several",
+        "Previous view, and one of several tiles",
         (
             ButtonKind(always("previous view"), NextView(-1), "previous view"),
             ButtonKind(always(" < "), NextTile(-1), "enlarge the tile before"),

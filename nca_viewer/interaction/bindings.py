@@ -222,7 +222,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(
         NextTile(-1), (Chord("Shift+Z", pygame.K_z, shift=True),), "enlarge one tile, the one before", _VIEWS
     ),
-    Binding(TogglePanel(), (Chord("P", pygame.K_p),), "inspector, charts, experiments", _PANEL),
+    Binding(TogglePanel(), (Chord("P", pygame.K_p),), "inspector, charts, experiments, demos", _PANEL),
     Binding(NextPage(), (Chord("Shift+P", pygame.K_p, shift=True),), "its next page", _PANEL),
     Binding(EndExperiments(), (Chord("Ctrl+E", pygame.K_e, control=True),), "end all experiments", _PANEL),
     Binding(PinCell(), (Chord("K", pygame.K_k),), "keep the inspector on this cell, let it go", _PANEL),
