@@ -20,8 +20,8 @@ from nca_viewer.views.scene import NEVER, Scene
 if TYPE_CHECKING:
     from nca_viewer.config import ModelConfig
 
-REST_SECONDS = 1.0
-"""An image that has not changed for this long is at rest."""
+REST_SECONDS, REST_STEPS = 1.0, 4
+"""An image that has not changed for so long, and in so many steps, is at rest; held time is no rest."""
 
 REST_LEVELS = 12
 """A pixel that changes by fewer of its 256 levels is still: the eye does not see it."""
@@ -36,12 +36,14 @@ class Trace:
         damage_step: int64[H, W], step of the last damage of each cell; `NEVER` where there was none.
         still: uint8[H, W, 3], the image that the later ones are like.
         still_seconds: Since when.
+        still_step: The step then.
     """
 
     snapshot: Snapshot
     damage_step: np.ndarray
     still: np.ndarray
     still_seconds: float
+    still_step: int
 
 
 def follow(
@@ -57,18 +59,18 @@ def follow(
     """
     grid = snapshot.image.shape[:2]
     if trace is None or trace.damage_step.shape != grid or snapshot.episode != trace.snapshot.episode:
-        trace = Trace(snapshot, np.full(grid, NEVER, np.int64), snapshot.image, now_seconds)
+        trace = Trace(snapshot, np.full(grid, NEVER, np.int64), snapshot.image, now_seconds, snapshot.step)
     damage_step = trace.damage_step
     if snapshot.step < trace.snapshot.step:  # Gone back: what came later has not happened.
         damage_step = np.where(damage_step > snapshot.step, NEVER, damage_step).astype(np.int64)
     if touched is not None:
         damage_step = np.where(touched, snapshot.step, damage_step).astype(np.int64)
-    still, still_seconds = trace.still, trace.still_seconds
+    still, still_seconds, still_step = trace.still, trace.still_seconds, trace.still_step
     if snapshot is not trace.snapshot and snapshot.image is not still:
         difference = np.abs(snapshot.image.astype(np.int16) - still)
         if difference.max() >= REST_LEVELS:
-            still, still_seconds = snapshot.image, now_seconds
-    return Trace(snapshot, damage_step, still, still_seconds)
+            still, still_seconds, still_step = snapshot.image, now_seconds, snapshot.step
+    return Trace(snapshot, damage_step, still, still_seconds, min(still_step, snapshot.step))
 
 
 class Instrument:
@@ -153,7 +155,10 @@ class Instrument:
     @property
     def is_at_rest(self) -> bool:
         """Whether the image has not changed for a while."""
-        return self._trace is not None and self._now_seconds - self._trace.still_seconds > REST_SECONDS
+        trace = self._trace
+        if trace is None or trace.snapshot.step - trace.still_step < REST_STEPS:
+            return False
+        return self._now_seconds - trace.still_seconds > REST_SECONDS
 
     @property
     def trained_rate(self) -> float:

@@ -12,10 +12,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from nca_viewer.assets import Origin, origin_of
+from nca_viewer.assets import Origin, bundled_checkpoint_names, origin_of
 from nca_viewer.errors import CheckpointError, ConfigError, OutputError, shown
 from nca_viewer.version import version
-from nca_viewer.viewer_config import START_BLANK, ViewerConfig
+from nca_viewer.viewer_config import DEFAULT_CHECKPOINT, START_BLANK, ViewerConfig
 
 if TYPE_CHECKING:
     import numpy as np
@@ -273,7 +273,11 @@ def load_session(
                 swap = watcher.first(report)
                 loaded = [(swap.model, swap.info)]
             else:
-                loaded = [load_checkpoint(name) for name in config.checkpoints]
+                names = config.checkpoints
+                if record is not None and names == (DEFAULT_CHECKPOINT,):
+                    recorded_name = record.header.checkpoint
+                    names = (recorded_name,) if recorded_name in bundled_checkpoint_names() else names
+                loaded = [load_checkpoint(name) for name in names]
         except CheckpointError as error:
             if not (config.exhibit and may_stand_in) or config.checkpoint == FALLBACK_CHECKPOINT:
                 raise

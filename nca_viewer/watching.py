@@ -71,7 +71,7 @@ class Watcher:
         self._config: ModelConfig | None = None
         self._current: _Identity | None = None
         self._refused: set[_Identity] = set()
-        self._is_gone_told = False
+        self._is_there = False
         self._trouble = ""
         self._found: queue.SimpleQueue[Swap | Refusal] = queue.SimpleQueue()
         self._closing = threading.Event()
@@ -146,10 +146,9 @@ class Watcher:
                 break
             if self._load(path, identity):
                 break
-        if is_any:
-            self._is_gone_told = False
-        elif self._current is not None and not self._is_gone_told:
-            self._is_gone_told, self._current = True, None
+        was_any, self._is_there = self._is_there, is_any
+        if was_any and not is_any and self._config is not None:
+            self._current = None
             self._refuse(f"the run {self._name} is gone; what it taught goes on, and so does watching")
 
     def _load(self, path: Path, identity: _Identity) -> bool:

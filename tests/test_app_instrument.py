@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import get_args
 
 import numpy as np
@@ -19,6 +20,7 @@ from nca_viewer.display.clips import ClipRecorder
 from nca_viewer.display.frame import Frame
 from nca_viewer.display.hud import HudState
 from nca_viewer.display.pages import MORE
+from nca_viewer.display.shown_session import NextSession
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import DEBUG_VARIABLE
 from nca_viewer.interaction import actions
@@ -1235,9 +1237,20 @@ def test_a_demo_after_a_demo_leads_back_to_ones_own(make_bench, a_demo):
     assert bench.app.session is not first
     assert bench.app.session.own is own
     bench.do(actions.NextModel())
-    assert "What is replayed is of one model" in bench.app.message.text
+    assert "A demo is of one model; the page of demos leads back" in bench.app.message.text
     bench.click(ShowPage("demos")).click(BACK).frames(2)
     assert (bench.app.session, bench.controls, bench.where) == (own, controls, where)
+
+
+def test_back_from_a_demo_waits_for_nothing_that_is_loading(make_bench, a_demo):
+    bench = make_bench().frames(2)
+    own = bench.app.session
+    loading = NextSession(lambda load: SimpleNamespace(stage="loading", poll=lambda: None))
+    shown = replace(bench.app.face.shown, session=replace(own, own=own))
+    loading.begin_demo("wound", shown.session)
+    assert loading.poll(shown) is None
+    assert loading.begin_demo(None, shown.session) == "Here is your own again"
+    assert loading.poll(shown) == (own, "")
 
 
 def test_an_experiment_that_was_asked_for_before_a_demo_takes_hold_after_it(make_bench, a_demo, monkeypatch):

@@ -139,6 +139,11 @@ def test_a_run_that_vanishes_is_told_once_and_shown_when_it_is_back(run, watcher
     shutil.rmtree(run)
     assert "is gone" in found(watcher).text
     assert is_quiet(watcher)
+    other = dataclasses.replace(small_config, hidden_size=8)
+    save(run, 2, build_model(other, fixed_parameters(other)), other)
+    assert "another automaton" in found(watcher).text
+    shutil.rmtree(run)
+    assert "is gone" in found(watcher).text
     save(run, 1, small_model, small_config)
     assert found(watcher).info.provenance["step"] == 1
 

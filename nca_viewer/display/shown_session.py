@@ -99,6 +99,8 @@ class NextSession:
             ConfigError: what runs is recorded, replayed or watched.
         """
         session, number = shown.session, shown.panes.number
+        if session.own is not None:
+            raise ConfigError("A demo is of one model; the page of demos leads back to your own first")
         for is_so, what in (
             (session.recorder is not None, "recorded"),
             (session.is_replaying, "replayed"),
@@ -114,6 +116,8 @@ class NextSession:
         """A demo, or back from one where `name` is None; returns what there is to tell."""
         if name is None:
             self._is_back_wanted = session.own is not None
+            if self._is_back_wanted:
+                self._loading = None  # What is still loading was for the demo's place, or in it.
             return "Here is your own again" if self._is_back_wanted else "No demo is shown"
         path = demo_files()[name]
         return self._begin(f"the demo {name}", None, lambda report: load_demo(path, session, report))

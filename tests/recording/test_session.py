@@ -1,5 +1,7 @@
 """Records, replays and state files as options of a whole session."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -34,7 +36,7 @@ def act(simulation):
     simulation.advance(60)
 
 
-def test_a_session_is_recorded_saved_repeated_and_gone_on_with(session_of, tmp_path):
+def test_a_session_is_recorded_saved_repeated_and_gone_on_with(session_of, tmp_path, monkeypatch):
     record, state, again = tmp_path / "run.jsonl", tmp_path / "end.npz", tmp_path / "again.jsonl"
     config, session = session_of(record=record, save_state=state)
     act(session.simulation)
@@ -71,10 +73,17 @@ def test_a_session_is_recorded_saved_repeated_and_gone_on_with(session_of, tmp_p
     act(session.simulation)
     assert digest(session.simulation.moment().state) == later
 
-    result = CliRunner().invoke(replay, [str(record)])
+    name = Path(config.checkpoint).name
+    monkeypatch.chdir(Path(config.checkpoint).parent)
+    monkeypatch.setattr("nca_viewer.loading.bundled_checkpoint_names", lambda: (name,))
+    session = load_session(ViewerConfig(replay=record, compile_cache=False), 8, None, lambda stage: None)
+    assert session.checkpoint_sha256 == session.replay.record.header.checkpoint_sha256
+
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(replay, [str(again)])
     assert result.exit_code == 2  # The name of a checkpoint that is not bundled is no path.
     small = str(config.checkpoint)
-    result = CliRunner().invoke(replay, [str(record), "--ckpt", small])
+    result = CliRunner().invoke(replay, [str(again), "--ckpt", small])
     assert (result.exit_code, result.output) == (0, "120 steps repeated, 2 states compared, all the same\n")
 
 
