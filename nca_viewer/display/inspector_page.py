@@ -582,10 +582,10 @@ def _placed(
         labels = [round(0.47 * room)] * columns
     else:
         texts = [_short_label(names, channel) for channel in channels]
-        labels = _label_widths(draft, texts, columns, rows, room - figure)
-        if labels is None:
+        widths = _label_widths(draft, texts, columns, rows, room - figure)
+        if widths is None:
             texts = [str(channel) for channel in channels]
-            labels = [round(_NUMBER_LABEL * draft.text)] * columns
+        labels = widths or [round(_NUMBER_LABEL * draft.text)] * columns
     # Bars are as long in every column.
     rest = (columns * room - sum(labels)) // columns
     places = tuple(

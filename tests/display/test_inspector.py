@@ -343,7 +343,7 @@ def test_awake_without_a_change_says_why(state, update, why):
 def test_a_value_at_its_limit_and_one_of_a_sleeping_cell_say_why_they_stay():
     values = np.tile(np.float32([1.0, 0.25, 0.5]), (HEIGHT, WIDTH, 1))
     for asleep, ends in (
-        (False, ("then 1.00, the limit", "then 0.35")),
+        (False, ("then 1.00, the limit of the state", "then 0.35")),
         (True, ("then 1.00, as it sleeps",)),
     ):
         scene = scene_of(channels=3, state=values, asleep=asleep)
@@ -472,9 +472,7 @@ def test_channels_that_have_a_name_are_named_beside_their_bars(size):
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize(
-    "name", ["a name too long for any column", "", "red", "west-wing far-east"]
-)
+@pytest.mark.parametrize("name", ["a name too long for any column", "", "red", "west-wing far-east"])
 def test_names_of_any_length_leave_the_bars_their_room(size, name):
     layout = layout_of(*size, 4, 32, 64, (name,) * 32)
     check_places(layout, size, 4, 32)
