@@ -54,7 +54,7 @@ REACH_CELLS = 4
 FLAG_CHANNELS = 3
 """The more flags, the rarer does noise look like a sound cell."""
 
-_PAPER = 0.75
+PAPER = 0.75
 """What a memory of paper is; one of ink is 1, and 0 is none."""
 _SHARPNESS = 14.0
 """Lead of the logit of the one cell that a head looks at over any other's: others get a millionth each."""
@@ -337,8 +337,8 @@ def _write_perception(layers: _Layers) -> None:
     out, bias = layers.out, layers.out_bias
     for side in _SIDES:
         # What it offers of what lies beyond: its own brightness, as a memory, and its memories but the last.
-        out[side.head, _BRIGHTNESS, side.chain[0]] = 1 - _PAPER
-        bias[side.chain[0]] = _PAPER
+        out[side.head, _BRIGHTNESS, side.chain[0]] = 1 - PAPER
+        bias[side.chain[0]] = PAPER
         for number in range(1, _REACH):
             out[side.head, side.theirs[number - 1], side.chain[number]] = 1.0
         for number in range(_REACH):
@@ -347,8 +347,8 @@ def _write_perception(layers: _Layers) -> None:
         for number in range(_REACH - 1):
             out[side.head, side.ours[number + 1], side.recovery[number]] = 1.0
             out[_SELF, side.ours[number], side.recovery[number]] = -1.0
-        out[side.head, side.ours[0], side.recovery[-1]] = 1 / (1 - _PAPER)
-        bias[side.recovery[-1]] = -_PAPER / (1 - _PAPER)
+        out[side.head, side.ours[0], side.recovery[-1]] = 1 / (1 - PAPER)
+        bias[side.recovery[-1]] = -PAPER / (1 - PAPER)
         out[_SELF, _BRIGHTNESS, side.recovery[-1]] = -1.0
         out[side.head, _FLAGS, side.soundness] = 1.0 / FLAG_CHANNELS
         out[_SELF, _FLAGS, side.soundness] = -1.0 / FLAG_CHANNELS

@@ -24,12 +24,14 @@ from nca_viewer.display.inspector_page import (
     PROMPT,
     STORY_LENGTH_SECONDS,
     CellFacts,
+    Fate,
     Layout,
     Rectangle,
     Section,
     Stage,
     decision_text,
     facts_of,
+    held_text,
     layout_of,
     number_text,
     percent_text,
@@ -52,6 +54,8 @@ ABOVE_ZERO: Colour = (int(TWO_SIDED[-1, 0]), int(TWO_SIDED[-1, 1]), int(TWO_SIDE
 _DARK: Colour = (12, 12, 16)
 _DIMMED_ALPHA = 185
 _MOST_IMAGES = 4096
+_HELD_LINES = 2
+"""Of the step that a story is of, below the cell's name."""
 _LEAST_TILE_TEXT = 7
 """Of "NaN" in the smallest tiles."""
 
@@ -62,12 +66,12 @@ class Inspector:
     def __init__(self) -> None:
         """Draw nothing yet."""
         self._lines: dict[tuple[str, int, int], tuple[str, ...]] = {}
-        self._tiles: dict[tuple[str, int, int], pygame.Surface] = {}
-        self._drawn_ground: tuple[tuple[Layout, tuple[str, ...], tuple[int, int]], pygame.Surface] | None = (
-            None
-        )
+        self._tiles: dict[tuple[str, str, int, int], pygame.Surface] = {}
+        self._drawn_ground: tuple[tuple[Layout, tuple[int, int]], pygame.Surface] | None = None
         self._shade: pygame.Surface | None = None
         self._sizes: tuple[int, int] = (0, 0)
+        self._held: tuple[tuple[object, ...], CellFacts] | None = None
+        self._told_seconds = 0.0
 
     def draw(
         self,
@@ -95,7 +99,8 @@ class Inspector:
         if not (panel.width and panel.height):
             return
         page = surface.subsurface(panel)
-        facts = None if cell is None else facts_of(scene, cell)
+        stage = stage_at(story_seconds)
+        facts = self._told_facts(scene, cell, None if stage is None else story_seconds)
         if facts is None:
             page.fill(PANEL)
             self._prompt(page)
@@ -103,27 +108,46 @@ class Inspector:
         step = facts.next_step
         if step is not None:
             self._sizes = (step.weights.shape[1], len(step.perception))
-        layout = layout_of(*panel.size, self._sizes[0], len(facts.state), self._sizes[1])
-        stage = stage_at(story_seconds)
+        layout = layout_of(*panel.size, self._sizes[0], len(facts.state), self._sizes[1], facts.channel_names)
         point = None if pointer is None else (pointer[0] - panel.left, pointer[1] - panel.top)
-        page.blit(self._ground(layout, facts, panel.size), (0, 0))
+        page.blit(self._ground(layout, panel.size), (0, 0))
         # What is not a number stays none, and is shown as such.
         with np.errstate(invalid="ignore", over="ignore"):
             self._sight(page, layout, facts, is_pinned, stage)
             self._heads(page, layout, facts, stage)
             self._perception(page, layout, facts, stage)
             self._channels(page, layout, facts, stage, point)
-        colour = UPDATE if step is not None and step.changes else MUTED
+        colour = UPDATE if step is not None and step.fate is Fate.CHANGES else MUTED
         self._text(page, decision_text(step), layout.decision, colour, layout.text_height)
         if stage is None:
             told = "Point at anything on this page: its name and value are told."
             self._text(page, told, layout.sentence, MUTED, layout.text_height)
         else:
             self._dim(page, layout, stage[0])
+            if self._held is not None:
+                self._text(page, held_text(facts), _held_place(layout), WARNING, layout.text_height)
             self._text(page, sentence_of(stage[0], facts), layout.sentence, TEXT, layout.text_height)
         told_here = None if point is None else told_at(layout, facts, point)
         if told_here is not None and point is not None:
             self._tip(page, layout, told_here, point)
+
+    def _told_facts(
+        self, scene: Scene, cell: tuple[int, int] | None, story_seconds: float | None
+    ) -> CellFacts | None:
+        """Those of this moment; while a story is told, those of the step that it is of."""
+        if story_seconds is None or story_seconds < self._told_seconds:
+            self._held = None
+        self._told_seconds = story_seconds or 0.0
+        if cell is None:
+            return None
+        snapshot = scene.snapshot
+        subject = (cell, snapshot.episode, snapshot.state.shape, scene.channel_names)
+        if self._held is not None and self._held[0] == subject:
+            return self._held[1]
+        facts = facts_of(scene, cell)
+        is_known = facts is not None and facts.next_step is not None
+        self._held = (subject, facts) if is_known and facts and story_seconds is not None else None
+        return facts
 
     def _image(self, text: str, height: int, colour: Colour, room: int) -> pygame.Surface:
         font = letters_for(height)
@@ -166,33 +190,30 @@ class Inspector:
             place = (text, top + number * math.ceil(1.25 * text), max(width - 2 * text, 1), text)
             self._centred(page, line, place, MUTED, text)
 
-    def _ground(self, layout: Layout, facts: CellFacts, size: tuple[int, int]) -> pygame.Surface:
+    def _ground(self, layout: Layout, size: tuple[int, int]) -> pygame.Surface:
         """What stays the same from frame to frame: labels, and the grounds of bars."""
-        key = (layout, facts.channel_names, size)
+        key = (layout, size)
         if self._drawn_ground is None or self._drawn_ground[0] != key:
             ground = pygame.Surface(size, 0, 32)
             ground.fill(PANEL)
             for channel in layout.channels:
-                label = str(channel.number)
-                if layout.has_names:
-                    label = facts.channel_names[channel.number]
-                self._middle(ground, label, channel.label, MUTED, _channel_text(layout))
+                self._middle(ground, channel.text, channel.label, MUTED, _channel_text(layout))
                 for place in (channel.value, channel.update):
                     ground.fill(BACKGROUND, place)
                     ground.fill(MUTED, (_middle_of(place), place[1], 1, place[3]))
             self._drawn_ground = (key, ground)
         return self._drawn_ground[1]
 
-    def _tile(self, weight: float, side: int, text: int) -> pygame.Surface:
-        """A weight as brightness and in percent."""
+    def _tile(self, weight: float, shown: float, side: int, text: int) -> pygame.Surface:
+        """A weight in percent, on the brightness of the one that is shown on the way to it."""
         figure = percent_text(weight)
-        key = (figure, side, text)
+        key = (figure, percent_text(shown), side, text)
         if key not in self._tiles:
             if len(self._tiles) >= _MOST_IMAGES:
                 self._tiles.clear()
             tile = pygame.Surface((side, side), 0, 32)
             # The eye sees a weight of 1 / 9 beside one of 1 where brightness goes with the root.
-            root = np.sqrt(np.maximum(np.float32(weight), 0.0))
+            root = np.sqrt(np.maximum(np.float32(shown), 0.0))
             shade = coloured(root, 0.0, 1.0, VIRIDIS).tolist()
             tile.fill(shade)
             while text > _LEAST_TILE_TEXT and letters_for(text).size(figure)[0] > side:
@@ -234,7 +255,13 @@ class Inspector:
             steps = "step" if facts.damaged_steps_ago == 1 else "steps"
             damage = f"damaged {facts.damaged_steps_ago:,} {steps} ago"
         colour = MUTED if facts.damaged_steps_ago is None else TEXT
-        for words, shade in ((kept, WARNING if is_pinned else MUTED), (damage, colour)):
+        lines = [(damage, colour)]
+        if self._held is None:
+            lines.insert(0, (kept, WARNING if is_pinned else MUTED))
+        else:
+            held = self._wrapped(held_text(facts), text, room)
+            top += min(len(held), _HELD_LINES) * layout.line_height
+        for words, shade in lines:
             if top + layout.line_height <= bottom:
                 top = self._text(page, words, (left, top, room, layout.line_height), shade, text)
         number = sum(facts.inside)
@@ -263,12 +290,12 @@ class Inspector:
             grown = 0.0
         weights = shown_weights(step.weights, facts.inside, grown)
         for head in layout.heads:
-            column = weights[:, head.number].tolist()
+            column, shown = step.weights[:, head.number].tolist(), weights[:, head.number].tolist()
             for place, tile in enumerate(_nine(head.tiles)):
                 if not facts.inside[place]:
                     _cross_out(page, tile)
                     continue
-                page.blit(self._tile(column[place], tile[2], text), tile[:2])
+                page.blit(self._tile(column[place], shown[place], tile[2], text), tile[:2])
             reading = read_head(step.weights[:, head.number], facts.inside)
             bottom = self._text(
                 page, f"Head {head.number}", (*head.words[:3], layout.line_height), MUTED, text
@@ -310,6 +337,7 @@ class Inspector:
         step = facts.next_step
         values = facts.state
         value_limit = round_limit(values, least=1.0, share=1.0)
+        figures = values.tolist()
         updates = None if step is None else step.update
         update_limit = 1.0 if updates is None else round_limit(updates, least=0.01, share=1.0)
         if step is not None and stage is not None:
@@ -319,7 +347,8 @@ class Inspector:
                 updates = None
             else:
                 values = values + np.float32(stage[1]) * (step.next_state - values)
-            if stage[0] is Stage.CHANGE and not step.changes:
+                figures = step.next_state.tolist()
+            if stage[0] is Stage.CHANGE and step.fate is not Fate.CHANGES:
                 updates = step.update * np.float32(1.0 - stage[1])
         self._channels_title(page, layout, len(values), value_limit, update_limit)
         size = _channel_text(layout)
@@ -332,7 +361,7 @@ class Inspector:
             if point is not None and pygame.Rect(channel.row).collidepoint(point):
                 pygame.draw.rect(page, WARNING, channel.row, 1)
             if channel.figure is not None:
-                self._middle(page, number_text(value), channel.figure, TEXT, size, rightwards=True)
+                self._middle(page, number_text(figures[number]), channel.figure, TEXT, size, rightwards=True)
             _bar(page, channel.value, shares[number], BELOW_ZERO if value < 0 else ABOVE_ZERO)
             if channel.figure is None and math.isnan(value):
                 self._centred(page, "NaN", channel.value, _DARK, min(size, channel.value[3]))
@@ -423,6 +452,11 @@ def _nine(place: Rectangle) -> list[Rectangle]:
         for row in range(3)
         for column in range(3)
     ]
+
+
+def _held_place(layout: Layout) -> Rectangle:
+    left, top, room, _ = layout.facts
+    return (left, top + layout.line_height, room, _HELD_LINES * layout.line_height)
 
 
 def _cross_out(page: pygame.Surface, tile: Rectangle) -> None:

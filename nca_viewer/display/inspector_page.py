@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nca_viewer.views.attention import DIRECTION_NAMES
-from nca_viewer.views.cells import channel_name
+from nca_viewer.views.cells import channel_meaning, channel_name, hidden_name
 from nca_viewer.views.scene import MOORE_OFFSETS, NEVER, Scene
 
 Rectangle: TypeAlias = tuple[int, int, int, int]
@@ -60,6 +60,16 @@ def stage_at(story_seconds: float | None) -> tuple[Stage, float] | None:
     return list(Stage)[int(number)], share * share * (3 - 2 * share)
 
 
+class Fate(Enum):
+    """What becomes of one cell in a step; its value is said of it."""
+
+    SLEEPS = "sleeps and stays as it is"
+    CHANGES = "changes"
+    LIMITED = "is awake, but the limit undoes every change"
+    UNCHANGED = "is awake, but no change is proposed"
+    KEPT = "is awake, but no proposed change is taken"
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class NextStep:
     """What one cell does in the next step.
@@ -69,7 +79,8 @@ class NextStep:
         perception: float32[P].
         update: float32[C], what it would add.
         next_state: float32[C], what it holds after the step.
-        changes: Whether it changes; else it sleeps.
+        limited: bool[C], which channels stay because they are at the limit of the state.
+        fate: Whether it sleeps, changes, or is awake and stays as it is.
         asleep_share: Of all cells, that sleep in this step.
     """
 
@@ -77,7 +88,8 @@ class NextStep:
     perception: NDArray[np.float32]
     update: NDArray[np.float32]
     next_state: NDArray[np.float32]
-    changes: bool
+    limited: NDArray[np.bool_]
+    fate: Fate
     asleep_share: float
 
 
@@ -88,6 +100,7 @@ class CellFacts:
     Attributes:
         row: From 0.
         column: From 0.
+        step: Steps since the start of the episode.
         inside: Which of the nine places lie within the grid.
         colours: uint8[9, 3], of the image there; black beyond the border.
         state: float32[C].
@@ -98,6 +111,7 @@ class CellFacts:
 
     row: int
     column: int
+    step: int
     inside: tuple[bool, ...]
     colours: NDArray[np.uint8]
     state: NDArray[np.float32]
@@ -123,6 +137,7 @@ def facts_of(scene: Scene, cell: tuple[int, int]) -> CellFacts | None:
     return CellFacts(
         row,
         column,
+        scene.snapshot.step,
         inside,
         colours,
         state[cell],
@@ -137,14 +152,47 @@ def _next_step(scene: Scene, cell: tuple[int, int]) -> NextStep | None:
     if explanation is None:
         return None
     fires = explanation.fires
+    update, next_state = explanation.update[cell], explanation.next_state[cell]
+    limited = _limited(scene.snapshot.state, cell, update, next_state)
     return NextStep(
         explanation.weights[(slice(None), *cell)],
         explanation.perception[cell],
-        explanation.update[cell],
-        explanation.next_state[cell],
-        bool(fires[cell]),
+        update,
+        next_state,
+        limited & fires[cell],
+        _fate(scene.snapshot.state[cell], update, next_state, limited) if fires[cell] else Fate.SLEEPS,
         1.0 - np.count_nonzero(fires) / fires.size,
     )
+
+
+def _limited(
+    state: NDArray[np.float32],
+    cell: tuple[int, int],
+    update: NDArray[np.float32],
+    next_state: NDArray[np.float32],
+) -> NDArray[np.bool_]:
+    """Which channels of a cell the limit keeps as they are: those as far out as any, and pushed outwards."""
+    values, sizes = state[cell], np.abs(state)
+    outmost = np.max(sizes, where=np.isfinite(sizes), initial=0.0)
+    with np.errstate(invalid="ignore"):
+        is_pushed_outwards = np.sign(update) * np.sign(values) > 0
+    return is_pushed_outwards & (np.abs(values) == outmost) & (next_state == values)
+
+
+def _fate(
+    values: NDArray[np.float32],
+    update: NDArray[np.float32],
+    next_state: NDArray[np.float32],
+    limited: NDArray[np.bool_],
+) -> Fate:
+    """What becomes of a cell that is awake."""
+    if (next_state != values).any():
+        return Fate.CHANGES
+    # What is too small to count is no proposal.
+    proposed = limited[values + update != values]
+    if not len(proposed):
+        return Fate.UNCHANGED
+    return Fate.LIMITED if proposed.all() else Fate.KEPT
 
 
 _ALL_AROUND_SHARE = 0.9
@@ -231,7 +279,7 @@ def sentence_of(stage: Stage, facts: CellFacts) -> str:
         return f"3. Mix: what {who} from these cells is mixed into {into}: all it knows of its surroundings."
     if stage is Stage.UPDATE:
         return f"4. Update: from this, a small network proposes a change for each of its {channels} channels."
-    return f"5. Sleep or change: {_asleep(step.asleep_share)} This one {_fate(facts.state, step)}."
+    return f"5. Sleep or change: {_asleep(step.asleep_share)} This one {step.fate.value}."
 
 
 def _asleep(share: float) -> str:
@@ -242,21 +290,27 @@ def _asleep(share: float) -> str:
     return f"by chance, {max(1, round(100 * share))} % of all cells sleep in this step."
 
 
-def _fate(state: NDArray[np.float32], step: NextStep) -> str:
-    if not step.changes:
-        return "sleeps and stays as it is"
-    return "changes" if (step.next_state != state).any() else "is awake, but has nothing to change"
-
-
 PREPARING = "The next step is being prepared ..."
 PROMPT = "Point at a cell; the middle button keeps it."
 
 
+_DECISIONS = {
+    Fate.SLEEPS: "In this step it sleeps.",
+    Fate.CHANGES: "In this step it changes.",
+    Fate.LIMITED: "Awake, but the limit undoes every change.",
+    Fate.UNCHANGED: "Awake, but no change is proposed.",
+    Fate.KEPT: "Awake, but no proposed change is taken.",
+}
+
+
 def decision_text(step: NextStep | None) -> str:
-    """Whether the cell changes in this step; nothing while that is not known."""
-    if step is None:
-        return ""
-    return "In this step it changes." if step.changes else "In this step it sleeps."
+    """What becomes of the cell in this step; nothing while that is not known."""
+    return "" if step is None else _DECISIONS[step.fate]
+
+
+def held_text(facts: CellFacts) -> str:
+    """Which step a story is of, while time runs on."""
+    return f"step {facts.step:,}, held while it is told"
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +335,8 @@ class ChannelPlace:
     Attributes:
         number: From 0.
         row: All of it.
-        label: Its name, or only its number.
+        label: Of the text.
+        text: Its name, the name in short, or only its number.
         figure: The value in figures; None where there is no room for it.
         value: The bar of the value.
         update: The bar of the next update.
@@ -290,6 +345,7 @@ class ChannelPlace:
     number: int
     row: Rectangle
     label: Rectangle
+    text: str
     figure: Rectangle | None
     value: Rectangle
     update: Rectangle
@@ -310,7 +366,7 @@ class Layout:
         perception_columns: How many boxes lie in a row.
         channels_title: A line.
         channels: Those that have room.
-        has_names: Whether labels have room for names.
+        has_names: Whether labels have room for whole names.
         decision: A line.
         sentence: Lines at the bottom.
     """
@@ -360,6 +416,11 @@ _SENTENCE_LINES = 3
 _MOST_COLUMNS = 8
 _LEAST_COLUMN = 6.5
 """Of channels, in heights of the letters."""
+_NUMBER_LABEL = 1.5
+_LONGEST_SHORT_LABEL = 4.3
+_CHARACTER = 0.53
+_LEAST_BARS = 2.6
+"""These four too: of a label with a number, of one with a name in short, of its characters, of both bars."""
 
 
 def _line_height(text_height: int) -> int:
@@ -432,12 +493,14 @@ class _Draft:
 
 
 @lru_cache(maxsize=64)
-def layout_of(width: int, height: int, heads: int, channels: int, perception: int) -> Layout:
+def layout_of(
+    width: int, height: int, heads: int, channels: int, perception: int, names: tuple[str, ...] = ()
+) -> Layout:
     """Where everything is on a page.
 
     The letters and tiles are as large as fits. What does not fit is left out in this order: names of channels
-    and figures beside the bars (the pointer tells them), the perception, hidden channels (the last one, the
-    image, stays), heads.
+    that are only hidden ones, and figures beside the bars (the pointer tells them), the perception, hidden
+    channels (the last one, the image, stays), heads. Names in short are kept as long as bars beside them are.
 
     Args:
         width: Of the panel, in pixels.
@@ -445,6 +508,7 @@ def layout_of(width: int, height: int, heads: int, channels: int, perception: in
         heads: Number of attention heads; 0 where it is not known.
         channels: Number of channels.
         perception: Number of values of the perception; 0 where there is none.
+        names: Of the channels; those without one are told by number.
     """
     largest = max(_LEAST_TEXT, min(_LARGEST_TEXT, width // 23, height // 54))
     for is_shown in (True, False) if perception else (False,):
@@ -462,7 +526,7 @@ def layout_of(width: int, height: int, heads: int, channels: int, perception: in
                     fixed += boxes[1] * boxes[2]
                 has_room = columns == 1 or draft.column(columns) >= _LEAST_COLUMN * text
                 if has_room and fixed + math.ceil(channels / columns) * draft.row <= height:
-                    return _placed(draft, height, heads, range(channels), columns, boxes)
+                    return _placed(draft, height, heads, range(channels), columns, boxes, names)
     draft = _Draft(width, _LEAST_TEXT, 0.0)
     columns = max(
         columns
@@ -474,7 +538,7 @@ def layout_of(width: int, height: int, heads: int, channels: int, perception: in
         kept = min(columns * (room // draft.row), channels)
         if kept > 0 or number == 0:
             shown = (*range(max(kept, 1) - 1), channels - 1)
-            return _placed(draft, height, number, shown, columns, None)
+            return _placed(draft, height, number, shown, columns, None, names)
     raise AssertionError("unreachable: no head at all is the last try")
 
 
@@ -485,6 +549,7 @@ def _placed(
     channels: range | tuple[int, ...],
     columns: int,
     boxes: tuple[int, int, int] | None,
+    names: tuple[str, ...],
 ) -> Layout:
     left, inner, gap, line = draft.margin, draft.inner, draft.gap, draft.line
     sight = (left, draft.margin, draft.sight, draft.sight)
@@ -511,12 +576,31 @@ def _placed(
     row = max(draft.row, min(spare, round(1.8 * draft.text)))
     room = draft.column(columns)
     has_names = room >= 15 * draft.text
+    figure = round(2.9 * draft.text) if has_names or room >= 10 * draft.text else 0
+    if has_names:
+        texts = [names[channel] if channel < len(names) else str(channel) for channel in channels]
+        labels = [round(0.47 * room)] * columns
+    else:
+        texts = [_short_label(names, channel) for channel in channels]
+        widths = _label_widths(draft, texts, columns, rows, room - figure)
+        if widths is None:
+            texts = [str(channel) for channel in channels]
+        labels = widths or [round(_NUMBER_LABEL * draft.text)] * columns
+    # Bars are as long in every column.
+    rest = (columns * room - sum(labels)) // columns
     places = tuple(
         _channel_place(
             draft,
             channel,
-            (left + index // rows * (room + gap), top + index % rows * row, room, row),
-            has_names,
+            texts[index],
+            (
+                left + sum(labels[: index // rows]) + index // rows * (rest + gap),
+                top + index % rows * row,
+                labels[index // rows] + rest,
+                row,
+            ),
+            labels[index // rows],
+            figure,
         )
         for index, channel in enumerate(channels)
     )
@@ -553,12 +637,42 @@ def _head_places(draft: _Draft, heads: _Heads, number: int, top: int) -> Iterato
         yield HeadPlace(head, (x, y, tiles, tiles), words)
 
 
-def _channel_place(draft: _Draft, channel: int, row: Rectangle, has_names: bool) -> ChannelPlace:
-    text = draft.text
+_COMPASS = {"north": "N", "east": "E", "south": "S", "west": "W"}
+
+
+def _short_label(names: tuple[str, ...], channel: int) -> str:
+    """ "ink 1 NE", or a number for a channel that has no name."""
+    if channel >= len(names) or names[channel] == hidden_name(channel):
+        return str(channel)
+    words = [word.split("-") for word in names[channel].split()]
+    return " ".join(
+        "".join(_COMPASS[part] for part in parts) if _COMPASS.keys() >= set(parts) else "-".join(parts)
+        for parts in words
+    )
+
+
+def _label_widths(draft: _Draft, texts: list[str], columns: int, rows: int, room: int) -> list[int] | None:
+    """Of each column's labels; None where the bars beside them would be too short."""
+    widths = []
+    for column in range(columns):
+        characters = max(map(len, texts[column * rows : (column + 1) * rows]), default=0)
+        width = min(max(_CHARACTER * characters, _NUMBER_LABEL), _LONGEST_SHORT_LABEL)
+        widths.append(round(width * draft.text))
+    bars = room - sum(widths) / columns - 3 * _space(draft.text)
+    has_room = bars >= _LEAST_BARS * draft.text
+    return widths if has_room else None
+
+
+def _space(text: int) -> int:
+    """Between the parts of a channel's row."""
+    return max(2, text // 3)
+
+
+def _channel_place(
+    draft: _Draft, channel: int, label_text: str, row: Rectangle, label: int, figure: int
+) -> ChannelPlace:
     x, y, room, height = row
-    space = max(2, text // 3)
-    label = round(0.47 * room) if has_names else round(1.5 * text)
-    figure = round(2.9 * text) if has_names or room >= 10 * text else 0
+    space = _space(draft.text)
     bars = max(room - label - figure - (2 if figure else 1) * space - space, 2)
     value = round(0.58 * bars)
     bar_height = max(1, height - max(2, height // 4))
@@ -570,6 +684,7 @@ def _channel_place(draft: _Draft, channel: int, row: Rectangle, has_names: bool)
         channel,
         row,
         (x, y, label, height),
+        label_text,
         figure_place,
         (at, bar_top, value, bar_height),
         (at + value + space, bar_top, bars - value, bar_height),
@@ -598,11 +713,17 @@ def told_at(layout: Layout, facts: CellFacts, point: tuple[int, int]) -> str | N
     for channel in layout.channels:
         if _index_in(channel.row, 1, 1, point) is not None:
             value = float(facts.state[channel.number])
-            text = f"{channel.number}, {facts.channel_names[channel.number]}: {number_text(value)}"
-            if step is None:
-                return text
-            update, after = (float(part[channel.number]) for part in (step.update, step.next_state))
-            return f"{text}; proposed {number_text(update, signed=True)}, then {number_text(after)}"
+            name = facts.channel_names[channel.number]
+            text = f"{channel.number}, {name}: {number_text(value)}"
+            if step is not None:
+                update, after = (float(part[channel.number]) for part in (step.update, step.next_state))
+                text += f"; proposed {number_text(update, signed=True)}, then {number_text(after)}"
+                if step.fate is Fate.SLEEPS:
+                    text += ", as it sleeps"
+                elif step.limited[channel.number]:
+                    text += ", the limit of the state"
+            meaning = channel_meaning(name)
+            return f"{text}. {meaning}" if meaning else text
     if step is None:
         return None
     for head in layout.heads:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -80,7 +82,28 @@ def draw_difference(scene: Scene) -> ViewImage:
 
 def channel_name(scene: Scene, channel: int) -> str:
     """What a channel holds, or "hidden 7"."""
-    return scene.channel_names[channel] if channel < len(scene.channel_names) else f"hidden {channel}"
+    return scene.channel_names[channel] if channel < len(scene.channel_names) else hidden_name(channel)
+
+
+def hidden_name(channel: int) -> str:
+    """Of a channel of which nobody knows what it holds."""
+    return f"hidden {channel}"
+
+
+_MEMORY_VALUES = "1 is ink, 0.75 paper, 0 not known"
+
+
+def channel_meaning(name: str) -> str:
+    """What the values of a channel with this name stand for, in a sentence; empty where nobody knows.
+
+    The names of memories and flags are those that training gives them.
+    """
+    memory = re.fullmatch(r"ink (\d+) ([a-z-]+)", name)
+    if memory:
+        return f"What it remembers of the cell {memory[1]} to the {memory[2]}: {_MEMORY_VALUES}."
+    if re.fullmatch(r"flag \d+", name):
+        return "A flag: 1 in an intact cell; damage sets it back, and it grows while the cell is restored."
+    return ""
 
 
 def with_no_number_row(
@@ -96,15 +119,17 @@ def draw_channels(scene: Scene) -> ViewImage:
     height, width, number = state.shape
     if scene.channel is not None and 0 <= scene.channel < number:
         values = state[..., scene.channel]
-        caption = f"Channel {scene.channel}: {channel_name(scene, scene.channel)}."
+        name = channel_name(scene, scene.channel)
+        caption = f"Channel {scene.channel}: {name}. {channel_meaning(name)}".rstrip()
     else:
         shown = min(number, most_tiles(height, width))
         values = np.moveaxis(state[..., :shown], -1, 0)
-        caption = (
-            f"All {number} channels of every cell: what it knows."
-            if shown == number
-            else (f"The first {shown} of {number} channels of every cell.")
-        )
+        caption = f"All {number} channels" if shown == number else f"The first {shown} of {number} channels"
+        caption += " of every cell"
+        if any(_MEMORY_VALUES in channel_meaning(name) for name in scene.channel_names[:shown]):
+            caption += f'. Memories ("ink 1 ..."): {_MEMORY_VALUES}.'
+        else:
+            caption += ": what it knows." if shown == number else "."
     limit = round_limit(values)
     image = coloured(values, -limit, limit, TWO_SIDED)
     bar = ColourBar("value", TWO_SIDED, ((0.0, f"{-limit:g}"), (0.5, "0"), (1.0, f"{limit:g}")))

@@ -1,5 +1,6 @@
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pygame
@@ -11,6 +12,7 @@ from nca_viewer.display.inspector import STORY_LENGTH_SECONDS, UPDATE, Inspector
 from nca_viewer.display.inspector_page import (
     PROMPT,
     STAGE_SECONDS,
+    Fate,
     Section,
     Stage,
     decision_text,
@@ -24,7 +26,7 @@ from nca_viewer.display.inspector_page import (
     stage_at,
     told_at,
 )
-from nca_viewer.display.letters import Letters
+from nca_viewer.display.letters import Letters, letters_for
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.views.attention import DIRECTION_NAMES
 from nca_viewer.views.colours import NOT_A_NUMBER
@@ -282,7 +284,11 @@ def test_every_word_has_room(size, heads, channels):
         "sees itself and 8 others",
     ):
         assert fits(words, (left, top, width, layout.line_height))
-    assert fits("In this step it changes.", layout.decision)
+    for fate in Fate:
+        step = replace(facts_of(scene, (5, 5)).next_step, fate=fate, asleep_share=0.5)
+        assert fits(decision_text(step), layout.decision), fate
+        facts = replace(facts_of(scene, (5, 5)), next_step=step)
+        assert fits(sentence_of(Stage.CHANGE, facts), layout.sentence), fate
     assert font.size("100")[0] < layout.heads[0].tiles[2] // 3
     smallest = Letters(round(7 * 1.45))
     assert smallest.size("NaN")[0] < layout.heads[0].tiles[2] // 3
@@ -307,10 +313,183 @@ def test_the_story_ends_with_sleep_or_change():
     assert "100 %" in sentence_of(Stage.CHANGE, facts_of(asleep, (5, 5)))
     awake.explanation.fires[: HEIGHT // 2] = False
     assert "half of all cells" in sentence_of(Stage.CHANGE, facts_of(awake, (7, 5)))
-    awake.explanation.next_state[7, 5] = awake.snapshot.state[7, 5]
-    assert "nothing to change" in sentence_of(Stage.CHANGE, facts_of(awake, (7, 5)))
     assert decision_text(facts_of(awake, (7, 5)).next_step) == "In this step it changes."
     assert decision_text(facts_of(asleep, (7, 5)).next_step) == "In this step it sleeps."
+
+
+@pytest.mark.parametrize(
+    ("state", "update", "why"),
+    [
+        ((1.0, -1.0, 0.5), (0.17, -0.3, 0.0), "limit"),
+        ((-1.0, -1.0, 0.5), (-0.1, 0.0, 1e-12), "limit"),
+        ((1.0, -1.0, 0.5), (0.0, 0.0, 0.0), "no change is proposed"),
+        ((0.5, 0.5, 0.5), (1e-12, 0.0, -1e-12), "no change is proposed"),
+        ((1.0, 0.5, 0.5), (0.1, 0.2, 0.0), "no proposed change is taken"),
+        ((1.0, 0.5, 0.5), (-0.1, 0.0, 0.0), "no proposed change is taken"),
+    ],
+)
+def test_awake_without_a_change_says_why(state, update, why):
+    scene = scene_of(channels=3, state=np.full((HEIGHT, WIDTH, 3), state, np.float32))
+    scene.explanation.update[...] = update
+    scene.explanation.next_state[...] = state
+    facts = facts_of(scene, (7, 5))
+    for told in (sentence_of(Stage.CHANGE, facts), decision_text(facts.next_step)):
+        assert "wake" in told
+        assert why in told
+        assert "it changes" not in told
+        assert "sleeps." not in told
+
+
+def test_a_value_at_its_limit_and_one_of_a_sleeping_cell_say_why_they_stay():
+    values = np.tile(np.float32([1.0, 0.25, 0.5]), (HEIGHT, WIDTH, 1))
+    for asleep, ends in (
+        (False, ("then 1.00, the limit of the state", "then 0.35")),
+        (True, ("then 1.00, as it sleeps",)),
+    ):
+        scene = scene_of(channels=3, state=values, asleep=asleep)
+        scene.explanation.update[...] = (0.17, 0.1, 0.0)
+        scene.explanation.next_state[...] = values if asleep else np.float32([1.0, 0.35, 0.5])
+        facts, layout = facts_of(scene, (5, 5)), layout_for(scene, (300, 700))
+        for channel, end in zip(layout.channels, ends, strict=False):
+            assert told_at(layout, facts, middle(channel.row)).endswith(end)
+        expected = Fate.SLEEPS if asleep else Fate.CHANGES
+        assert facts.next_step.fate is expected
+
+
+def story_page(inspector, scene, cell, seconds):
+    return drawn(scene, cell, inspector=inspector, story_seconds=seconds, pointer=(100, 650))
+
+
+def later_scene(**more):
+    """The same grid some steps on: other values, other cells asleep."""
+    random = np.random.default_rng(8)
+    state = random.uniform(-1, 1, (HEIGHT, WIDTH, 32)).astype(np.float32)
+    return scene_of(state=state, asleep=True, step=137, **more)
+
+
+@pytest.mark.parametrize("seconds", [0.4, *(STAGE_SECONDS * number + 0.8 for number in range(1, 5))])
+@pytest.mark.parametrize("cell", [(5, 5), (0, 12)])
+def test_a_story_is_of_the_step_at_which_it_began(seconds, cell):
+    inspector, damage_step = Inspector(), np.full((HEIGHT, WIDTH), 7, np.int32)
+    first, later = scene_of(damage_step=damage_step), later_scene(damage_step=damage_step)
+    story_page(inspector, first, cell, 0.0)
+    held = story_page(inspector, later, cell, seconds)
+    np.testing.assert_array_equal(held, story_page(Inspector(), first, cell, seconds))
+    assert not np.array_equal(held, story_page(Inspector(), later, cell, seconds))
+
+
+@pytest.mark.parametrize(
+    ("cell", "seconds"),
+    [((5, 5), STORY_LENGTH_SECONDS + 1.0), ((5, 5), None), ((5, 5), 0.1), ((5, 6), 4.0), (None, 4.0)],
+)
+def test_it_goes_on_with_another_step_after_its_end_and_for_another_cell(cell, seconds):
+    inspector, later = Inspector(), later_scene()
+    story_page(inspector, scene_of(), (5, 5), 3.0)
+    page = story_page(inspector, later, cell, seconds)
+    np.testing.assert_array_equal(page, story_page(Inspector(), later, cell, seconds))
+
+
+def test_another_episode_or_automaton_ends_a_story():
+    for other in (
+        Scene(replace(later_scene().snapshot, episode=1), later_scene().explanation),
+        scene_of(channels=5),
+        replace(later_scene(), channel_names=("flag 1",)),
+    ):
+        inspector = Inspector()
+        story_page(inspector, scene_of(), (5, 5), 3.0)
+        page = story_page(inspector, other, (5, 5), 4.0)
+        np.testing.assert_array_equal(page, story_page(Inspector(), other, (5, 5), 4.0))
+
+
+def test_a_story_waits_for_its_step_and_then_holds_it():
+    inspector, first = Inspector(), scene_of()
+    story_page(inspector, scene_of(explanation=None), (5, 5), 0.0)
+    np.testing.assert_array_equal(
+        story_page(inspector, first, (5, 5), 1.0), story_page(Inspector(), first, (5, 5), 1.0)
+    )
+    np.testing.assert_array_equal(
+        story_page(inspector, later_scene(), (5, 5), 4.0), story_page(Inspector(), first, (5, 5), 4.0)
+    )
+
+
+def words_drawn(monkeypatch, scene, cell, size, seconds):
+    """What is written on the page, in the order of drawing."""
+    words = []
+    image = Inspector._image
+
+    def written(self, text, *arguments):
+        words.append(text)
+        return image(self, text, *arguments)
+
+    monkeypatch.setattr(Inspector, "_image", written)
+    drawn(scene, cell, size, story_seconds=seconds)
+    monkeypatch.setattr(Inspector, "_image", image)
+    return words
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_held_step_is_told_at_every_stage(monkeypatch, size):
+    scene = scene_of(step=12_528)
+    for number in range(len(Stage)):
+        words = " ".join(words_drawn(monkeypatch, scene, (5, 5), size, STAGE_SECONDS * (number + 0.5)))
+        assert "step 12,528, held while it is told" in words
+    assert "held" not in " ".join(words_drawn(monkeypatch, scene, (5, 5), size, None))
+
+
+@pytest.mark.parametrize("stage", [Stage.WEIGH, Stage.CHANGE])
+def test_figures_stand_still_while_their_pictures_grow(monkeypatch, stage):
+    seconds = [STAGE_SECONDS * (list(Stage).index(stage) + share) for share in (0.0, 0.2, 0.4, 0.9)]
+    size, scene = (600, 1000), scene_of(channels=5)
+    assert layout_for(scene, size).channels[0].figure is not None
+    words = [words_drawn(monkeypatch, scene, (5, 5), size, at) for at in seconds]
+    assert words[0] == words[1] == words[2] == words[3]
+    assert "100" in words[0]
+    pages = [drawn(scene, (5, 5), size, story_seconds=at) for at in seconds]
+    assert not any(np.array_equal(one, other) for one, other in itertools.pairwise(pages))
+
+
+MEMORY_NAMES = (
+    *(f"ink {number} {direction}" for direction in ("north-east", "south-west") for number in range(1, 5)),
+    *(f"flag {number}" for number in range(1, 4)),
+    *(f"hidden {number}" for number in range(11, 31)),
+    "ink",
+)
+
+
+@pytest.mark.parametrize("size", [*SIZES, (400, 900), (480, 1000)])
+def test_channels_that_have_a_name_are_named_beside_their_bars(size):
+    layout = layout_of(*size, 4, 32, 64, MEMORY_NAMES)
+    check_places(layout, size, 4, 32)
+    names = dict(enumerate(MEMORY_NAMES))
+    short = {0: "ink 1 NE", 7: "ink 4 SW", 8: "flag 1", 12: "12", 30: "30", 31: "ink"}
+    font = letters_for(min(layout.text_height, layout.channels[0].row[3]))
+    for channel, text in short.items():
+        place = layout.channels[channel]
+        assert place.text == (names[channel] if layout.has_names else text)
+        assert layout.has_names or font.size(place.text)[0] <= place.label[2]
+    assert len({(place.value[2], place.update[2]) for place in layout.channels}) == 1
+    assert min(place.value[2] for place in layout.channels) >= 1.4 * layout.text_height
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", ["a name too long for any column", "", "red", "west-wing far-east"])
+def test_names_of_any_length_leave_the_bars_their_room(size, name):
+    layout = layout_of(*size, 4, 32, 64, (name,) * 32)
+    check_places(layout, size, 4, 32)
+    assert layout.channels == layout_of(*size, 4, 32, 64, (name,) * 32).channels
+    assert all(place.value[2] > layout.text_height for place in layout.channels)
+
+
+def test_a_memory_and_a_flag_tell_what_their_values_mean():
+    scene = scene_of(names=MEMORY_NAMES)
+    facts, layout = facts_of(scene, (5, 5)), layout_of(300, 700, 4, 32, PERCEPTION, MEMORY_NAMES)
+    told = {place.number: told_at(layout, facts, middle(place.row)) for place in layout.channels}
+    assert "the cell 2 to the north-east: 1 is ink, 0.75 paper, 0 not known" in told[1]
+    assert "the cell 4 to the south-west" in told[7]
+    assert "1 in an intact cell" in told[9]
+    for number in (11, 31):
+        assert "paper" not in told[number]
+        assert "intact" not in told[number]
 
 
 def middle(place):

@@ -20,8 +20,17 @@ from nca_viewer.checkpoint import load_checkpoint
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import ConfigError
 from nca_viewer.healing import healed_fraction
+from nca_viewer.views.cells import channel_meaning
 from training.config import TrainConfig
-from training.memory import MEMORY_CHANNELS, REACH_CELLS, channel_names, require_room, trainable, with_memory
+from training.memory import (
+    MEMORY_CHANNELS,
+    PAPER,
+    REACH_CELLS,
+    channel_names,
+    require_room,
+    trainable,
+    with_memory,
+)
 from training.metrics import mean_squared_error
 from training.step import Images, initial_state, make_train_step
 
@@ -255,6 +264,15 @@ def test_the_bundled_memory_names_its_channels():
     assert names[:2] == ("ink 1 north-east", "ink 2 north-east")
     assert names[REACH_CELLS] == "ink 1 south-west"
     assert names[MEMORY_CHANNELS - 1 :] == ("flag 3", *(f"hidden {n}" for n in range(11, 31)), "ink")
+
+
+def test_every_channel_of_the_memory_says_what_its_values_mean():
+    for name in channel_names():
+        meaning = channel_meaning(name)
+        if name.startswith("flag"):
+            assert "1 in an intact cell" in meaning
+        else:
+            assert f"1 is ink, {PAPER:g} paper, 0 not known" in meaning
 
 
 def test_a_channel_is_named_for_the_neighbour_that_it_remembers(run, clean):
