@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nca_viewer.health import ink_of
 from nca_viewer.snapshot import Snapshot
 
 STILL_STEPS = 32
@@ -37,8 +38,8 @@ class Page:
         still_step: Since when the picture has been the same.
         still_image: uint8[H, W, 3], what it was then.
         is_moving: Whether it changed as quickly as one that settles or heals, when it last did.
-        is_ruined: Whether it cannot come back: it has settled on nothing that means anything, or does not
-            settle.
+        is_ruined: Whether it cannot come back: it has settled on nothing that means anything, has lost all
+            of its ink, or does not settle.
     """
 
     episode: int
@@ -78,7 +79,8 @@ def follow_page(page: Page | None, snapshot: Snapshot, *, is_touched: bool) -> P
         is_moving = step - page.still_step < STILL_STEPS
         page = replace(page, still_step=step, still_image=image, is_moving=is_moving)
     if step - page.still_step >= STILL_STEPS:
-        return replace(page, is_ruined=is_garbage(image, snapshot.clean))
+        is_lost = is_garbage(image, snapshot.clean) or is_emptied(image, snapshot.clean)
+        return replace(page, is_ruined=is_lost)
     is_restless = page.is_moving and step - page.hand_step >= UNSETTLED_STEPS
     # Garbage that drifts is garbage still.
     is_lost = page.is_ruined and is_garbage(image, snapshot.clean)
@@ -97,6 +99,21 @@ def is_garbage(image: np.ndarray, clean: np.ndarray | None = None) -> bool:
     grey, ink = _shares(image)
     most = _MOST_GREY if clean is None else max(_MOST_GREY, 2.0 * _shares(clean)[0])
     return grey > most and grey > _GREY_TO_INK * ink
+
+
+def is_emptied(image: np.ndarray, clean: np.ndarray | None) -> bool:
+    """Whether a picture that has settled has no ink left of that which its episode began with.
+
+    Args:
+        image: uint8[H, W, 3].
+        clean: The picture that the episode began from; None where it began blank, which is no loss.
+    """
+    return clean is not None and not _has_ink(image) and _has_ink(clean)
+
+
+def _has_ink(image: np.ndarray) -> bool:
+    """Whether any cell is at least grey; an emptied page keeps a haze of up to a twentieth."""
+    return bool((ink_of(image) > 255 * _GREY[0]).any())
 
 
 def _shares(image: np.ndarray) -> tuple[float, float]:

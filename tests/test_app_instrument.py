@@ -16,9 +16,10 @@ from nca_viewer.automaton.experiments import Experiments, as_json
 from nca_viewer.demos import demos
 from nca_viewer.display import desktop
 from nca_viewer.display.buttons import BUTTONS
+from nca_viewer.display.chart import ScrubBar
 from nca_viewer.display.clips import ClipRecorder
 from nca_viewer.display.frame import Frame
-from nca_viewer.display.hud import HudState
+from nca_viewer.display.hud import HINTS, HudState, hints_for
 from nca_viewer.display.pages import MORE
 from nca_viewer.display.shown_session import NextSession
 from nca_viewer.display.window import HeadlessWindow
@@ -64,6 +65,7 @@ from nca_viewer.recording.lines import Caption, Inspect
 from nca_viewer.recording.reader import read_record
 from nca_viewer.recording.recorder import Recorder, RecordFile
 from nca_viewer.recording.replay import Replay
+from nca_viewer.ruin import STILL_STEPS
 from nca_viewer.simulation import Simulation
 from nca_viewer.start_images import StartImages
 from nca_viewer.viewer_config import ViewerConfig
@@ -435,6 +437,76 @@ def test_scrubbing_follows_the_pointer_until_it_is_let_go(bench):
     assert bench.where == newest
 
 
+@pytest.mark.parametrize("is_paused", [True, False])
+@pytest.mark.parametrize("hand", ["mouse", "mouse that goes on", "finger"])
+def test_a_click_on_the_bar_scrubs_however_short_and_the_present_step_is_told(
+    make_bench, monkeypatch, hand, is_paused
+):
+    bench = make_bench().frames(20)
+    if is_paused:
+        bench.key(pygame.K_SPACE, " ")
+    bench.do(actions.TogglePanel()).click(ShowPage("charts"))
+    newest = bench.simulation.step
+    told, draw = [], ScrubBar.draw
+    monkeypatch.setattr(
+        ScrubBar,
+        "draw",
+        lambda *given, **more: told.append((more["step"], more["hover_step"])) or draw(*given, **more),
+    )
+    bar = pygame.Rect(next(b.rectangle for b in bench.buttons() if b.action == Scrub()))
+    x, y = bar.left + bar.width // 4, bar.centery
+    if hand == "finger":
+        place = {"x": x / SIZE[0], "y": y / SIZE[1], "dx": 0, "dy": 0, "finger_id": 1, "touch_id": 7}
+        bench.window.post(Event(pygame.FINGERDOWN, **place))
+        bench.window.post(Event(pygame.FINGERUP, **place))
+    else:
+        bench.window.post(Event(pygame.MOUSEMOTION, pos=(x, y), rel=(0, 0), buttons=(0, 0, 0)))
+        bench.window.post(Event(pygame.MOUSEBUTTONDOWN, pos=(x, y), button=1))
+        bench.window.post(Event(pygame.MOUSEBUTTONUP, pos=(x, y), button=1))
+    if hand == "mouse that goes on":
+        bench.window.post(Event(pygame.MOUSEMOTION, pos=(3, 3), rel=(0, 0), buttons=(0, 0, 0)))
+    bench.frames(2)
+    step = bench.simulation.step
+    assert 0 < step < newest / 2
+    assert told[-1] == (step, None)
+    bench.key(pygame.K_SPACE, " ").frames(3)
+    assert bench.simulation.step > step
+    assert told[-1] == (bench.app.snapshot.step, None)
+    bench.window.post(Event(pygame.MOUSEMOTION, pos=bar.midright, rel=(0, 0), buttons=(0, 0, 0)))
+    bench.window.post(Event(pygame.MOUSEMOTION, pos=(bar.left + 1, y), rel=(0, 0), buttons=(0, 0, 0)))
+    bench.frames()
+    assert told[-1][1] == 0
+
+
+@pytest.mark.parametrize("way", ["wipe", "go back and wipe", "clear", "clear, paint and wipe"])
+def test_a_page_that_hands_wiped_is_lost_and_one_that_began_blank_is_not(
+    make_bench, statuses, monkeypatch, way
+):
+    bench = make_bench().frames(20).key(pygame.K_SPACE, " ").frames()
+    simulation = bench.simulation
+    if way == "go back and wipe":
+        bench.do(StepBack(), StepBack(), StepBack())
+    if "clear" in way:
+        bench.do(actions.Clear())
+    if "paint" in way:
+        bench.touch((5, 6))
+    if "wipe" in way:
+        for text in "]" * 20:
+            bench.key(ord(text), text)
+        bench.window.post(Event(pygame.MOUSEBUTTONDOWN, pos=bench.geometry.cell_centre((0, 0)), button=3))
+        for cell in ((0, 12), (5, 12), (5, 0), (10, 0), (10, 12)):
+            pixel = bench.geometry.cell_centre(cell)
+            bench.window.post(Event(pygame.MOUSEMOTION, pos=pixel, rel=(0, 0), buttons=(0, 0, 1)))
+        bench.window.post(Event(pygame.MOUSEBUTTONUP, pos=pixel, button=3))
+        bench.frames()
+    assert not bench.app.snapshot.image.any()
+    monkeypatch.setattr(  # These cells do not bring anything back.
+        simulation, "advance", lambda steps: setattr(simulation, "step", simulation.step + steps)
+    )
+    bench.key(pygame.K_SPACE, " ").frames(STILL_STEPS + 2)
+    assert statuses[-1].is_ruined == ("clear" not in way)
+
+
 def test_slow_motion_is_an_eighth_and_told(make_bench, statuses):
     bench = make_bench().frames(3)
     before = bench.simulation.step
@@ -488,6 +560,15 @@ def test_tiles_are_enlarged_by_a_click_and_by_z(blank, view):
     blank.do(actions.NextTile(-1))
     assert blank.controls.tile == count - 1
     assert (blank.state == state).all()
+
+
+@pytest.mark.parametrize("view", VIEW_NAMES)
+def test_the_hint_says_what_a_click_does_in_a_view(blank, statuses, view):
+    blank.do(ShowView(view)).frames()
+    if view in MOSAICS:
+        assert hints_for(statuses[-1])[0].startswith("Click a tile: enlarge it")
+        blank.do(actions.NextTile(1)).frames()
+    assert hints_for(statuses[-1]) == HINTS
 
 
 @pytest.mark.parametrize("view", VIEW_NAMES)
@@ -1059,6 +1140,17 @@ def test_hands_take_over_a_replay(make_bench, record, hand):
     assert not bench.app.message.is_error
 
 
+def test_a_replay_is_told_until_hands_end_it(make_bench, record, statuses):
+    bench = make_bench("blank", (460, 420), lambda session: replayed(session, record[0])).frames(4)
+    assert statuses[-1].tells[0] == "replay"
+    assert "hands on the cells end it" in hints_for(statuses[-1])[0]
+    bench.do(ShowView("channels")).frames()
+    assert not any("paints" in hint or "enlarge" in hint for hint in hints_for(statuses[-1]))
+    bench.do(NewDigit(2)).frames()
+    assert "replay" not in statuses[-1].tells
+    assert not any("end it" in hint for hint in hints_for(statuses[-1]))
+
+
 def test_looking_about_does_not_take_over_a_replay(make_bench, record):
     bench = make_bench("blank", (460, 420), lambda session: replayed(session, record[0])).frames(4)
     bench.do(ShowView("channels"), actions.TogglePanel(), actions.TogglePause(), StepOnce(), StepOnce())
@@ -1178,7 +1270,7 @@ def at_demos(bench):
 
 
 @pytest.mark.parametrize("way", [Bench.click, Bench.focus])
-def test_a_demo_is_shown_at_once_and_leads_back_to_ones_own(make_bench, a_demo, way):
+def test_a_demo_is_shown_at_once_and_leads_back_to_ones_own(make_bench, a_demo, statuses, way):
     bench = at_demos(make_bench())
     own, controls, where, series = bench.app.session, bench.controls, bench.where, bench.app.face.panes
     assert [b.label for b in bench.buttons() if isinstance(b.action, actions.PlayDemo)] == [
@@ -1191,6 +1283,7 @@ def test_a_demo_is_shown_at_once_and_leads_back_to_ones_own(make_bench, a_demo, 
     assert bench.app.session.own is own
     assert not bench.controls.paused
     assert "A wound" in bench.app.message.text
+    assert "replay" in statuses[-1].tells
     seen = []
     for _ in range(3000):
         if bench.app.session is own:
@@ -1203,6 +1296,7 @@ def test_a_demo_is_shown_at_once_and_leads_back_to_ones_own(make_bench, a_demo, 
     assert replay.difference is None
     assert f"{replay.checks} states compared, all as recorded; here is your own" in bench.app.message.text
     bench.frames()
+    assert "replay" not in statuses[-1].tells
     assert (bench.controls, bench.where) == (controls, where)
     assert bench.app.face.panes is series
     bench.do(Undo())

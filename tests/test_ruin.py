@@ -75,6 +75,45 @@ def test_a_page_that_rests_on_garbage_is_ruined_and_stays_so_until_a_hand_or_a_n
     assert not follow_page(page, snapshot(picture(0.3), 0), is_touched=False).is_ruined
 
 
+DIGIT = picture(0.06, 0.12)
+HAZE = picture(1.0, level=20)
+
+
+@pytest.mark.parametrize("every", [1, 64])
+@pytest.mark.parametrize("blank", [picture(), HAZE])
+def test_a_page_that_lost_all_its_ink_is_ruined_as_soon_as_it_rests_blank(blank, every):
+    images = [DIGIT] * 5 + [blank] * 100
+    told = follow(images, every=every, touched=[5], clean=DIGIT)
+    first = 5 + -(-STILL_STEPS // every)
+    assert told.index(True) == first
+    assert all(told[first:])
+
+
+@pytest.mark.parametrize("clean", [None, picture(), HAZE])
+def test_a_page_that_began_blank_is_never_ruined_by_being_blank(clean):
+    assert not any(follow([picture()] * 100, clean=clean))
+    assert not any(follow([DIGIT] * 40 + [picture()] * 100, touched=[40], clean=clean))
+
+
+def test_a_page_in_colours_that_lost_all_its_ink_is_ruined():
+    coloured = DIGIT.copy()
+    coloured[..., :2] = 0
+    assert follow([picture()] * 40, clean=coloured)[-1]
+    assert not any(follow([coloured] * 40, clean=coloured))
+
+
+def test_a_page_wiped_after_going_back_in_time_is_ruined_once_it_has_run_on():
+    page = follow_page(None, snapshot(DIGIT, 400, clean=DIGIT), is_touched=False)
+    page = follow_page(page, snapshot(DIGIT, 200, clean=DIGIT), is_touched=False)
+    page = follow_page(page, snapshot(picture(), 200, clean=DIGIT), is_touched=True)
+    for step in (200, 200 + STILL_STEPS - 1):
+        page = follow_page(page, snapshot(picture(), step, clean=DIGIT), is_touched=False)
+        assert not page.is_ruined
+    page = follow_page(page, snapshot(picture(), 200 + STILL_STEPS, clean=DIGIT), is_touched=False)
+    assert page.is_ruined
+    assert not follow_page(page, snapshot(DIGIT, 200, clean=DIGIT), is_touched=False).is_ruined
+
+
 @pytest.mark.parametrize("image", [picture(), picture(0.06, 0.12), picture(0.0, 1.0)])
 def test_rest_that_means_something_is_no_ruin(image):
     assert not any(follow([image] * 1000))
@@ -121,6 +160,10 @@ def test_the_bundled_model_gives_no_false_alarm_and_its_ruins_are_told(life, dig
     simulation.apply(Tool.PAINT, stroke_region((3, 4), (22, 20), 1, *size))
     assert not is_told(simulation)
     simulation.apply(Tool.CORRUPT, np.ones(size, bool))
+    assert is_told(simulation)
+    simulation.begin(starts.digit(digit, digit + 1), 0.5)
+    simulation.advance(64)
+    simulation.apply(Tool.ERASE, np.ones(size, bool))
     assert is_told(simulation)
     simulation.begin(starts.blank(), 0.0)
     assert not is_told(simulation)

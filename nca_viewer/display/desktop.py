@@ -359,13 +359,18 @@ class DesktopFace:
     def fill(self, status: HudState) -> HudState:
         """How far the pane that is pointed at has healed, whether it rests, and what else goes on."""
         panes, seconds = self.panes, self._clips.elapsed_seconds
-        tells = panes.tells if seconds is None else (f"recording {duration_text(seconds)}", *panes.tells)
+        is_replaying = self.shown.session.is_replaying
+        replay = ("replay",) if is_replaying else ()
+        recording = () if seconds is None else (f"recording {duration_text(seconds)}",)
         return replace(
             status,
             healing=panes.pointed.healing,
             is_ruined=panes.pages[panes.number].is_ruined,
             is_at_rest=panes.pointed.is_at_rest,
-            tells=(*status.tells, *tells),
+            tells=(*replay, *status.tells, *recording, *panes.tells),
+            is_changed=bool(panes.tells),
+            is_replaying=is_replaying,
+            has_tiles=panes.has_tiles(self._controls),
         )
 
     def brushes(self, geometry: Geometry, controls: Controls) -> tuple[Brush, ...]:

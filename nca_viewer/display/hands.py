@@ -103,7 +103,7 @@ class Hands:
             for button in self.buttons(geometry, controls)
             if button.action is not None
         ]
-        if _are_mosaics(controls, panes):
+        if panes.has_tiles(controls):
             placed = panes.placed(geometry, controls)
             for number, view in enumerate(panes.views(controls)):
                 targets += tile_targets(view, placed.pane(number))
@@ -163,7 +163,7 @@ class Hands:
             case UseCursor():
                 self._cursor, self._cursor_seconds = self._cursor or middle, now_seconds
                 return [Stroke(controls.tool, self._cursor, self._cursor)]
-            case Stroke() if _are_mosaics(controls, panes):
+            case Stroke() if panes.has_tiles(controls):
                 return []  # No cell is where it is seen.
             case Stroke(_, start, end, radius) if controls.killing:
                 size = controls.brush_radius_cells if radius is None else radius
@@ -196,7 +196,7 @@ class Hands:
         if self.pointer is not None:
             placed = panes.placed(geometry, controls)
             cell = placed.cell_at(self.pointer)
-            if not _are_mosaics(controls, panes):
+            if not panes.has_tiles(controls):
                 found = cell if geometry.contains(cell) else None
             else:
                 found = panes.views(controls)[placed.pane_at(self.pointer)].cell_at(*cell)
@@ -216,8 +216,3 @@ class Hands:
         if self._cursor is not None and now_seconds - self._cursor_seconds < CURSOR_SECONDS:
             brushes.append(Brush(self._cursor, controls.brush_radius_cells, controls.tool))
         return tuple(brushes)
-
-
-def _are_mosaics(controls: Controls, panes: ShownPanes) -> bool:
-    """Whether the chosen view shows several grids of an automaton."""
-    return any(view.tiles for view in panes.views(controls))

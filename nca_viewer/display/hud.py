@@ -22,7 +22,7 @@ from nca_viewer.display.palette import (
 )
 from nca_viewer.display.waiting import draw_breathing_cells
 from nca_viewer.healing import Healing
-from nca_viewer.interaction.actions import NewDigit, Tool
+from nca_viewer.interaction.actions import NewDigit, Tool, Undo
 from nca_viewer.interaction.bindings import help_lines, key_label
 from nca_viewer.interaction.controls import speed_text
 from nca_viewer.interaction.geometry import Geometry
@@ -41,6 +41,27 @@ RUIN_HINTS = (
     f"{_FRESH_KEY}: a fresh digit",
 )
 """The same where the page is ruined."""
+_WAYS_ON = f"{key_label(Undo())}: undo  ·  {_FRESH_KEY}: a new digit"
+REST_HINTS = (
+    f"What has not healed lies beyond what its cells remember  ·  {_WAYS_ON}",
+    f"The rest lies beyond what its cells remember  ·  {_WAYS_ON}",
+    f"Beyond its cells' memory  ·  {_WAYS_ON}",
+    _WAYS_ON,
+)
+"""The same where the cells are at rest and have not healed; where experiments are on, they may be the reason,
+and the last alone is true."""
+TILES_HINTS = (
+    "Click a tile: enlarge it  ·  wheel: brush  ·  H: help",
+    "Click a tile: enlarge it  ·  H: help",
+    "H: help",
+)
+"""The same where each automaton is shown as several tiles: nothing can be painted there."""
+REPLAY_HINTS = (
+    "A record acts in place of hands  ·  hands on the cells end it  ·  H: help",
+    "Hands on the cells end it  ·  H: help",
+    "H: help",
+)
+"""The same while a record is replayed."""
 _MESSAGE_SECONDS = 4.0
 _ERROR_SECONDS = 8.0
 
@@ -89,6 +110,9 @@ class HudState:
         is_ruined: Whether the page cannot come back.
         is_at_rest: Whether the image has not changed for a while.
         tells: What else is going on and must not be overlooked, such as experiments and a recording.
+        is_changed: Whether experiments change the automaton.
+        is_replaying: Whether a record acts in place of hands.
+        has_tiles: Whether each automaton is shown as several tiles, where nothing can be painted.
     """
 
     paused: bool
@@ -106,6 +130,9 @@ class HudState:
     is_ruined: bool = False
     is_at_rest: bool = False
     tells: tuple[str, ...] = ()
+    is_changed: bool = False
+    is_replaying: bool = False
+    has_tiles: bool = False
 
 
 class Hud:
@@ -161,8 +188,7 @@ class Hud:
             told = ""
         beside = height + font.size(told)[0] if told else 0
         if message is None:
-            hints = RUIN_HINTS if status.is_ruined else HINTS
-            text = next((hint for hint in hints if font.size(hint)[0] + beside <= room), "")
+            text = next((hint for hint in hints_for(status) if font.size(hint)[0] + beside <= room), "")
         else:
             text = message.text
         if message is None:
@@ -274,6 +300,22 @@ class Hud:
 
 _HEALED = 0.95
 """From this part on damage counts as healed; the rest is beyond what the eye sees."""
+_CLEARLY_UNHEALED = 0.90
+"""Below this part, what is at rest clearly lacks something."""
+
+
+def hints_for(status: HudState) -> tuple[str, ...]:
+    """What to do now, in fewer and fewer words."""
+    if status.is_ruined:
+        return RUIN_HINTS
+    if status.is_replaying:
+        return REPLAY_HINTS
+    healing = status.healing
+    restored = None if healing is None or not healing.is_damage else healing.restored
+    is_resting = status.is_at_rest and not status.paused
+    if is_resting and restored is not None and restored < _CLEARLY_UNHEALED:
+        return REST_HINTS[-1:] if status.is_changed else REST_HINTS
+    return TILES_HINTS if status.has_tiles else HINTS
 
 
 def happening(status: HudState) -> str:

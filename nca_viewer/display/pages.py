@@ -108,6 +108,7 @@ class ChartsPage(Page):
         """Nothing is drawn yet."""
         self._chart, self._scrub_bar = Chart(), ScrubBar()
         self._scale_of: tuple[pygame.Rect, PanelScene] | None = None
+        self._pressed_pixel: tuple[int, int] | None = None
 
     def buttons(self, rectangle: Rectangle, text_height: int, controls: Controls) -> Sequence[Button]:
         """What leads through the past; the scrub bar is one, too."""
@@ -134,11 +135,13 @@ class ChartsPage(Page):
         )
 
     def dragged(self, source: Input) -> list[Action]:
-        """Where the pointer is on the scrub bar while it is pressed."""
-        if Scrub() not in source.pressed_actions or source.mouse_position is None or self._scale_of is None:
+        """Where the scrub bar is pressed, or was clicked since the last frame."""
+        pixel = source.pressed_pixel(Scrub())
+        if pixel is None or self._scale_of is None:
             return []
+        self._pressed_pixel = pixel
         bar, shown = self._scale_of
-        tick = ScrubBar.scale(bar, shown.instrument.timeline.span).tick_at(source.mouse_position[0])
+        tick = ScrubBar.scale(bar, shown.instrument.timeline.span).tick_at(pixel[0])
         return [] if tick == shown.instrument.timeline.tick else [SeekTick(tick)]
 
     @staticmethod
@@ -155,7 +158,10 @@ class ChartsPage(Page):
         tick = timeline.tick_of(snapshot.episode, snapshot.step)
         tick = timeline.tick if tick is None else tick
         hover = None
-        if shown.pointer is not None and bar.collidepoint(shown.pointer):
+        if shown.pointer != self._pressed_pixel:
+            self._pressed_pixel = None
+        # A pointer that stays where it pressed asks for no other step.
+        if shown.pointer is not None and self._pressed_pixel is None and bar.collidepoint(shown.pointer):
             hovered = ScrubBar.scale(bar, timeline.span).tick_at(shown.pointer[0])
             hover = timeline.step_at(hovered)[1]
         self._scrub_bar.draw(

@@ -175,6 +175,10 @@ class ShownPanes:
             self._seen = (key, tuple(map(view_number(controls.view).draw, seen)))
         return self._seen[1]
 
+    def has_tiles(self, controls: Controls) -> bool:
+        """Whether the chosen view shows several grids of each automaton: no cell is where it is seen."""
+        return any(view.tiles for view in self.views(controls))
+
     def image(self, snapshot: Snapshot, controls: Controls, columns: int) -> np.ndarray:
         """What is shown of all of them: uint8[h, w, 3], so many side by side; put together once."""
         panes = snapshot.panes or (snapshot,)

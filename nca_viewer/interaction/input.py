@@ -104,6 +104,20 @@ class Input:
         pressed = self._pointers.pressed.values()
         return [pointer.target.action for pointer in pressed if pointer.target is not None]
 
+    def pressed_pixel(self, action: Action) -> Pixel | None:
+        """Where in the window what came down on an action's target is, or was let go in the last frame.
+
+        None where nothing did. A click counts that came and went between two frames, and a finger as well as
+        the mouse.
+        """
+        pointers = (*self._pointers.let_go, *self._pointers.pressed.values())
+        pixels = [
+            pointer.pixel
+            for pointer in pointers
+            if pointer.target is not None and pointer.target.action == action
+        ]
+        return pixels[-1] if pixels else None
+
     def is_held(self, action: Action) -> bool:
         """Whether a key of an action is held."""
         return self._keyboard.is_held(action)

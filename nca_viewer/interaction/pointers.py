@@ -58,6 +58,7 @@ class Pointers:
     Attributes:
         pressed: By name.
         strokes_begun: In the frame.
+        let_go: In the frame, in this order.
     """
 
     def __init__(self, presence: Presence) -> None:
@@ -68,6 +69,7 @@ class Pointers:
         """
         self.pressed: dict[PointerName, Pointer] = {}
         self.strokes_begun = 0
+        self.let_go: list[Pointer] = []
         self._presence = presence
         self._acted: set[PointerName] = set()
         self._targets: Sequence[Target] = ()
@@ -75,6 +77,7 @@ class Pointers:
     def begin_frame(self, targets: Sequence[Target]) -> None:
         """Another frame; of targets that lie over each other the first counts."""
         self.strokes_begun = 0
+        self.let_go = []
         self._acted = set()
         self._targets = targets
 
@@ -137,8 +140,11 @@ class Pointers:
     def release(self, name: PointerName, pixel: Pixel, geometry: Geometry) -> list[Action]:
         """A button or finger is let go at a window pixel (x, y)."""
         actions = self.move(name, pixel, geometry)
-        if self.pressed.pop(name, None) is not None and name[0] != BUTTON:
-            self._presence.leave(name)
+        pointer = self.pressed.pop(name, None)
+        if pointer is not None:
+            self.let_go.append(pointer)
+            if name[0] != BUTTON:
+                self._presence.leave(name)
         return actions
 
     def drop(self, *kind: Hashable) -> None:

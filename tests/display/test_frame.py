@@ -9,7 +9,7 @@ import pytest
 from nca_viewer.assets import ORIGINS
 from nca_viewer.display import hud
 from nca_viewer.display.frame import Brush, Frame
-from nca_viewer.display.hud import HINTS, RUIN_HINTS, Hud, HudState, Message, elided
+from nca_viewer.display.hud import HINTS, REST_HINTS, RUIN_HINTS, Hud, HudState, Message, elided, hints_for
 from nca_viewer.display.letters import Letters
 from nca_viewer.display.palette import BACKGROUND, TOOL_COLOURS, WARNING
 from nca_viewer.display.window import HeadlessWindow
@@ -186,7 +186,7 @@ def test_a_ruined_page_is_told_with_the_key_that_helps(size, image, monkeypatch)
             drawn.append((text, self.size(text)[0], rest[1]))
             return super().render(text, *rest)
 
-    monkeypatch.setattr(hud, "Letters", Watched)
+    monkeypatch.setattr(hud, "letters_for", Watched)
     healing = Healing(1, 10, error=0.25, error_before=0.0, error_damaged=0.3, hand_seconds=0.0)
     _, geometry = draw(size, image, state=status(is_ruined=True, healing=healing))
     ((_, width, colour),) = [words for words in drawn if words[0] in RUIN_HINTS]
@@ -194,6 +194,50 @@ def test_a_ruined_page_is_told_with_the_key_that_helps(size, image, monkeypatch)
     assert width <= size[0] - 2 * geometry.text_height
     assert all("D: " in hint for hint in RUIN_HINTS)
     assert not any(text.startswith("error") for text, _, _ in drawn)
+
+
+def resting(restored, **changes):
+    """At rest after damage, of which so much is healed."""
+    healing = Healing(1, 10, 0.3 * (1 - restored), 0.0, 0.3, hand_seconds=0.0, is_damage=True)
+    return status(**{"is_at_rest": True, "healing": healing} | changes)
+
+
+@pytest.mark.parametrize("size", [size for size in SIZES if min(size) >= 300])
+@pytest.mark.parametrize("restored", [0.02, 0.34, 0.88])
+def test_what_rests_unhealed_is_told_with_a_reason_and_keys(size, restored, image, monkeypatch):
+    drawn = []
+
+    class Watched(Letters):
+        def render(self, text, *rest):
+            drawn.append((text, self.size(text)[0]))
+            return super().render(text, *rest)
+
+    monkeypatch.setattr(hud, "letters_for", Watched)
+    _, geometry = draw(size, image, state=resting(restored))
+    ((text, width),) = [words for words in drawn if words[0] in REST_HINTS]
+    assert width <= size[0] - 2 * geometry.text_height
+    assert "Ctrl+Z: undo" in text
+    assert "D: a new digit" in text
+    assert ("its cells" in text) or size == (300, 301)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        resting(0.93),
+        resting(0.34, is_at_rest=False),
+        resting(0.34, paused=True),
+        resting(0.34, healing=None),
+        resting(0.34, healing=Healing(1, 10, 0.25, 0.0, 0.3, hand_seconds=0.0)),  # It forms.
+    ],
+)
+def test_nothing_is_said_to_be_beyond_repair_while_that_is_not_known(state):
+    assert hints_for(state) == HINTS
+
+
+def test_where_experiments_are_on_the_cells_memory_is_not_blamed():
+    assert hints_for(resting(0.34, is_changed=True)) == REST_HINTS[-1:]
+    assert hints_for(resting(0.34, is_ruined=True)) == RUIN_HINTS
 
 
 @pytest.mark.parametrize("wider", [1.0, 1.09])
@@ -210,7 +254,7 @@ def test_the_hint_makes_room_for_the_healing(size, wider, image, monkeypatch):
             drawn.append((text, self.size(text)[0]))
             return super().render(text, *rest)
 
-    monkeypatch.setattr(hud, "Letters", WiderLetters)
+    monkeypatch.setattr(hud, "letters_for", WiderLetters)
     healing = Healing(1, 10, error=0.05, error_before=0.0, error_damaged=0.1, hand_seconds=0.0)
     plain, geometry = draw(size, image)
     hint = next(text for text, _ in drawn if text in HINTS or not text)
