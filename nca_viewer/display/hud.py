@@ -154,10 +154,16 @@ class Hud:
         state = happening(status)
         colour = ERROR if status.is_ruined else WARNING if status.paused else TEXT
         left = self._pill(surface, state, colour, left, first, height, leftwards=False)
-        for text in status.tells:
-            if left + letters_for(height).size(text.upper())[0] + 2 * height > right:
+        for number, text in enumerate(status.tells):
+            unsaid = f"+{len(status.tells) - number}"
+            later = [f"+{len(status.tells) - number - 1}"] if text != status.tells[-1] else []
+            if left + sum(self._pill_width(t, height) for t in (text, *later)) > right:
+                text = unsaid
+            if left + self._pill_width(text, height) > right:
                 break
             left = self._pill(surface, text, ERROR, left - height // 2, first, height, leftwards=False)
+            if text == unsaid:
+                break
         # Beside the state there is room for the tool first, then for the radius, then for the figures.
         radius = f"radius {status.brush_radius_cells}"
         font = letters_for(height)
@@ -216,6 +222,10 @@ class Hud:
             x -= image.get_width()
         surface.blit(image, (x, y))
         return x - height if leftwards else x + image.get_width() + height
+
+    @staticmethod
+    def _pill_width(text: str, height: int) -> int:
+        return letters_for(height).size(text.upper())[0] + 2 * height
 
     def _pill(
         self,
@@ -328,7 +338,7 @@ def happening(status: HudState) -> str:
     if healing is not None and restored is not None and restored < _HEALED:
         what = "damaged" if healing.is_damage else "forming"
         part = f", {restored:.0%} {'healed' if healing.is_damage else 'restored'}"
-    elif healing is not None and healing.is_damage:
+    elif healing is not None and healing.is_damage and restored is not None:
         what = "healed"
     if status.is_at_rest:
         what = "at rest"

@@ -9,7 +9,17 @@ import pytest
 from nca_viewer.assets import ORIGINS
 from nca_viewer.display import hud
 from nca_viewer.display.frame import Brush, Frame
-from nca_viewer.display.hud import HINTS, REST_HINTS, RUIN_HINTS, Hud, HudState, Message, elided, hints_for
+from nca_viewer.display.hud import (
+    HINTS,
+    REST_HINTS,
+    RUIN_HINTS,
+    Hud,
+    HudState,
+    Message,
+    elided,
+    happening,
+    hints_for,
+)
 from nca_viewer.display.letters import Letters
 from nca_viewer.display.palette import BACKGROUND, TOOL_COLOURS, WARNING
 from nca_viewer.display.window import HeadlessWindow
@@ -194,6 +204,29 @@ def test_a_ruined_page_is_told_with_the_key_that_helps(size, image, monkeypatch)
     assert width <= size[0] - 2 * geometry.text_height
     assert all("D: " in hint for hint in RUIN_HINTS)
     assert not any(text.startswith("error") for text, _, _ in drawn)
+
+
+@pytest.mark.parametrize("size", [(w, 480) for w in range(300, 1300, 50)])
+def test_no_experiment_is_changed_without_a_word(size, image, monkeypatch):
+    drawn = []
+
+    class Watched(Letters):
+        def render(self, text, *rest):
+            drawn.append(text)
+            return super().render(text, *rest)
+
+    monkeypatch.setattr(hud, "letters_for", Watched)
+    tells = ("muted: head 1", "zero: channel 0", "frozen: channel 1", "noise 0.02", "35 dead cells")
+    draw(size, image, state=status(tells=tells))
+    said = [text for text in tells if text.upper() in drawn]
+    assert tuple(said) == tells[: len(said)]
+    more = [f"+{len(tells) - len(said)}"] if len(said) < len(tells) else []
+    assert [text for text in drawn if text.startswith("+")] == more
+
+
+def test_damage_that_did_no_harm_is_not_called_healed():
+    garbage = Healing(1, 10, 0.73, error_before=0.73, error_damaged=0.73, hand_seconds=0.0, is_damage=True)
+    assert happening(status(healing=garbage)) == "running"
 
 
 def resting(restored, **changes):
