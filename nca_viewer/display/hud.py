@@ -194,7 +194,10 @@ class Hud:
             told = ""
         beside = height + font.size(told)[0] if told else 0
         if message is None:
-            text = next((hint for hint in hints_for(status) if font.size(hint)[0] + beside <= room), "")
+            hints = hints_for(status)
+            text = next((hint for hint in hints if font.size(hint)[0] + beside <= room), "")
+            if not text and hints is not HINTS:  # What is told only now and then goes before the figures.
+                text = next((hint for hint in hints if font.size(hint)[0] <= room), "")
         else:
             text = message.text
         if message is None:

@@ -196,7 +196,7 @@ def test_a_ruined_page_is_told_with_the_key_that_helps(size, image, monkeypatch)
             drawn.append((text, self.size(text)[0], rest[1]))
             return super().render(text, *rest)
 
-    monkeypatch.setattr(hud, "letters_for", Watched)
+    monkeypatch.setattr(hud, "letters_for", lambda height: Watched(round(1.45 * height)))
     healing = Healing(1, 10, error=0.25, error_before=0.0, error_damaged=0.3, hand_seconds=0.0)
     _, geometry = draw(size, image, state=status(is_ruined=True, healing=healing))
     ((_, width, colour),) = [words for words in drawn if words[0] in RUIN_HINTS]
@@ -245,7 +245,7 @@ def test_what_rests_unhealed_is_told_with_a_reason_and_keys(size, restored, imag
             drawn.append((text, self.size(text)[0]))
             return super().render(text, *rest)
 
-    monkeypatch.setattr(hud, "letters_for", Watched)
+    monkeypatch.setattr(hud, "letters_for", lambda height: Watched(round(1.45 * height)))
     _, geometry = draw(size, image, state=resting(restored))
     ((text, width),) = [words for words in drawn if words[0] in REST_HINTS]
     assert width <= size[0] - 2 * geometry.text_height
@@ -287,7 +287,7 @@ def test_the_hint_makes_room_for_the_healing(size, wider, image, monkeypatch):
             drawn.append((text, self.size(text)[0]))
             return super().render(text, *rest)
 
-    monkeypatch.setattr(hud, "letters_for", WiderLetters)
+    monkeypatch.setattr(hud, "letters_for", lambda height: WiderLetters(round(1.45 * height)))
     healing = Healing(1, 10, error=0.05, error_before=0.0, error_damaged=0.1, hand_seconds=0.0)
     plain, geometry = draw(size, image)
     hint = next(text for text, _ in drawn if text in HINTS or not text)
