@@ -25,6 +25,7 @@ from nca_viewer.launch import open_app
 from nca_viewer.loading import Loaded, Session, load_beside, load_session, succeeded
 from nca_viewer.moment import begun_from_sight, digest
 from nca_viewer.panes import Panes, require_same_grid
+from nca_viewer.ruin import STILL_STEPS
 from nca_viewer.selftest import fixed_parameters
 from nca_viewer.simulation import Simulation
 from nca_viewer.start_images import StartImages
@@ -529,6 +530,20 @@ def test_each_pane_tells_of_its_own_lost_page(bench, models, tmp_path, monkeypat
     app.frame()
     app.frame()
     assert [page.is_ruined for page in app.face.panes.pages] == [False, True, False]
+
+
+def test_every_pane_that_hands_wiped_is_lost(bench, monkeypatch):
+    app, _ = bench
+    simulation = app.session.simulation
+    for _ in range(3):
+        app.frame()
+    simulation.apply(Tool.ERASE, region_of(simulation.config, slice(None), slice(None)))
+    monkeypatch.setattr(  # These cells do not bring anything back.
+        Simulation, "advance", lambda self, steps: setattr(self, "step", self.step + steps)
+    )
+    for _ in range(STILL_STEPS + 3):
+        app.frame()
+    assert [page.is_ruined for page in app.face.panes.pages] == [True] * 3
 
 
 @pytest.mark.parametrize("blown_up", [(1,), (0, 2)])
