@@ -206,7 +206,6 @@ def moment_bytes(histories: Iterable[tuple[Kept, ...]]) -> int:
     """What the states kept on some lines of one simulation hold, each counted once."""
     moments = {id(kept): kept.moment for kept_states in histories for kept in kept_states}.values()
     images = {id(moment.image): moment.image for moment in moments}
-    images |= {id(moment.clean): moment.clean for moment in moments if moment.clean is not None}
     state_bytes = next((moment.state.nbytes for moment in moments), 0)
     return len(moments) * state_bytes + sum(image.nbytes for image in images.values())
 
