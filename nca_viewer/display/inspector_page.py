@@ -417,8 +417,8 @@ _MOST_COLUMNS = 8
 _LEAST_COLUMN = 6.5
 """Of channels, in heights of the letters."""
 _NUMBER_LABEL = 1.5
-_LONGEST_SHORT_LABEL = 4.3
-_CHARACTER = 0.53
+_LONGEST_SHORT_LABEL = 4.9
+_CHARACTER = 0.6
 _LEAST_BARS = 2.6
 """These four too: of a label with a number, of one with a name in short, of its characters, of both bars."""
 
@@ -578,8 +578,10 @@ def _placed(
     has_names = room >= 15 * draft.text
     figure = round(2.9 * draft.text) if has_names or room >= 10 * draft.text else 0
     if has_names:
-        texts = [names[channel] if channel < len(names) else str(channel) for channel in channels]
-        labels = [round(0.47 * room)] * columns
+        label_room = round(0.47 * room)
+        letters = round(label_room / (_CHARACTER * draft.text))
+        texts = [_label(names, channel, letters) for channel in channels]
+        labels = [label_room] * columns
     else:
         texts = [_short_label(names, channel) for channel in channels]
         widths = _label_widths(draft, texts, columns, rows, room - figure)
@@ -649,6 +651,12 @@ def _short_label(names: tuple[str, ...], channel: int) -> str:
         "".join(_COMPASS[part] for part in parts) if _COMPASS.keys() >= set(parts) else "-".join(parts)
         for parts in words
     )
+
+
+def _label(names: tuple[str, ...], channel: int, letters: int) -> str:
+    """ "ink 1 north-east", in short where there is no room for so many letters; a number without a name."""
+    is_whole = channel < len(names) and len(names[channel]) <= letters
+    return names[channel] if is_whole else _short_label(names, channel)
 
 
 def _label_widths(draft: _Draft, texts: list[str], columns: int, rows: int, room: int) -> list[int] | None:
