@@ -40,7 +40,7 @@ class Opinion:
     @property
     def digit(self) -> int | None:
         """The digit; None where it is unsure."""
-        best = int(self.probabilities.argmax())
+        best = int(np.argmax(self.probabilities))
         return best if self.probabilities[best] >= self.threshold else None
 
     @property
@@ -114,7 +114,7 @@ def _patches(features: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _fitted(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """In grey, enlarged or reduced into the middle of 28 x 28 cells: float32[28, 28] in [0, 1]."""
-    grey = np.asarray(image, np.float32).mean(axis=-1) / 255
+    grey = np.asarray(np.asarray(image, np.float32).mean(axis=-1) / 255, np.float32)
     height, width = grey.shape
     if (height, width) == (SIZE_CELLS, SIZE_CELLS):
         return grey

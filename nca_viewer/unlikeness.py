@@ -53,7 +53,7 @@ def measure(image: NDArray[np.float32]) -> Measures:
     return Measures(
         ink_share=float(image.mean()),
         grey_share=float(np.sum((image > _SOME_INK) & (image < _FULL_INK))) / max(1, some),
-        parts=int(numbered_patches(parts).max()) if parts.any() else 0,
+        parts=int(np.max(numbered_patches(parts))) if parts.any() else 0,
         stroke_cells=stroke_width(image),
     )
 
