@@ -155,8 +155,8 @@ class Hud:
         colour = ERROR if status.is_ruined else WARNING if status.paused else TEXT
         left = self._pill(surface, state, colour, left, first, height, leftwards=False)
         for number, text in enumerate(status.tells):
-            unsaid = f"+{len(status.tells) - number}"
-            later = [f"+{len(status.tells) - number - 1}"] if text != status.tells[-1] else []
+            count = len(status.tells) - number
+            unsaid, later = f"+{count}", [f"+{count - 1}"] * (count > 1)
             if left + sum(self._pill_width(t, height) for t in (text, *later)) > right:
                 text = unsaid
             if left + self._pill_width(text, height) > right:

@@ -60,6 +60,19 @@ def test_start_up(open_viewer, full_checkpoint, record_property):
     assert warm[1] < 4.0
 
 
+TIMED = """
+    import time
+    from nca_viewer.display.window import PygameWindow
+
+    class Timed(PygameWindow):
+        times = []
+
+        def present(self):
+            super().present()
+            self.times.append(time.perf_counter())
+"""
+
+
 FRAMES = """
     import json, sys, time
     from fractions import Fraction
@@ -68,7 +81,6 @@ FRAMES = """
     from nca_viewer.launch import open_app
     from nca_viewer.loading import Loaded
     from nca_viewer.loading import load_session
-    from nca_viewer.display.window import PygameWindow
     from nca_viewer.kiosk.config import KioskConfig
 
     config = KioskConfig(
@@ -76,13 +88,6 @@ FRAMES = """
         limit_flashes=sys.argv[2:] == ["gentle"], pixel_shift=sys.argv[2:] == ["gentle"],
     )
     exhibit = load_session(config, 1, None, lambda stage: None)
-
-    class Timed(PygameWindow):
-        times = []
-
-        def present(self):
-            super().present()
-            self.times.append(time.perf_counter())
 
     window = Timed("benchmark", config.window_size)
     open_app(window, Loaded(exhibit), config, screenshot_folder=Path.cwd()).run()
@@ -112,7 +117,7 @@ def run_on_display(display, program, checkpoint, *arguments):
 
 @pytest.mark.parametrize("arguments", [(), ("gentle",)], ids=["plain", "gentle"])
 def test_sixty_frames_a_second_with_four_steps_each(display, full_checkpoint, arguments):
-    measured = run_on_display(display, FRAMES, full_checkpoint, *arguments)
+    measured = run_on_display(display, TIMED + FRAMES, full_checkpoint, *arguments)
     print(measured)
     assert measured["mean"] == pytest.approx(1 / 60, rel=0.05)
     assert measured["p99"] < 0.020
@@ -232,20 +237,12 @@ VIEWS = """
     import numpy as np
     from nca_viewer.launch import open_app
     from nca_viewer.loading import Loaded, load_session
-    from nca_viewer.display.window import PygameWindow
     from nca_viewer.kiosk.config import KioskConfig
     from nca_viewer.views import VIEW_NAMES
 
     config = KioskConfig(checkpoints=(sys.argv[1],), seed=1, speed=Fraction(2), window_size=(1080, 1080))
     session = load_session(config, 1, None, lambda stage: None)
     session.simulation.warm_up(explained=True)
-
-    class Timed(PygameWindow):
-        times = []
-
-        def present(self):
-            super().present()
-            self.times.append(time.perf_counter())
 
     window = Timed("benchmark", config.window_size)
     app = open_app(window, Loaded(session), config, screenshot_folder=Path.cwd())
@@ -264,7 +261,7 @@ VIEWS = """
 
 
 def test_every_view_keeps_sixty_frames_a_second(display, full_checkpoint):
-    measured = run_on_display(display, VIEWS, full_checkpoint)
+    measured = run_on_display(display, TIMED + VIEWS, full_checkpoint)
     for name, seconds in measured.items():
         print(f"{name}: mean {1000 * seconds['mean']:.1f} ms, p99 {1000 * seconds['p99']:.1f} ms")
     for name, seconds in measured.items():
@@ -279,18 +276,10 @@ PANES = """
     import numpy as np
     from nca_viewer.launch import open_app
     from nca_viewer.loading import Loaded, load_session
-    from nca_viewer.display.window import PygameWindow
     from nca_viewer.kiosk.config import KioskConfig
 
     config = KioskConfig(checkpoints=(sys.argv[1],) * 3, seed=1, speed=Fraction(1), window_size=(1080, 1080))
     session = load_session(config, 1, None, lambda stage: None)
-
-    class Timed(PygameWindow):
-        times = []
-
-        def present(self):
-            super().present()
-            self.times.append(time.perf_counter())
 
     window = Timed("benchmark", config.window_size)
     app = open_app(window, Loaded(session), config, screenshot_folder=Path.cwd())
@@ -305,7 +294,7 @@ PANES = """
 
 
 def test_three_panes_keep_sixty_frames_a_second(display, full_checkpoint):
-    measured = run_on_display(display, PANES, full_checkpoint)
+    measured = run_on_display(display, TIMED + PANES, full_checkpoint)
     print(measured)
     assert measured["mean"] == pytest.approx(1 / 60, rel=0.05)
     assert measured["steps"] >= 640
@@ -393,7 +382,6 @@ SWAP = """
     import numpy as np
     from nca_viewer.launch import open_app
     from nca_viewer.loading import Loaded, load_session
-    from nca_viewer.display.window import PygameWindow
     from nca_viewer.kiosk.config import KioskConfig
 
     run, waiting = Path(sys.argv[1]), Path(sys.argv[2])
@@ -401,13 +389,6 @@ SWAP = """
     session = load_session(config, 1, None, lambda stage: None)
     swaps, swap = [], session.simulation.swap_parameters
     session.simulation.swap_parameters = lambda model: (swaps.append(len(Timed.times)), swap(model))
-
-    class Timed(PygameWindow):
-        times = []
-
-        def present(self):
-            super().present()
-            self.times.append(time.perf_counter())
 
     app = open_app(Timed("benchmark", config.window_size), Loaded(session), config, screenshot_folder=Path())
     for _ in range(120):
@@ -435,7 +416,7 @@ def test_a_swap_of_a_watched_run_delays_no_frame(display, tmp_path):
         provenance = {"recipe": "benchmark", "step": step}
         save_checkpoint(step_directory(folder, step), model, model.config, provenance)
     waiting = step_directory(elsewhere, 200)
-    measured = run_on_display(display, SWAP, run, str(waiting), str(waiting.relative_to(elsewhere)))
+    measured = run_on_display(display, TIMED + SWAP, run, str(waiting), str(waiting.relative_to(elsewhere)))
     print(measured)
     assert measured["swaps"] == 1
     assert measured["longest"] < 0.033
