@@ -39,6 +39,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -793,22 +794,37 @@ def build_model(config: ModelConfig, parameters: Mapping[Any, Any]) -> Attention
     import jax.numpy as jnp
     from flax import nnx
 
+    graphdef, *states = _structure(config)
+    # Copies, to be filled.
+    abstract, rest = jax.tree.map(lambda leaf: leaf, states)
+    _check_leaves(dict(_leaves(nnx.to_pure_dict(abstract))), dict(_leaves(parameters)))
+    pure = jax.tree.map(jnp.asarray, nnx.restore_int_paths(dict(parameters)))
+    nnx.replace_by_pure_dict(abstract, pure)
+    return nnx.merge(graphdef, abstract, rest)
+
+
+@lru_cache(maxsize=8)
+def _structure(config: ModelConfig) -> tuple[Any, Any, Any]:
+    """Of an automaton: its graph, the shapes of its parameters, and the rest, which no checkpoint keeps.
+
+    To find them the modules are traced, which takes longer than to read a checkpoint: once is enough.
+    """
+    import jax
+    import jax.numpy as jnp
+    from flax import nnx
+
     from nca_viewer.automaton.system import AttentionNCA
 
-    abstract = nnx.eval_shape(lambda: AttentionNCA(config, rngs=nnx.Rngs(0)))
-    parts: Any = nnx.split(abstract, nnx.Param, ...)
-    graphdef, abstract_parameters, rest = parts
-    _check_leaves(dict(_leaves(nnx.to_pure_dict(abstract_parameters))), dict(_leaves(parameters)))
+    parts: Any = nnx.split(nnx.eval_shape(lambda: AttentionNCA(config, rngs=nnx.Rngs(0))), nnx.Param, ...)
+    graphdef, parameters, rest = parts
 
     def concrete(leaf: Any) -> Any:
-        """The dropout's own stream, which no checkpoint keeps."""
+        """The dropout's own stream."""
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             return jax.random.key(0)
         return jnp.asarray(np.zeros(leaf.shape, leaf.dtype))
 
-    pure = jax.tree.map(jnp.asarray, nnx.restore_int_paths(dict(parameters)))
-    nnx.replace_by_pure_dict(abstract_parameters, pure)
-    return nnx.merge(graphdef, abstract_parameters, jax.tree.map(concrete, rest))
+    return graphdef, parameters, jax.tree.map(concrete, rest)
 
 
 def _check_leaves(expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
