@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,15 +15,14 @@ from nca_viewer.display.frame import Frame
 from nca_viewer.display.hud import HudState, Message
 from nca_viewer.display.transitions import Transitions
 from nca_viewer.display.window import WakingWindow
-from nca_viewer.errors import DEBUG_VARIABLE, BackendError, RestartNeededError, UserError
+from nca_viewer.errors import DEBUG_VARIABLE, BackendError, UserError
 from nca_viewer.frame_pipeline import FramePipeline
 from nca_viewer.frame_report import FrameListener, FrameReport
-from nca_viewer.health import Fault, Remedy, Verdict, expects_change
+from nca_viewer.health import expects_change
 from nca_viewer.interaction.actions import (
     Action,
     Clear,
     Dismiss,
-    EndExperiments,
     NewDigit,
     Quit,
     Reset,
@@ -38,19 +36,17 @@ from nca_viewer.interaction.actions import (
     TogglePause,
     Tool,
 )
-from nca_viewer.interaction.bindings import key_label
 from nca_viewer.interaction.controls import SPEEDS, Controls, update
-from nca_viewer.interaction.experimenting import told
 from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.pen_stroke import PenStroke
 from nca_viewer.interaction.strokes import stroke_region
 from nca_viewer.loading import Loading, Session
 from nca_viewer.pacing import VISIBLE_TEMPO, FrameClock, RateMeter
-from nca_viewer.recording.lines import Caption
+from nca_viewer.remedies import Repairs, recover
+from nca_viewer.replaying import Player
 from nca_viewer.ruin import Page, follow_page
 from nca_viewer.snapshot import Snapshot
-from nca_viewer.version import version
 from nca_viewer.viewer_config import ViewerConfig
 from nca_viewer.views import VIEW_NAMES
 from nca_viewer.views.mosaic import picture
@@ -58,19 +54,11 @@ from nca_viewer.views.mosaic import picture
 if TYPE_CHECKING:
     import numpy as np
 
-    from nca_viewer.automaton.experiments import Experiments
     from nca_viewer.panes import Panes
-    from nca_viewer.recording.replay import Replay
     from nca_viewer.simulation import Simulation
 
 _WAITING_FRAMES_PER_SECOND = 30
 """Fewer than when it lives: importing and compiling want the processor."""
-
-_READING_SECONDS = 2.5
-"""Where a record shows words, it goes on after this time."""
-
-TOLD_BLOW_UPS = 3
-"""From this blow-up under the same experiments on, these are told."""
 
 MAX_FAILURES = 5
 """After so many frames in a row that failed unexpectedly, the program ends; in an exhibit the monitor
@@ -137,6 +125,8 @@ class App:
         self._on_snapshot = on_snapshot
         self._pipeline = FramePipeline(window.now_seconds)
         self._pen = PenStroke()
+        self._player = Player(face, has_readers=window.has_real_time)
+        self._repairs = Repairs(face)
         self._expects_change = False
         self._frame_rate = RateMeter()
         self._frame_clock = FrameClock(
@@ -146,10 +136,7 @@ class App:
         self._wants_screenshot = False
         self._is_told_to_quit = False
         self._failures = 0
-        self._replayed: np.ndarray | None = None
-        self._reading_until_seconds = float("-inf")
         self._pages: tuple[Page | None, ...] = ()
-        self._blown_up: tuple[Experiments | None, int] = (None, 0)
 
     def run(self) -> None:
         """Run until somebody quits, or the frames are used up.
@@ -245,8 +232,7 @@ class App:
         self.window.wait_until(self._frame_clock.begin_seconds)
         began = self.window.now_seconds()
         self._pen.begin_frame()
-        self._pen.note(self._replayed)
-        self._replayed = None
+        self._pen.note(self._player.take_touched())
         self._expects_change = False
         seen, error = None, ""
         try:
@@ -259,7 +245,7 @@ class App:
                 elapsed_seconds=self._elapsed_seconds,
                 frame_seconds=self._frame_clock.frame_seconds,
                 explain=self.face.wanted_explanation(self.controls),
-                advance=self._replaying(session, began),
+                advance=self._player.advancing(session, began),
             )
             seen = pipeline.collect()
         except BackendError as problem:
@@ -313,26 +299,6 @@ class App:
         )
         self._elapsed_seconds = self._frame_clock.due_seconds - before.due_seconds
 
-    def _replaying(self, session: Session, now_seconds: float) -> Callable[[int], None] | None:
-        """Takes steps with all that a record says of them, while it has something to say."""
-        replay = session.replay
-        if replay is None or not session.is_replaying:
-            return None
-
-        def advance(steps: int) -> None:
-            if now_seconds >= self._reading_until_seconds:  # Words first, then what they tell of.
-                self._replay(replay, steps, now_seconds)
-
-        return advance
-
-    def _replay(self, replay: Replay, steps: int, now_seconds: float) -> None:
-        played = replay.advance(steps)
-        if played.touched is not None:  # Seen in the next frame, like the steps.
-            self._replayed = played.touched if self._replayed is None else self._replayed | played.touched
-        self.face.follow(played.cues, now_seconds)
-        if self.window.has_real_time and any(isinstance(cue, Caption) for cue in played.cues):
-            self._reading_until_seconds = now_seconds + _READING_SECONDS
-
     @property
     def _is_running(self) -> bool:
         """Whether time passes for the automaton; it sleeps while the screen is dark."""
@@ -367,33 +333,23 @@ class App:
         if isinstance(action, Reset | NewDigit | Clear):
             session.take_over()
         if isinstance(action, StepOnce | StepBack | TogglePause | RunOn):
-            self._reading_until_seconds = float("-inf")  # Whoever asks for time has read.
+            self._player.end_pause()
         match action:
             case StepOnce():
-                self._step_once(session)
+                self._player.step_once(session, self.window.now_seconds())
             case StepBack(steps) if steps < 0 and session.is_replaying:
                 for _ in range(-steps):  # Ahead of a replay is what its record says.
-                    self._step_once(session)
+                    self._player.step_once(session, self.window.now_seconds())
             case Reset():
                 simulation.reset()
             case NewDigit(digit):
-                self._begin_digit(session, digit)
+                session.begin_digit(digit)
             case Clear():
                 simulation.begin(session.start_images.blank(), 0.0)
             case Screenshot():
                 self._wants_screenshot = True
             case _:
                 self.face.act(action, session, self.window.now_seconds())
-
-    def _step_once(self, session: Session) -> None:
-        """One step; in a replay, what the record says before it comes first, and waits for nobody."""
-        replay = session.replay
-        if replay is None or not session.is_replaying:
-            session.simulation.advance(1)
-            return
-        steps = replay.steps
-        while session.is_replaying and replay.steps == steps:
-            self._replay(replay, 1, self.window.now_seconds())
 
     def _finish_stroke(self, simulation: Simulation | Panes) -> None:
         self._pen.finish(self._edit(simulation))
@@ -405,12 +361,6 @@ class App:
             simulation.apply(tool, region)
 
         return apply
-
-    def _begin_digit(self, session: Session, digit: int | None) -> None:
-        """Start from a fresh digit: by hand, and where the old one is beyond help."""
-        simulation = session.simulation
-        image = session.start_images.digit(digit, simulation.episode + 1)
-        simulation.begin(image, session.mask_ratio)
 
     # ------------------------------------------------------------------------------ what is seen
 
@@ -511,16 +461,7 @@ class App:
             geometry = self._geometry(simulation)
             image = self.face.image(snapshot, self.controls, geometry)
             side = geometry.of_image(*image.shape[:2]).cell_pixels
-            provenance = capture.Provenance(
-                version=version(),
-                checkpoint=", ".join(shown.checkpoint or "in memory" for shown in session.shown),
-                checkpoint_sha256=", ".join(shown.shown_sha256 for shown in session.shown),
-                seed=simulation.seed,
-                episode=snapshot.episode,
-                step=snapshot.step,
-                view=VIEW_NAMES[self.controls.view],
-                experiments=", ".join(told(simulation.experiments)),
-            )
+            provenance = capture.provenance_of(session, snapshot, VIEW_NAMES[self.controls.view])
             capture.write_png(path, capture.enlarge(image, side), provenance=provenance)
         except UserError as error:
             self.face.complain(str(error), self.window.now_seconds())
@@ -578,42 +519,6 @@ class App:
         if verdict is None:
             return
         if self._listener.acts_alone:
-            self._recover(session, verdict)
+            recover(session, verdict)
         else:
-            self._repair(session, verdict, snapshot)
-
-    def _recover(self, session: Session, verdict: Verdict) -> None:
-        """Visitors see no more than another digit; the log and the status file tell the operator."""
-        if verdict.remedy is Remedy.RESTART:
-            raise RestartNeededError(f"{verdict.reason}; start the program again")
-        if verdict.remedy is Remedy.FRESH_DIGIT:
-            self._try(lambda: self._begin_digit(session, None))
-
-    def _repair(self, session: Session, verdict: Verdict, snapshot: Snapshot) -> None:
-        """A person is told, and keeps the picture."""
-        now = self.window.now_seconds()
-        if verdict.fault is Fault.STALLED:
-            self.face.complain(f"{verdict.reason}; it goes on as soon as the device answers", now)
-        elif verdict.fault is Fault.ERROR:
-            self.face.complain(verdict.reason, now)
-            self._try(session.simulation.restart)
-        elif snapshot.episode == session.simulation.episode:
-            self.face.complain(self._blow_up_text(session, snapshot), now)
-            self._try(session.simulation.restart)
-
-    def _blow_up_text(self, session: Session, snapshot: Snapshot) -> str:
-        """What is told of another blow-up: in the end, which experiments make it, and what ends them."""
-        experiments = session.simulation.experiments
-        before, count = self._blown_up
-        self._blown_up = experiments, count + 1 if experiments is before else 1
-        if self._blown_up[1] >= TOLD_BLOW_UPS and not experiments.is_neutral:
-            key, changes = key_label(EndExperiments()), ", ".join(told(experiments))
-            return f"{key} ends all experiments: it blew up {self._blown_up[1]} times under {changes}"
-        panes = zip(session.panes, snapshot.panes, strict=True)
-        who = " and ".join(pane.label for pane, seen in panes if not seen.is_healthy) or "The automaton"
-        return f"{who} blew up at step {snapshot.step:,}; started again from the same picture"
-
-    def _try(self, begin: Callable[[], None]) -> None:
-        """Begin anew; where the device fails even in that, the next frame will tell."""
-        with contextlib.suppress(UserError):
-            begin()
+            self._repairs.repair(session, verdict, snapshot, now)

@@ -96,6 +96,11 @@ class Session:
         watched = None if self.watcher is None else self.watcher.info
         return (self.checkpoint_sha256 or "") if watched is None else watched.sha256
 
+    def begin_digit(self, digit: int | None = None) -> None:
+        """Start from a fresh digit; from any where none is named."""
+        image = self.start_images.digit(digit, self.simulation.episode + 1)
+        self.simulation.begin(image, self.mask_ratio)
+
     def can_be_succeeded(self, loaded: Session) -> bool:
         """Whether another automaton's steps would not have to wait for the compiler, as these run now.
 

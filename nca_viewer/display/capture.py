@@ -8,13 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nca_viewer.atomic_files import mode_at
 from nca_viewer.errors import OutputError
 from nca_viewer.image_files import require_suffix, write_gif, write_image
-from nca_viewer.version import PROGRAM
+from nca_viewer.interaction.experimenting import told
+from nca_viewer.version import PROGRAM, version
+
+if TYPE_CHECKING:
+    from nca_viewer.loading import Session
+    from nca_viewer.snapshot import Snapshot
 
 SUFFIXES = (".png", ".gif")
 
@@ -55,6 +61,20 @@ class Provenance:
             "View": self.view,
             "Experiments": self.experiments or "none",
         }
+
+
+def provenance_of(session: Session, snapshot: Snapshot, view: str) -> Provenance:
+    """What a picture of a session's snapshot is made from; `view` is the name of what it shows."""
+    return Provenance(
+        version=version(),
+        checkpoint=", ".join(shown.checkpoint or "in memory" for shown in session.shown),
+        checkpoint_sha256=", ".join(shown.shown_sha256 for shown in session.shown),
+        seed=session.simulation.seed,
+        episode=snapshot.episode,
+        step=snapshot.step,
+        view=view,
+        experiments=", ".join(told(session.simulation.experiments)),
+    )
 
 
 def dated_stem() -> str:
