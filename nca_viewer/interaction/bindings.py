@@ -88,6 +88,11 @@ def _typed(text: str, label: str | None = None) -> Chord:
     return Chord(text if label is None else label, ord(text), text=text)
 
 
+def _letter_or_sign(key: str) -> Chord:
+    """Letters are found by where they lie on the keyboard, signs by what is typed."""
+    return Chord(key.upper(), ord(key)) if key.isalpha() else _typed(key)
+
+
 _KEYPAD = (
     pygame.K_KP0,
     pygame.K_KP1,
@@ -214,10 +219,7 @@ BINDINGS: tuple[Binding, ...] = (
     ),
     Binding(NextView(1), (Chord("V", pygame.K_v),), "next view, previous view", _VIEWS),
     Binding(NextView(-1), (Chord("Shift+V", pygame.K_v, shift=True),), "next view, previous view", _VIEWS),
-    *(
-        Binding(ShowView(view.name), (Chord(view.key.upper(), ord(view.key)),), view.caption, _VIEWS)
-        for view in VIEWS
-    ),
+    *(Binding(ShowView(view.name), (_letter_or_sign(view.key),), view.caption, _VIEWS) for view in VIEWS),
     Binding(NextTile(1), (Chord("Z", pygame.K_z),), "enlarge one tile, the one before", _VIEWS),
     Binding(
         NextTile(-1), (Chord("Shift+Z", pygame.K_z, shift=True),), "enlarge one tile, the one before", _VIEWS

@@ -24,6 +24,9 @@ _GAP_PART = 1 / 60
 _CAPTION_PART = 0.105
 _WIDEST_BUTTON = 3.6
 """In fingers: beside its pictogram, it has room for the longest word of any language."""
+_ROW = 3
+"""So many buttons in a row below the grid, and in a column beside it; more there, where they are more than twice so
+many."""
 _WIDE_RATIO = 1.2
 """A window at least so much wider than high has its buttons beside the grid."""
 
@@ -69,9 +72,12 @@ class KioskLayout:
         names = [name for name in VISITOR_BUTTONS if has_languages or name != "language"]
         if window_size[0] >= _WIDE_RATIO * window_size[1]:
             return _beside(window_size, grid_size, names)
-        one_row = _below(window_size, grid_size, [names])
-        two_rows = _below(window_size, grid_size, [names[:3], names[3:]])
-        return max(two_rows, one_row, key=lambda layout: layout.geometry.cell_pixels)
+        rows = [names[first : first + _ROW] for first in range(0, len(names), _ROW)]
+        layouts = [_below(window_size, grid_size, rows)]
+        measures = _Measures.of(window_size)
+        if len(names) * (measures.finger + measures.gap) + measures.gap <= window_size[0]:
+            layouts.append(_below(window_size, grid_size, [names]))
+        return max(layouts, key=lambda layout: layout.geometry.cell_pixels)
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -123,15 +129,16 @@ def _beside(window_size: tuple[int, int], grid_size: tuple[int, int], names: lis
     right_x = width - left_x - button_width
     lower = height // 2
     room = height - lower - gap
-    tool_height = max(finger, min((room - 2 * gap) // 3, round(1.5 * finger)))
-    column = 3 * tool_height + 2 * gap
+    count = max(_ROW, -(-len(names) // 2))
+    tool_height = max(finger, min((room - (count - 1) * gap) // count, round(1.5 * finger)))
+    column = count * tool_height + (count - 1) * gap
     first = max(lower, height - gap - column)
     buttons: list[tuple[str, Rectangle]] = [
         (name, (left_x, first + number * (tool_height + gap), button_width, tool_height))
-        for number, name in enumerate(names[:3])
+        for number, name in enumerate(names[:count])
     ]
     # The first on the right has the room that the others leave.
-    last, y = names[3:], first
+    last, y = names[count:], first
     for number, name in enumerate(last):
         button_height = tool_height if number else column - (len(last) - 1) * (tool_height + gap)
         buttons.append((name, (right_x, y, button_width, max(button_height, finger))))

@@ -12,12 +12,12 @@ from pygame.event import Event
 from nca_viewer.checkpoint import build_model
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import DEBUG_VARIABLE, CheckpointError, ConfigError
-from nca_viewer.interaction.actions import Tool
+from nca_viewer.interaction.actions import SelectTool, Tool
 from nca_viewer.interaction.bindings import find_binding
 from nca_viewer.interaction.strokes import disc_region, stroke_region
 from nca_viewer.kiosk.config import KioskConfig
 from nca_viewer.kiosk.visit import Phase
-from nca_viewer.kiosk.visitor_buttons import VISITOR_ACTIONS
+from nca_viewer.kiosk.visitor_buttons import VISITOR_ACTIONS, VISITOR_BUTTONS
 from nca_viewer.launch import open_app
 from nca_viewer.loading import BackgroundLoading, Loaded, Session
 from nca_viewer.selftest import fixed_parameters
@@ -200,6 +200,22 @@ def test_the_buttons_do_what_they_say(hall):
     hall.tap(hall.button("new_digit"))
     assert hall.simulation.episode == episode + 1
     assert (hall.app.snapshot.state[..., -1] > 0).any()
+
+
+@pytest.mark.parametrize("name", VISITOR_BUTTONS)
+def test_no_button_is_dead_and_none_stops_time_for_good(open_hall, name):
+    hall = open_hall(languages=("de", "nl")).frames()
+
+    def facts():
+        return hall.app.controls, hall.simulation.episode, hall.facts.language
+
+    tool = Tool.ERASE if VISITOR_BUTTONS[name] == SelectTool(Tool.PAINT) else Tool.PAINT
+    hall.app.controls = dataclasses.replace(hall.app.controls, tool=tool)
+    before = facts()
+    hall.tap(hall.button(name)).frames(3)
+    assert facts() != before, "an exhibit cannot do what this button asks for"
+    hall.tap(hall.button(name)).frames(3)
+    assert not hall.app.controls.paused
 
 
 def test_the_language_button_is_there_only_if_there_is_another(open_hall):

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nca_viewer.interaction.actions import NewDigit
+from nca_viewer.kiosk import layout as layout_module
 from nca_viewer.kiosk.layout import FINGER_PART, KioskLayout
 from nca_viewer.kiosk.visitor_buttons import VISITOR_BUTTONS
 
@@ -52,6 +54,20 @@ def test_buttons_are_large_low_and_apart_from_everything(size, scale, has_langua
         assert not one.colliderect(other)
     # The grid is what people came for.
     assert max(cells.width, cells.height) >= 0.66 * min(size)
+
+
+@pytest.mark.parametrize("size", SCREENS)
+@pytest.mark.parametrize("more", [1, 2, 3])
+def test_there_is_room_for_a_few_buttons_more(monkeypatch, size, more):
+    table = VISITOR_BUTTONS | {f"more {number}": NewDigit(number) for number in range(more)}
+    monkeypatch.setattr(layout_module, "VISITOR_BUTTONS", table)
+    layout = KioskLayout.fit(size, (28, 28), has_languages=True)
+    boxes = [*rectangles(layout), pygame.Rect(layout.geometry.grid_rectangle), pygame.Rect(layout.caption)]
+    assert [name for name, _ in layout.buttons] == list(table)
+    assert all(pygame.Rect((0, 0), size).contains(box) for box in boxes)
+    assert all(min(button.size) >= FINGER_PART * min(size) for button in rectangles(layout))
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.colliderect(other)
 
 
 @pytest.mark.parametrize("size", SCREENS)
