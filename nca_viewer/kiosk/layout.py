@@ -25,8 +25,7 @@ _CAPTION_PART = 0.105
 _WIDEST_BUTTON = 3.6
 """In fingers: beside its pictogram, it has room for the longest word of any language."""
 _ROW = 3
-"""So many buttons in a row below the grid, and in a column beside it; more there, where they are more than twice so
-many."""
+"""So many buttons in a row below the grid, and at least in the left column beside it."""
 _WIDE_RATIO = 1.2
 """A window at least so much wider than high has its buttons beside the grid."""
 
