@@ -170,9 +170,9 @@ class ChartsPage(Page):
         # A pointer that stays where it pressed asks for no other step.
         if shown.pointer is not None and self._pressed_pixel is None and bar.collidepoint(shown.pointer):
             hovered = ScrubBar.scale(bar, timeline.span).tick_at(shown.pointer[0])
-            hover = timeline.step_at(hovered)[1]
+            hover = (hovered, timeline.step_at(hovered)[1])
         self._scrub_bar.draw(
-            surface, bar, timeline.span, timeline.marks, tick=tick, step=snapshot.step, hover_step=hover
+            surface, bar, timeline.span, timeline.marks, tick=tick, step=snapshot.step, hover=hover
         )
         font = letters_of(round(1.1 * height))
         top = bar.bottom + height
