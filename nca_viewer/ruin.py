@@ -26,7 +26,7 @@ ones no more; pages that were scrambled or swept have 0.12 to 0.37."""
 _GREY_TO_INK = 2.0
 """Clean digits, healed ones too, have at most 1.9 grey cells for each that is ink; what is ruined has 100."""
 
-_LEAST_INK_LEFT = 0.15
+_LEAST_INK_LEFT = 0.1
 """Part of the ink that the episode began with. Pages of the bundled `model` that were wiped with the eraser
 keep at most 0.06 of it; those that have healed after discs of radius 8 or 10 in the middle were erased have
 at least 0.39."""

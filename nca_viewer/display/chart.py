@@ -429,7 +429,7 @@ class ScrubBar:
         free, gap = area.inflate(-4, 0), height // 2
         taken_words: list[pygame.Rect] = []
 
-        def place(text: str, colour: Colour, x: int, part: float, beside: pygame.Rect | None = None) -> bool:
+        def write(text: str, colour: Colour, x: int, part: float, beside: pygame.Rect | None = None) -> bool:
             """Write where there is room; what would lie on the word `beside` it goes to its nearer side."""
             word = _word(height, text, colour)
             room = word.get_rect(left=x - round(part * word.get_width()), bottom=area.height - 1)
@@ -446,14 +446,14 @@ class ScrubBar:
             taken_words.append(room)
             return True
 
-        place(f"step {step:,}", TEXT, here, 0.5)
+        write(f"step {step:,}", TEXT, here, 0.5)
         if hover is not None and there is not None:
             for text in (f"to step {hover[1]:,}", f"to {hover[1]:,}"):
-                if place(text, WARNING, there, 0.5, taken_words[0]):
+                if write(text, WARNING, there, 0.5, taken_words[0]):
                     break
-        place(oldest, MUTED, scale.left, 0.0)
-        place(f"step {span.newest_step:,}", MUTED, scale.right, 1.0)
-        place(memory_text(span), MUTED, memory_left, 0.0)
+        write(oldest, MUTED, scale.left, 0.0)
+        write(f"step {span.newest_step:,}", MUTED, scale.right, 1.0)
+        write(memory_text(span), MUTED, memory_left, 0.0)
 
 
 def memory_text(span: Span) -> str:
