@@ -49,13 +49,14 @@ from nca_viewer.assets import bundled_checkpoint, bundled_checkpoint_names
 from nca_viewer.atomic_files import mode_at
 from nca_viewer.config import ModelConfig
 from nca_viewer.errors import CheckpointError, ConfigError, OutputError
+from nca_viewer.strict_json import require_format, strict_json
 
 if TYPE_CHECKING:
     from nca_viewer.automaton.system import AttentionNCA
 
 FORMAT_NAME = "nca-viewer checkpoint"
 FORMAT_VERSION = 1
-"""Version that is written, and the newest that is read."""
+"""Version that is written, and the one that is read."""
 
 MANIFEST_NAME = "MANIFEST.json"
 CHANNELS_NAME = "channels.json"
@@ -289,22 +290,19 @@ def _is_complete(path: Path) -> bool:
 def _parse_manifest(path: Path, content: bytes) -> dict[str, dict[str, Any]]:
     """The files that a manifest lists: relative path -> sha256 and bytes."""
     try:
-        manifest = json.loads(content)
+        manifest = strict_json(content)
         if manifest["format"] != FORMAT_NAME:
             raise CheckpointError(f"{path} is not an {FORMAT_NAME} but {manifest['format']!r}")
         version = manifest["format_version"]
-        if not isinstance(version, int) or version < 1:
-            raise CheckpointError(f"{path / MANIFEST_NAME} is damaged: format_version is {version!r}")
-        if version > FORMAT_VERSION:
-            raise CheckpointError(
-                f"{path} has checkpoint format {version}, and this nca-viewer reads formats up to "
-                f"{FORMAT_VERSION}; update nca-viewer"
-            )
+        try:
+            require_format(version, FORMAT_VERSION)
+        except ConfigError as error:
+            raise CheckpointError(f"{path / MANIFEST_NAME} cannot be used: {error}") from error
         files = manifest["files"]
         for name, entry in files.items():
             if not name.isprintable() or Path(name).is_absolute() or ".." in Path(name).parts:
                 raise CheckpointError(f"{path / MANIFEST_NAME} is damaged: it lists {name!r}")
-            if not isinstance(entry["sha256"], str) or not isinstance(entry["bytes"], int):
+            if not isinstance(entry["sha256"], str) or type(entry["bytes"]) is not int:
                 raise TypeError(name)
         if _ORBAX_METADATA_NAME not in files:
             raise CheckpointError(

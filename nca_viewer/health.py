@@ -20,7 +20,7 @@ class Fault(Enum):
     RUNAWAY = "runaway", "a cell's state has grown beyond all bounds"
     FROZEN = "frozen", "steps are due, and none is taken"
     UNANSWERED = "unanswered", "visitors stroke, and the picture does not change"
-    BLANK = "blank", "no ink for a while, and no hand that might want it so"
+    BLANK = "blank", "no ink for a while on a page that began with some, and no hand that might want it so"
     FULL = "full", "ink nearly everywhere for a while, and no hand that might want it so"
     RUINED = "ruined", "the cells have settled on nothing, or do not settle, and no hand took a fresh digit"
     STALLED = (

@@ -26,6 +26,13 @@ ones no more; pages that were scrambled or swept have 0.12 to 0.37."""
 _GREY_TO_INK = 2.0
 """Clean digits, healed ones too, have at most 1.9 grey cells for each that is ink; what is ruined has 100."""
 
+_LEAST_INK_LEFT = 0.1
+"""Part of the ink that the episode began with. Pages of the bundled `model` that were wiped with the eraser
+keep at most 0.06 of it; those that have healed after discs of radius 8 or 10 in the middle were erased have
+at least 0.39."""
+_MOST_GREY_TO_INK = 4.0
+"""What has more grey cells for each that is ink was no drawing in ink; digits have at most 3."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Page:
@@ -38,8 +45,8 @@ class Page:
         still_step: Since when the picture has been the same.
         still_image: uint8[H, W, 3], what it was then.
         is_moving: Whether it changed as quickly as one that settles or heals, when it last did.
-        is_ruined: Whether it cannot come back: it has settled on nothing that means anything, has lost all
-            of its ink, or does not settle.
+        is_ruined: Whether it cannot come back: it has settled on nothing that means anything, has lost its
+            ink, or does not settle.
     """
 
     episode: int
@@ -102,13 +109,20 @@ def is_garbage(image: np.ndarray, clean: np.ndarray | None = None) -> bool:
 
 
 def is_emptied(image: np.ndarray, clean: np.ndarray | None) -> bool:
-    """Whether a picture that has settled has no ink left of that which its episode began with.
+    """Whether a picture that has settled has hardly any ink left of that which its episode began with.
+
+    A wiped page keeps specks and smears; of a picture in greys all must be gone.
 
     Args:
         image: uint8[H, W, 3].
         clean: The picture that the episode began from; None where it began blank, which is no loss.
     """
-    return clean is not None and not _has_ink(image) and _has_ink(clean)
+    if clean is None or not _has_ink(clean):
+        return False
+    grey, ink = _shares(clean)
+    if grey > _MOST_GREY_TO_INK * ink:
+        return not _has_ink(image)
+    return _shares(image)[1] < _LEAST_INK_LEFT * ink
 
 
 def _has_ink(image: np.ndarray) -> bool:
@@ -118,7 +132,7 @@ def _has_ink(image: np.ndarray) -> bool:
 
 def _shares(image: np.ndarray) -> tuple[float, float]:
     """Which part of the cells is grey, and which is ink."""
-    values = image[..., 0] / 255.0
+    values = ink_of(image) / 255.0
     low, high = _GREY
     return float(((values > low) & (values < high)).mean()), float((values >= high).mean())
 

@@ -22,7 +22,7 @@ from nca_viewer.errors import ConfigError, OutputError, presentable, shown
 from nca_viewer.image_files import require_suffix
 from nca_viewer.moment import Moment, require_counts, require_moment
 from nca_viewer.recording.lines import shown_environment
-from nca_viewer.strict_json import strict_json
+from nca_viewer.strict_json import require_format, strict_json
 
 FORMAT_NAME = "nca-viewer state"
 FORMAT_VERSION = 1
@@ -164,11 +164,7 @@ def _about(archive: zipfile.ZipFile) -> dict[str, Any]:
     about = strict_json(encoded.tobytes(), "its description")
     if not isinstance(about, dict) or about.get("format") != FORMAT_NAME:
         raise ConfigError(f"it is not an {FORMAT_NAME}")
-    version = about.get("version")
-    if type(version) is not int or version != FORMAT_VERSION:
-        raise ConfigError(
-            f"it is of format {shown(version)}, and this nca-viewer reads format {FORMAT_VERSION}"
-        )
+    require_format(about.get("version"), FORMAT_VERSION)
     return about
 
 

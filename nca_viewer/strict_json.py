@@ -30,6 +30,22 @@ def strict_json(content: bytes, what: str = "it") -> Any:
         raise ConfigError(f"{what} is {'not JSON' if content.strip() else 'empty'}") from None
 
 
+def require_format(version: Any, read: int) -> None:
+    """Check which format a file says it has.
+
+    Args:
+        version: As the file has it.
+        read: The version that this program reads.
+
+    Raises:
+        ConfigError: it is not that whole number; what is only equal to it (true, 1.0) is none.
+    """
+    if type(version) is int and version == read:
+        return
+    remedy = "; update nca-viewer" if type(version) is int and version > read else ""
+    raise ConfigError(f"it is of format {shown(version)}, and this nca-viewer reads format {read}{remedy}")
+
+
 class _Refused(ValueError):
     """What JSON alone would let pass."""
 

@@ -1,6 +1,7 @@
 """Faults injected into the loop: survived, and the picture is back within two seconds."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -295,15 +296,25 @@ def test_strokes_that_do_not_show(floor):
     assert floor.status["faults"] == {"unanswered": 1}
 
 
-def test_what_visitors_leave_blank_becomes_a_digit_after_a_while(floor):
-    floor.simulation.begin(np.zeros((11, 13, 1), np.float32), 0.0)
+@pytest.mark.parametrize("began_blank", [True, False])
+def test_what_is_left_blank_becomes_a_digit_after_a_while_and_is_a_fault_where_ink_was_lost(
+    floor, caplog, began_blank
+):
+    image = np.zeros((11, 13, 1), np.float32)
+    image[4:7, 4:7] = 0.0 if began_blank else 1.0
+    floor.simulation.begin(image, 0.0)
+    floor.simulation.apply(Tool.ERASE, np.ones((11, 13), bool))
     floor.app.controls = floor.app.controls.__class__(paused=True)
-    floor.frames(19 * RATE)
+    floor.monitor.limits = replace(floor.monitor.limits, grace_seconds=1.0)
+    floor.frames(RATE // 2)
     assert floor.simulation.episode == 2
-    floor.frames(2 * RATE)
+    floor.frames(RATE)
     assert floor.simulation.episode == 3
     assert floor.app.snapshot.image.max() > 200
-    assert floor.status["faults"] == {"blank": 1}
+    status, told = floor.status, [] if began_blank else ["blank"]
+    assert list(status["faults"]) == told
+    assert (status["recoveries"], bool(status["last_fault"])) == (len(told), bool(told))
+    assert ("blank: no ink" in caplog.text) is not began_blank
 
 
 def test_pausing_is_life(floor):

@@ -451,7 +451,7 @@ def test_a_click_on_the_bar_scrubs_however_short_and_the_present_step_is_told(
     monkeypatch.setattr(
         ScrubBar,
         "draw",
-        lambda *given, **more: told.append((more["step"], more["hover_step"])) or draw(*given, **more),
+        lambda *given, **more: told.append((more["step"], more["hover"])) or draw(*given, **more),
     )
     bar = pygame.Rect(next(b.rectangle for b in bench.buttons() if b.action == Scrub()))
     x, y = bar.left + bar.width // 4, bar.centery
@@ -475,7 +475,7 @@ def test_a_click_on_the_bar_scrubs_however_short_and_the_present_step_is_told(
     bench.window.post(Event(pygame.MOUSEMOTION, pos=bar.midright, rel=(0, 0), buttons=(0, 0, 0)))
     bench.window.post(Event(pygame.MOUSEMOTION, pos=(bar.left + 1, y), rel=(0, 0), buttons=(0, 0, 0)))
     bench.frames()
-    assert told[-1][1] == 0
+    assert told[-1] == (bench.app.snapshot.step, (0, 0))
 
 
 @pytest.mark.parametrize("way", ["wipe", "go back and wipe", "clear", "clear, paint and wipe"])

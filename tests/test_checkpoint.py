@@ -765,8 +765,7 @@ class TestDamage:
             '{"format": "nca-viewer checkpoint"}',
             '{"format": "nca-viewer checkpoint", "format_version": 1, "files": []}',
             '{"format": "nca-viewer checkpoint", "format_version": 1, "files": {}}',
-            '{"format": "nca-viewer checkpoint", "format_version": "1", "files": {}}',
-            '{"format": "nca-viewer checkpoint", "format_version": 0, "files": {}}',
+            '{"format": "nca-viewer checkpoint", "files": {}}',
             '{"format": "nca-viewer checkpoint", "format_version": 1, "files": {"../x": {}}}',
             "[" * 100_000,
             "\x00\xff",
@@ -780,14 +779,25 @@ class TestDamage:
         (copied_checkpoint / "MANIFEST.json").write_text('{"format": "kernel", "files": {}}')
         assert "is not an nca-viewer checkpoint but 'kernel'" in refusal(copied_checkpoint)
 
-    def test_a_newer_format_asks_for_an_update(self, copied_checkpoint: Path):
+    @pytest.mark.parametrize("version", [True, 1.0, 0, -1, "1", None, [1], 2])
+    def test_a_format_that_is_not_the_whole_number_1_is_refused(self, copied_checkpoint: Path, version):
         manifest = json.loads((copied_checkpoint / "MANIFEST.json").read_text())
-        manifest["format_version"] = 2
+        manifest["format_version"] = version
         (copied_checkpoint / "MANIFEST.json").write_text(json.dumps(manifest))
-        assert (
-            "has checkpoint format 2, and this nca-viewer reads formats up to 1; update nca-viewer"
-            in refusal(copied_checkpoint)
-        )
+        message = refusal(copied_checkpoint)
+        assert f"it is of format {version!r}, and this nca-viewer reads format 1" in message
+        assert message.endswith("; update nca-viewer") == (version == 2)
+
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [('{"format": ', '{"format": "kernel", "format": '), ('"bytes": ', '"bytes": true, "was": ')],
+    )
+    def test_manifests_that_a_hand_has_changed(self, copied_checkpoint: Path, before: str, after: str):
+        path = copied_checkpoint / "MANIFEST.json"
+        manifest = json.dumps(json.loads(path.read_text()))
+        assert before in manifest
+        path.write_text(manifest.replace(before, after, 1))
+        assert "is damaged: it is not a manifest" in refusal(copied_checkpoint)
 
     def test_empty_directories_files_and_foreign_directories(self, tmp_path: Path):
         (tmp_path / "empty").mkdir()

@@ -100,7 +100,7 @@ def test_training_uses_only_the_automaton_and_what_is_kept_of_it():
         arrows("training"),
         *("assets", "automaton", "backend", "checkpoint", "config", "ending", "environment", "errors"),
         *("handwriting", "healing", "image_files", "opinion", "options", "pictures", "places", "program"),
-        *("selftest", "atomic_files"),
+        *("selftest", "atomic_files", "strict_json"),
         # Gestures are measured with the strokes of the viewer.
         *("interaction.strokes", "interaction.actions"),
     )

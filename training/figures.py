@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nca_viewer.healing import healed_fraction
+from nca_viewer.strict_json import require_format
 
 FORMAT_VERSION = 1
 
@@ -83,7 +84,12 @@ class Report:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Report:
-        """Rebuild a report from `to_dict`."""
+        """Rebuild a report from `to_dict`.
+
+        Raises:
+            ConfigError: it is of another format.
+        """
+        require_format(fields.get("format_version"), FORMAT_VERSION)
         figures = tuple(Figure(**figure) for figure in fields["figures"])
         return cls(figures, fields["seed"], fields["batch_size"], fields["details"])
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pygame
 
-from nca_viewer.display.hud import BACKGROUND, FRAME, MUTED, PANEL, TEXT, TOOL_COLOURS, Colour
+from nca_viewer.display.hud import BACKGROUND, FRAME, MUTED, PANEL, TEXT, TOOL_COLOURS, WARNING, Colour
 from nca_viewer.display.letters import letters_of
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.series import WINDOW_STEPS, Sample, Series, event_name
@@ -363,7 +363,7 @@ class ScrubBar:
         *,
         tick: int,
         step: int,
-        hover_step: int | None = None,
+        hover: tuple[int, int] | None = None,
     ) -> None:
         """Draw into a rectangle.
 
@@ -374,14 +374,14 @@ class ScrubBar:
             marks: Strokes and starts in it.
             tick: Of the present.
             step: The same, in steps since the start of its episode.
-            hover_step: Of the tick under the pointer, to be told in place of the present one.
+            hover: The tick under the pointer, and its step; told beside the present one.
         """
-        key = (rectangle.size, span, len(marks), marks[-1] if marks else None, tick, step, hover_step)
+        key = (rectangle.size, span, len(marks), marks[-1] if marks else None, tick, step, hover)
         if key != self._key or self._picture is None:
             self._key = key
             if self._picture is None or self._picture.get_size() != rectangle.size:
                 self._picture = pygame.Surface(rectangle.size, depth=32)
-            self._draw_all(self._picture, span, marks, tick, step, hover_step)
+            self._draw_all(self._picture, span, marks, tick, step, hover)
         surface.blit(self._picture, rectangle)
 
     def _draw_all(
@@ -391,7 +391,7 @@ class ScrubBar:
         marks: Sequence[Mark],
         tick: int,
         step: int,
-        hover_step: int | None,
+        hover: tuple[int, int] | None,
     ) -> None:
         picture.fill(PANEL)
         area = picture.get_rect()
@@ -419,25 +419,41 @@ class ScrubBar:
         cursor = pygame.Rect(here - 1, max(0, middle - 2 * size - 2), 3, 4 * size + 5)
         picture.fill(BACKGROUND, cursor.inflate(2, 0))
         picture.fill(TEXT, cursor)
+        there = None if hover is None else scale.x_of(hover[0])
+        if there is not None:
+            picture.fill(WARNING, (there, cursor.top, 1, cursor.height))
         if not has_words:
             return
-        told = f"step {step:,}" if hover_step is None else f"to step {hover_step:,}"
         oldest = f"step {span.oldest_step:,}"
         memory_left = scale.left + letters_of(height).size(oldest)[0] + height
-        free = area.inflate(-4, 0)
+        free, gap = area.inflate(-4, 0), height // 2
         taken_words: list[pygame.Rect] = []
-        for text, colour, x, part in (
-            (told, TEXT, here, 0.5),
-            (oldest, MUTED, scale.left, 0.0),
-            (f"step {span.newest_step:,}", MUTED, scale.right, 1.0),
-            (memory_text(span), MUTED, memory_left, 0.0),
-        ):
+
+        def write(text: str, colour: Colour, x: int, part: float, beside: pygame.Rect | None = None) -> bool:
+            """Write where there is room; what would lie on the word `beside` it goes to its nearer side."""
             word = _word(height, text, colour)
             room = word.get_rect(left=x - round(part * word.get_width()), bottom=area.height - 1)
             room.clamp_ip(free)
-            if room.inflate(height // 2, 0).collidelist(taken_words) < 0:
-                picture.blit(word, room)
-                taken_words.append(room)
+            if beside is not None and room.inflate(gap, 0).colliderect(beside):
+                sides = [beside.left - gap - room.width, beside.right + gap]
+                sides = [left for left in sides if free.left <= left <= free.right - room.width]
+                if not sides:
+                    return False
+                room.left = min(sides, key=lambda left: abs(left + room.width // 2 - x))
+            if room.inflate(gap, 0).collidelist(taken_words) >= 0:
+                return False
+            picture.blit(word, room)
+            taken_words.append(room)
+            return True
+
+        write(f"step {step:,}", TEXT, here, 0.5)
+        if hover is not None and there is not None:
+            for text in (f"to step {hover[1]:,}", f"to {hover[1]:,}"):
+                if write(text, WARNING, there, 0.5, taken_words[0]):
+                    break
+        write(oldest, MUTED, scale.left, 0.0)
+        write(f"step {span.newest_step:,}", MUTED, scale.right, 1.0)
+        write(memory_text(span), MUTED, memory_left, 0.0)
 
 
 def memory_text(span: Span) -> str:

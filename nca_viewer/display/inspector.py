@@ -70,7 +70,7 @@ class Inspector:
         self._drawn_ground: tuple[tuple[Layout, tuple[int, int]], pygame.Surface] | None = None
         self._shade: pygame.Surface | None = None
         self._sizes: tuple[int, int] = (0, 0)
-        self._held: tuple[tuple[object, ...], CellFacts] | None = None
+        self._held: CellFacts | None = None
         self._told_seconds = 0.0
 
     def draw(
@@ -92,7 +92,8 @@ class Inspector:
             scene: What there is to show.
             cell: (row, column), from 0; None where there is none to show.
             is_pinned: Whether the cell stays when the pointer moves on.
-            story_seconds: Since the story of one step began; None without a story.
+            story_seconds: Since the story of one step began: of the step of the first time at which that is
+                known, until it begins anew, with a smaller number or 0. None without a story.
             pointer: (x, y) on the surface; what lies under it is told in words.
         """
         panel = pygame.Rect(rectangle).clip(surface.get_rect())
@@ -135,18 +136,14 @@ class Inspector:
         self, scene: Scene, cell: tuple[int, int] | None, story_seconds: float | None
     ) -> CellFacts | None:
         """Those of this moment; while a story is told, those of the step that it is of."""
-        if story_seconds is None or story_seconds < self._told_seconds:
+        if cell is None or not story_seconds or story_seconds < self._told_seconds:
             self._held = None
         self._told_seconds = story_seconds or 0.0
-        if cell is None:
-            return None
-        snapshot = scene.snapshot
-        subject = (cell, snapshot.episode, snapshot.state.shape, scene.channel_names)
-        if self._held is not None and self._held[0] == subject:
-            return self._held[1]
-        facts = facts_of(scene, cell)
-        is_known = facts is not None and facts.next_step is not None
-        self._held = (subject, facts) if is_known and facts and story_seconds is not None else None
+        if self._held is not None:
+            return self._held
+        facts = None if cell is None else facts_of(scene, cell)
+        if facts is not None and facts.next_step is not None and story_seconds is not None:
+            self._held = facts
         return facts
 
     def _image(self, text: str, height: int, colour: Colour, room: int) -> pygame.Surface:

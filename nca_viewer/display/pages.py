@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 import pygame
@@ -63,7 +64,8 @@ class InspectorPage(Page):
     def __init__(self) -> None:
         """No story is told yet."""
         self._inspector = Inspector()
-        self._story_began_seconds: float | None = None
+        self._story: tuple[Hashable, float] | None = None
+        """What it is of, and when it began."""
 
     def buttons(self, rectangle: Rectangle, text_height: int, controls: Controls) -> Sequence[Button]:
         """The story, and the pin."""
@@ -83,13 +85,10 @@ class InspectorPage(Page):
 
     def draw(self, surface: pygame.Surface, rectangle: Rectangle, shown: PanelScene) -> None:
         """Draw it."""
-        controls, seconds = shown.controls, None
-        if not controls.story:
-            self._story_began_seconds = None
-        else:
-            if self._story_began_seconds is None:
-                self._story_began_seconds = shown.now_seconds
-            seconds = (shown.now_seconds - self._story_began_seconds) % (STORY_LENGTH_SECONDS + 2.0)
+        controls = shown.controls
+        seconds = self._story_seconds(shown) if controls.story else None
+        if seconds is None:
+            self._story = None
         self._inspector.draw(
             surface,
             _below_row(rectangle, shown.text_height),
@@ -99,6 +98,14 @@ class InspectorPage(Page):
             story_seconds=seconds,
             pointer=shown.pointer,
         )
+
+    def _story_seconds(self, shown: PanelScene) -> float:
+        """Since the story began: anew with another cell, episode or automaton, and after its end."""
+        # The reference keeps no automaton alive that another has replaced.
+        subject = (shown.cell, shown.scene.snapshot.episode, weakref.ref(shown.instrument))
+        if self._story is None or self._story[0] != subject:
+            self._story = (subject, shown.now_seconds)
+        return (shown.now_seconds - self._story[1]) % (STORY_LENGTH_SECONDS + 2.0)
 
 
 class ChartsPage(Page):
@@ -163,9 +170,9 @@ class ChartsPage(Page):
         # A pointer that stays where it pressed asks for no other step.
         if shown.pointer is not None and self._pressed_pixel is None and bar.collidepoint(shown.pointer):
             hovered = ScrubBar.scale(bar, timeline.span).tick_at(shown.pointer[0])
-            hover = timeline.step_at(hovered)[1]
+            hover = (hovered, timeline.step_at(hovered)[1])
         self._scrub_bar.draw(
-            surface, bar, timeline.span, timeline.marks, tick=tick, step=snapshot.step, hover_step=hover
+            surface, bar, timeline.span, timeline.marks, tick=tick, step=snapshot.step, hover=hover
         )
         font = letters_of(round(1.1 * height))
         top = bar.bottom + height

@@ -23,7 +23,7 @@ from nca_viewer.config import MAX_GRID_SIZE, MAX_SEED, ModelConfig, require_rang
 from nca_viewer.errors import ConfigError, presentable, shown
 from nca_viewer.interaction.actions import Cell, ShowView, Tool
 from nca_viewer.moment import MAX_EPISODE, MAX_STEP, Moment
-from nca_viewer.strict_json import strict_json
+from nca_viewer.strict_json import require_format, strict_json
 from nca_viewer.views import VIEW_NAMES
 
 FORMAT_NAME = "nca-viewer record"
@@ -318,11 +318,7 @@ def decode_header(values: Mapping[str, Any]) -> Header:
     """
     if values.get("record") != FORMAT_NAME:
         raise ConfigError(f"it is not the first line of an {FORMAT_NAME}")
-    version = values.get("version")
-    if type(version) is not int or version != FORMAT_VERSION:
-        raise ConfigError(
-            f"it is of format {shown(version)}, and this nca-viewer reads format {FORMAT_VERSION}"
-        )
+    require_format(values.get("version"), FORMAT_VERSION)
     grid, checkpoint = _object(values, "grid"), _object(values, "checkpoint")
     environment = _object(values, "environment")
     shape = (

@@ -4,6 +4,7 @@ import pygame
 import pytest
 from hypothesis import given
 
+from nca_viewer.display import chart
 from nca_viewer.display.chart import (
     ERROR_COLOUR,
     HEALED_COLOUR,
@@ -14,7 +15,7 @@ from nca_viewer.display.chart import (
     memory_text,
     sample_lines,
 )
-from nca_viewer.display.hud import BACKGROUND, PANEL, TEXT, TOOL_COLOURS
+from nca_viewer.display.hud import BACKGROUND, PANEL, TEXT, TOOL_COLOURS, WARNING
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.series import Sample, Series, follow_series
 from nca_viewer.timeline import Mark, Position, Span
@@ -191,7 +192,7 @@ def test_the_bar_stays_in_its_rectangle_at_any_size(size):
     marks = [mark(0), mark(300, Tool.CORRUPT), mark(640, None)]
     for reach in (span(), span(5, 5), span(10**6, 2 * 10**6)):
         for tick in (reach.oldest_tick, reach.newest_tick):
-            assert stays_inside(draw_bar(size, tick, reach, marks, hover_step=3))
+            assert stays_inside(draw_bar(size, tick, reach, marks, hover=(3, 3)))
 
 
 def test_the_cursor_is_where_pointing_leads_to():
@@ -201,6 +202,36 @@ def test_the_cursor_is_where_pointing_leads_to():
         columns = places(draw_bar(size, tick), TEXT)[1]
         assert round(columns.mean()) == scale.x_of(tick)
         assert abs(scale.tick_at(int(columns.mean())) - tick) <= 2
+
+
+@pytest.mark.parametrize("width", [300, 400, 640])
+@pytest.mark.parametrize("tick", [0, 40, 320, 600, 640])
+@pytest.mark.parametrize("hover", [0, 30, 300, 320, 350, 610, 640])
+def test_the_present_step_stays_while_the_pointer_is_told_another(monkeypatch, width, tick, hover):
+    written, blit = [], chart._word
+
+    def word(height, text, colour):
+        written.append((text, colour))
+        return blit(height, text, colour)
+
+    monkeypatch.setattr(chart, "_word", word)
+    still = draw_bar((width, 56), tick)
+    told = draw_bar((width, 56), tick, hover=(hover, hover))
+    assert written.count((f"step {tick}", TEXT)) == 2
+    # The present step stands where it stood, and the other beside it.
+    words = slice(MARGIN + 56 - 20, MARGIN + 56)
+    np.testing.assert_array_equal(*(places(seen[words], TEXT) for seen in (still, told)))
+    rows, columns = places(told[words], WARNING)
+    assert rows.size
+    assert not set(columns) & set(places(told[words], TEXT)[1])
+    assert places(told[: words.start], WARNING)[0].size
+
+
+def test_without_room_for_both_the_present_step_is_told():
+    narrow = draw_bar((150, 56), 320_000, span(0, 640_000), hover=(0, 123_456))
+    words = slice(MARGIN + 56 - 20, MARGIN + 56)
+    assert places(narrow[words], TEXT)[0].size
+    assert not places(narrow[words], WARNING)[0].size
 
 
 def test_the_bar_marks_damages_and_tells_the_memory():

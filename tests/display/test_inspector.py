@@ -1,11 +1,13 @@
 import itertools
 import math
+import weakref
 from dataclasses import replace
 
 import numpy as np
 import pygame
 import pytest
 
+from nca_viewer.automaton.experiments import Experiments
 from nca_viewer.automaton.explanation import Explanation
 from nca_viewer.display.hud import PANEL, wrapped
 from nca_viewer.display.inspector import STORY_LENGTH_SECONDS, UPDATE, Inspector
@@ -27,6 +29,9 @@ from nca_viewer.display.inspector_page import (
     told_at,
 )
 from nca_viewer.display.letters import Letters, letters_for
+from nca_viewer.display.pages import InspectorPage
+from nca_viewer.display.panel import PanelScene
+from nca_viewer.interaction.controls import Controls
 from nca_viewer.snapshot import Snapshot
 from nca_viewer.views.attention import DIRECTION_NAMES
 from nca_viewer.views.colours import NOT_A_NUMBER
@@ -380,25 +385,67 @@ def test_a_story_is_of_the_step_at_which_it_began(seconds, cell):
 
 @pytest.mark.parametrize(
     ("cell", "seconds"),
-    [((5, 5), STORY_LENGTH_SECONDS + 1.0), ((5, 5), None), ((5, 5), 0.1), ((5, 6), 4.0), (None, 4.0)],
+    [((5, 5), STORY_LENGTH_SECONDS + 1.0), ((5, 5), None), ((5, 5), 0.1), ((5, 6), 0.0), (None, 4.0)],
 )
-def test_it_goes_on_with_another_step_after_its_end_and_for_another_cell(cell, seconds):
+def test_it_goes_on_with_another_step_after_its_end_and_from_a_new_beginning(cell, seconds):
     inspector, later = Inspector(), later_scene()
     story_page(inspector, scene_of(), (5, 5), 3.0)
     page = story_page(inspector, later, cell, seconds)
     np.testing.assert_array_equal(page, story_page(Inspector(), later, cell, seconds))
 
 
-def test_another_episode_or_automaton_ends_a_story():
-    for other in (
-        Scene(replace(later_scene().snapshot, episode=1), later_scene().explanation),
-        scene_of(channels=5),
-        replace(later_scene(), channel_names=("flag 1",)),
-    ):
-        inspector = Inspector()
-        story_page(inspector, scene_of(), (5, 5), 3.0)
-        page = story_page(inspector, other, (5, 5), 4.0)
-        np.testing.assert_array_equal(page, story_page(Inspector(), other, (5, 5), 4.0))
+class Followed:
+    """What the page asks of an instrument: to be this one, or another."""
+
+
+def page_at(page, now_seconds, scene, cell, instrument, *, is_told=True, is_kept=False):
+    controls = Controls(story=is_told, pinned_cell=cell if is_kept else None)
+    surface = pygame.Surface((320, 760), 0, 32)
+    shown = PanelScene(scene, controls, cell, now_seconds, None, 12, instrument, Experiments())
+    page.draw(surface, (10, 10, 300, 740), shown)
+    return pygame.surfarray.array3d(surface)
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+@pytest.mark.parametrize("seconds", [0.1, STAGE_SECONDS + 1.0, 4.5 * STAGE_SECONDS, STORY_LENGTH_SECONDS + 1])
+@pytest.mark.parametrize(
+    "change", ["cell", "episode", "automaton", "cell and back", "away and back", "off and on"]
+)
+def test_a_story_begins_anew_with_what_is_shown_then(change, seconds, is_kept):
+    page, instrument, begun = InspectorPage(), Followed(), 40.0
+    scene, cell, other = later_scene(), (5, 5), instrument
+    page_at(page, begun, scene_of(), cell, instrument, is_kept=is_kept)
+    page_at(page, begun + seconds, scene_of(), cell, instrument, is_kept=is_kept)
+    now = begun + seconds + 0.02
+    match change:
+        case "cell":
+            cell = (5, 6)
+        case "episode":
+            scene = Scene(replace(scene.snapshot, episode=1), scene.explanation)
+        case "automaton":  # The same grid, channels and episode: another model, or another pane.
+            other = Followed()
+        case "cell and back":
+            page_at(page, now, scene, (2, 2), instrument, is_kept=is_kept)
+        case "away and back":
+            page_at(page, now, scene, None, instrument)
+        case "off and on":
+            page_at(page, now, scene, cell, instrument, is_told=False, is_kept=is_kept)
+    now, fresh = now + 0.02, InspectorPage()
+    for later in (0.0, 0.5, STAGE_SECONDS + 1.0, 4.9 * STAGE_SECONDS):
+        seen = page_at(page, now + later, scene, cell, other, is_kept=is_kept)
+        np.testing.assert_array_equal(seen, page_at(fresh, now + later, scene, cell, other, is_kept=is_kept))
+
+
+def test_a_story_goes_on_while_the_same_cell_is_shown_and_keeps_no_automaton_alive():
+    page, instrument = InspectorPage(), Followed()
+    first = page_at(page, 40.0, scene_of(), (5, 5), instrument)
+    later = page_at(page, 40.0 + STAGE_SECONDS, later_scene(), (5, 5), instrument, is_kept=True)
+    assert not np.array_equal(first, later)
+    fresh = page_at(InspectorPage(), 40.0 + STAGE_SECONDS, later_scene(), (5, 5), instrument, is_kept=True)
+    assert not np.array_equal(later, fresh)
+    followed = weakref.ref(instrument)
+    del instrument
+    assert followed() is None
 
 
 def test_a_story_waits_for_its_step_and_then_holds_it():

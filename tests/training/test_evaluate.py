@@ -227,6 +227,14 @@ def test_what_is_not_finite_is_reported_as_such(small_config: ModelConfig, image
     assert "not finite" in format_table([report], ["broken"])
 
 
+@pytest.mark.parametrize("version", [True, 1.0, "1", None, 2])
+def test_a_report_of_another_format_is_refused(version: object) -> None:
+    fields = Report((), seed=0, batch_size=1).to_dict()
+    assert Report.from_dict(fields).figures == ()
+    with pytest.raises(ConfigError, match=f"it is of format {version!r}, and this nca-viewer reads format 1"):
+        Report.from_dict(fields | {"format_version": version})
+
+
 def test_two_reports_stand_side_by_side() -> None:
     figure = Figure("restore", "mask 0.5, 64 steps", "PSNR (dB)", 23.456, "mean", 20.0, 1_000, 0)
     other = replace(figure, value=None, percentile_5=None, not_finite=4)

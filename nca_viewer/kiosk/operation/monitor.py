@@ -146,7 +146,9 @@ class Monitor:
         facts = self._facts(report)
         self._guard, verdict = watch(self._guard, facts, self.limits)
         if verdict is not None:
-            self._record(verdict, facts, snapshot)
+            # A page that began blank was to be drawn on: a fresh digit takes its place, and nothing is wrong.
+            if verdict.fault is not Fault.BLANK or snapshot.clean is not None:
+                self._record(verdict, facts, snapshot)
             if verdict.remedy is Remedy.RESTART and self.acts_alone:
                 log_event(LogEvent.RESTART, f"{verdict.fault.word}: {verdict.reason}")
         is_stalled = report.waiting_seconds >= self.limits.stall_note_seconds
