@@ -88,6 +88,16 @@ def test_cells_are_exact_at_every_depth_and_where_the_window_cuts_them(depth, si
             assert (seen == np.array(reference.get_at((0, 0))[:3])).all()
 
 
+@pytest.mark.parametrize("panes", [2, 3])
+@pytest.mark.parametrize("size", [(300, 300), (180, 220), (20, 64), (8, 8)])
+@pytest.mark.parametrize("grid", [(28, 28), (180, 180)])
+def test_panes_of_which_the_window_shows_nothing_are_left_out(size, panes, grid):
+    geometry = Geometry.fit(size, grid, bar_visible=True, panel_visible=True, panes=panes, figures_visible=True)
+    window = HeadlessWindow(size)
+    image = np.zeros((*geometry.image_size, 3), np.uint8)
+    Frame().draw(window.surface, image, geometry, status())
+
+
 @pytest.mark.parametrize("tool", list(Tool))
 def test_the_brush_outline_encloses_exactly_the_cells_it_touches(tool):
     grey = np.full((*GRID, 3), 77, np.uint8)
