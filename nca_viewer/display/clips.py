@@ -37,7 +37,7 @@ LEAST_FREE_BYTES = 128 * 1024 * 1024
 """A recording neither begins nor goes on where the disk has less room than this."""
 
 GIF_FRAMES_PER_SECOND = 25
-_FRAME_CELL_PIXELS = 5
+_FRAME_CELL_PIXELS = 7
 """Frames have so many pixels for each cell of their first image: views of many tiles have smaller cells."""
 _QUEUE_FRAMES = 128
 _STAY_SECONDS = 1.0

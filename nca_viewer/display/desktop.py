@@ -446,8 +446,8 @@ class DesktopFace:
             draw_banner(surface, geometry, replay.caption, note)
         buttons = self.buttons(geometry, controls)
         self._buttons.draw(surface, buttons, self._hands.pointer)
-        if (message := self.message(now_seconds)) is not None:
-            self._hud.draw_message(surface, geometry, message)
+        if (told := self.message(now_seconds)) is not None:
+            self._hud.draw_message(surface, geometry, told)
         taken = [button.rectangle for button in buttons]
         focused, font = self._hands.focused(geometry, controls), letters_of(round(1.2 * geometry.text_height))
         if focused is not None:

@@ -237,7 +237,8 @@ class Hud:
         """
         height, padding = geometry.text_height, geometry.text_height
         font = letters_for(height)
-        room, bottom = geometry.window_width - 2 * padding, geometry.window_height - geometry.bar_height
+        room = geometry.window_width - 2 * padding
+        bottom = geometry.window_height - geometry.bar_height - geometry.caption_height
         if not message.is_error if geometry.bar_height == 0 else font.size(message.text)[0] <= room:
             return
         line = font.get_height() + 1
@@ -475,13 +476,14 @@ def lines_of(text: str, font: pygame.font.Font, room_pixels: int) -> list[str]:
     text = presentable(text)
     if len(text) > _MOST_LETTERS:
         text = f"{text[: _MOST_LETTERS // 2]}…{text[-_MOST_LETTERS // 2 :]}"
+
+    def width(rest: str, length: int) -> int:
+        return font.size(rest[:length])[0]
+
     lines = []
-    for line in wrapped(text, font, room_pixels):
-        rest = line
+    for rest in wrapped(text, font, room_pixels):
         while len(rest) > 1 and font.size(rest)[0] > room_pixels:
-            fit = bisect.bisect(
-                range(1, len(rest)), room_pixels, key=lambda n, rest=rest: font.size(rest[:n])[0]
-            )
+            fit = bisect.bisect(range(1, len(rest)), room_pixels, key=functools.partial(width, rest))
             after_slash = max(rest.rfind(sign, 0, fit) for sign in "/\\ ") + 1
             kept = max(1, after_slash if after_slash > fit // 2 else fit)
             lines.append(rest[:kept])
