@@ -25,6 +25,7 @@ from nca_viewer.display.hud import (
 )
 from nca_viewer.display.letters import Letters
 from nca_viewer.display.palette import BACKGROUND, TOOL_COLOURS, WARNING
+from nca_viewer.display.view_screen import draw_figures
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.healing import Healing
 from nca_viewer.interaction.actions import Tool
@@ -479,6 +480,22 @@ def test_figures_are_told_in_as_few_words_as_there_is_room_for():
     assert [fitting(texts, font, font.size(text)[0]) for text in texts] == list(texts)
     assert fitting(texts, font, font.size("83%")[0] - 1) == ""
     assert healing_texts(None) == ()
+
+
+@pytest.mark.parametrize("size", [(420, 900), (900, 300), (300, 300), (220, 180)])
+@pytest.mark.parametrize("panes", [2, 3])
+@pytest.mark.parametrize("grid", [(28, 28), (173, 173)])
+def test_figures_of_panes_are_left_out_where_they_would_lie_on_other_words(size, panes, grid):
+    shown = {"bar_visible": True, "caption_visible": True, "panel_visible": True, "figures_visible": True}
+    geometry = Geometry.fit(size, grid, panes=panes, **shown)
+    window = HeadlessWindow(size)
+    before = window.pixels().copy()
+    for pane in range(panes):
+        draw_figures(window.surface, geometry.pane(pane), "model", None, is_ruined=True, is_chosen=pane == 0)
+    changed = (window.pixels() != before).any(axis=2)
+    left, top, width, height = geometry.picture_rectangle
+    changed[top : top + height, left : left + width] = False
+    assert not changed.any()
 
 
 def test_waiting_screen_moves(image):
