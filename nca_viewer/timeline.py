@@ -322,6 +322,16 @@ class Timeline:
         return self._here < self._line.end
 
     @property
+    def oldest_tick(self) -> int:
+        """The first that can be reached."""
+        return self._line.first.tick
+
+    @property
+    def has_damage(self) -> bool:
+        """Whether cells were destroyed behind the present."""
+        return self._last_mark(lambda mark: mark.is_damage) is not None
+
+    @property
     def can_undo(self) -> bool:
         """Whether there is a stroke or a start to undo."""
         return self._last_mark() is not None

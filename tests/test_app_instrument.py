@@ -19,7 +19,7 @@ from nca_viewer.display.buttons import BUTTONS
 from nca_viewer.display.chart import ScrubBar
 from nca_viewer.display.clips import ClipRecorder
 from nca_viewer.display.frame import Frame
-from nca_viewer.display.hud import HINTS, HudState, hints_for
+from nca_viewer.display.hud import HudState, brush_hints, hints_for
 from nca_viewer.display.pages import MORE
 from nca_viewer.display.shown_session import NextSession
 from nca_viewer.display.window import HeadlessWindow
@@ -568,7 +568,7 @@ def test_the_hint_says_what_a_click_does_in_a_view(blank, statuses, view):
     if view in MOSAICS:
         assert hints_for(statuses[-1])[0].startswith("Click a tile: enlarge it")
         blank.do(actions.NextTile(1)).frames()
-    assert hints_for(statuses[-1]) == HINTS
+    assert hints_for(statuses[-1]) == brush_hints(Tool.PAINT)
 
 
 @pytest.mark.parametrize("view", VIEW_NAMES)
@@ -668,6 +668,100 @@ def test_no_button_lies_on_another(make_bench):
             for number, rectangle in enumerate(rectangles):
                 assert rectangle.collidelist(rectangles[number + 1 :]) < 0, (size, page, number)
             assert len(rectangles) >= 23
+
+
+def message_of(bench):
+    return bench.app.message.text if bench.app.message else ""
+
+
+def idle(bench):
+    return {button.action for button in bench.buttons() if button.is_idle}
+
+
+@pytest.mark.parametrize("way", ["click", "key"])
+def test_undo_and_redo_are_dim_where_there_is_nothing_and_tell_so(make_bench, way):
+    bench = make_bench("blank").frames(2).key(pygame.K_SPACE, " ").frames()
+    bench.app.face.panes.timeline.begin_anew()
+    do = bench.click if way == "click" else bench.do
+    before = bench.where
+    assert {Undo(), Redo(), StepBack()} <= idle(bench)
+    for action, told in (
+        (Undo(), "There is nothing to undo"),
+        (Redo(), "There is nothing to redo"),
+        (StepBack(), "There is no earlier step that is remembered"),
+    ):
+        do(action)
+        assert message_of(bench) == told
+        assert bench.where == before
+    bench.touch((5, 6)).frames()
+    assert not {Undo()} & idle(bench)
+    assert Redo() in idle(bench)
+    do(Undo()).frames()
+    assert Redo() not in idle(bench)
+    do(Redo()).frames()
+    assert Redo() in idle(bench)
+    assert Undo() not in idle(bench)
+
+
+@pytest.mark.parametrize(
+    ("page", "action", "told"),
+    [
+        ("charts", Redo(), "There is nothing to redo"),
+        ("charts", StepBack(-10), "There is no later step; run on"),
+        ("charts", BeforeDamage(), "There is no damage to go back before"),
+        ("experiments", EndExperiments(), "There is no experiment to end"),
+        ("experiments", ChangeExperiment("noise", -1), "The noise goes no further"),
+        ("experiments", ChangeChannel(-1), "This is the first channel"),
+        ("demos", actions.PlayDemo(None), "No demo is shown"),
+        ("more", actions.NextTile(1), "This view has no tiles"),
+        ("more", ShowTile(None), "This view has no tiles"),
+        ("inspector", PinCell(), "Point at a cell first"),
+    ],
+)
+def test_a_button_that_can_do_nothing_is_dim_and_tells_why(make_bench, page, action, told):
+    bench = make_bench().frames(2).key(pygame.K_SPACE, " ").frames()
+    bench.do(actions.TogglePanel())
+    bench.click(ShowPage(page)).frames()
+    assert action in idle(bench)
+    bench.click(action).frames()
+    assert message_of(bench) == told
+
+
+def test_experiments_that_can_be_changed_and_ended_are_not_dim(make_bench):
+    bench = make_bench().frames(2).do(actions.TogglePanel())
+    bench.click(ShowPage("experiments")).frames()
+    assert ChangeExperiment("noise", 1) not in idle(bench)
+    bench.click(ToggleKilling()).frames()
+    assert EndExperiments() not in idle(bench)
+    bench.click(EndExperiments()).frames()
+    assert not message_of(bench)
+    assert not bench.controls.killing
+    assert EndExperiments() in idle(bench)
+
+
+def test_the_ends_of_speed_and_brush_are_told(bench):
+    for action, told in (
+        (actions.ChangeSpeed(-1), "This is the lowest speed"),
+        (actions.ChangeSpeed(1), "This is the highest speed"),
+        (actions.ChangeRadius(-1), "This is the smallest brush"),
+        (actions.ChangeRadius(1), "This is the largest brush"),
+    ):
+        while action not in idle(bench):
+            bench.click(action)
+            assert message_of(bench) != told
+        bench.click(action)
+        assert message_of(bench) == told
+
+
+@pytest.mark.parametrize("tool", list(Tool))
+def test_the_hint_follows_the_tool_that_is_chosen_and_the_brush_that_kills(blank, statuses, tool):
+    blank.click(actions.SelectTool(tool)).frames()
+    assert hints_for(statuses[-1]) == brush_hints(tool)
+    blank.hold((5, 6))
+    assert hints_for(statuses[-1]) == brush_hints(tool)
+    blank.let_go((5, 6))
+    blank.do(actions.TogglePanel()).click(ShowPage("experiments")).frames().click(ToggleKilling()).frames()
+    assert hints_for(statuses[-1]) == brush_hints(tool, killing=True)
 
 
 # ------------------------------------------------------------------------------------- the panel

@@ -1,6 +1,7 @@
 """Several automata side by side, and the next bundled one in the place of the one that runs."""
 
 import dataclasses
+import itertools
 import time
 
 import numpy as np
@@ -31,6 +32,7 @@ from nca_viewer.simulation import Simulation
 from nca_viewer.start_images import StartImages
 from nca_viewer.timeline import Timeline
 from nca_viewer.viewer_config import ViewerConfig
+from nca_viewer.views import VIEW_NAMES
 from nca_viewer.views.mosaic import PANE_GAP_CELLS, image_parts, picture
 
 pytestmark = pytest.mark.usefixtures("backend_checked_once")
@@ -343,6 +345,56 @@ def test_the_panel_and_the_bar_tell_of_the_pane_that_was_pointed_at_last(bench):
     window.post(Event(pygame.MOUSEMOTION, pos=(3, SIZE[1] - 3), rel=(0, 0), buttons=(0, 0, 0)))
     app.frame()
     assert app.face.panes.pointed.scene(None).snapshot is app.snapshot.panes[1]
+
+
+@pytest.mark.parametrize("size", [(900, 420), (420, 900), (300, 300), (220, 180)])
+@pytest.mark.parametrize("panel_visible", [False, True])
+@pytest.mark.parametrize("view", ["image", "difference", "channels", "attention", "entropy"])
+def test_a_middle_click_keeps_the_inspector_on_the_cell_that_is_seen_there(
+    make_bench, view, panel_visible, size
+):
+    app, window = make_bench(size)
+    key(app, window, pygame.K_SPACE)
+    app.controls = dataclasses.replace(app.controls, view=VIEW_NAMES.index(view), panel_visible=panel_visible)
+    app.frame()
+    geometry, panes = geometry_of(app), app.face.panes
+    seen = panes.views(app.controls)
+    placed = panes.placed(geometry, app.controls)
+    free = pygame.Rect(0, 0, size[0], size[1] - geometry.bar_height - geometry.caption_height)
+    free.width -= geometry.panel_width
+    before, asked = app.session.simulation.moment(), 0
+    for pane, (tile, cell) in itertools.product(range(3), itertools.product((0, -1), ((0, 0), (7, 4)))):
+        tiles = seen[pane].tiles if seen else ()
+        top, left = (tiles[tile].top, tiles[tile].left) if tiles else (0, 0)
+        pixel = placed.pane(pane).cell_centre((top + cell[0], left + cell[1]))
+        if not pygame.Rect(0, 0, *size).collidepoint(pixel):
+            continue
+        app.controls = dataclasses.replace(app.controls, pinned_cell=None)
+        for kind in (pygame.MOUSEBUTTONDOWN, pygame.MOUSEBUTTONUP):
+            window.post(Event(kind, pos=pixel, button=2))
+            app.frame()
+        is_seen = bool(free.collidepoint(pixel)) and placed.pane_at(pixel) == pane
+        asked += is_seen
+        assert app.controls.pinned_cell == (cell if is_seen else None)
+        assert app.controls.tile is None
+        assert not is_seen or panes.number == pane
+    assert asked
+    assert digest(app.session.simulation.moment().state[0]) == digest(before.state[0])
+
+
+@pytest.mark.parametrize("view", ["image", "channels"])
+def test_a_middle_click_on_the_help_closes_it_and_so_does_a_left_click(bench, view):
+    app, window = bench
+    for button, cell in ((1, None), (2, (3, 3))):
+        app.controls = dataclasses.replace(app.controls, view=VIEW_NAMES.index(view), help_visible=True)
+        app.frame()
+        placed = app.face.panes.placed(geometry_of(app), app.controls)
+        window.post(Event(pygame.MOUSEBUTTONDOWN, pos=placed.cell_centre((3, 3)), button=button))
+        window.post(Event(pygame.MOUSEBUTTONUP, pos=placed.cell_centre((3, 3)), button=button))
+        app.frame()
+        assert not app.controls.help_visible
+        assert app.controls.pinned_cell == cell
+        assert app.controls.tile is None
 
 
 @pytest.mark.parametrize("view", range(1, 10))

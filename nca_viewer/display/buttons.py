@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pygame
 
+from nca_viewer.display.hud import wrapped
 from nca_viewer.display.letters import Letters, letters_of
 from nca_viewer.display.palette import BACKGROUND, FRAME, MUTED, PANEL, TEXT, TOOL_COLOURS, WARNING, Colour
 from nca_viewer.interaction.actions import (
@@ -34,6 +37,8 @@ from nca_viewer.interaction.geometry import Geometry, Rectangle
 
 _BUTTON: Colour = (44, 49, 63)
 _HOVERED: Colour = (66, 73, 92)
+_DIM: Colour = (92, 99, 116)
+_MOST_HINT_LINES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,7 @@ class Button:
         is_on: Whether it is lit.
         colour: Of a lit one.
         text_height: Of its letters, as the font calls it.
+        is_idle: Whether it can do nothing just now; it is dim, and a press tells why.
     """
 
     rectangle: Rectangle
@@ -133,6 +139,7 @@ class Button:
     is_on: bool = False
     colour: Colour = TEXT
     text_height: int = 16
+    is_idle: bool = False
 
     def contains(self, pixel: tuple[int, int]) -> bool:
         """Whether a window pixel (x, y) lies in it."""
@@ -224,7 +231,7 @@ class ButtonRow:
         for button in buttons:
             if not button.label:  # What it lies on says what it is.
                 continue
-            is_hovered = pointer is not None and button.contains(pointer)
+            is_hovered = pointer is not None and button.contains(pointer) and not button.is_idle
             draw_button(surface, button, letters_of(button.text_height), is_hovered=is_hovered)
 
 
@@ -266,6 +273,8 @@ def draw_button(surface: pygame.Surface, button: Button, font: Letters, *, is_ho
         if is_hovered and button.is_on:
             pygame.draw.rect(surface, TEXT, rectangle, width=1, border_radius=radius)
         colour = PANEL if button.is_on else TEXT
+    if button.is_idle:
+        colour = _DIM
     image = font.render(button.label, True, colour)
     clip = surface.get_clip()
     surface.set_clip(rectangle.clip(clip))
@@ -273,17 +282,59 @@ def draw_button(surface: pygame.Surface, button: Button, font: Letters, *, is_ho
     surface.set_clip(clip)
 
 
-def draw_tooltip(surface: pygame.Surface, font: Letters, text: str, beside: Rectangle) -> None:
-    """Words above a rectangle, or below it at the window's top; kept within the window."""
-    image = font.render(text, True, TEXT)
-    box = image.get_rect().inflate(12, 8)
-    box.midbottom = (beside[0] + beside[2] // 2, beside[1] - 4)
-    if box.top < 0:  # No room above: below, beside no other of its row.
-        box.midtop = (beside[0] + beside[2] // 2, beside[1] + beside[3] + 4)
-    box.clamp_ip(surface.get_rect())
-    pygame.draw.rect(surface, BACKGROUND, box, border_radius=5)
-    pygame.draw.rect(surface, FRAME, box, width=1, border_radius=5)
-    surface.blit(image, image.get_rect(center=box.center))
+def draw_tooltip(
+    surface: pygame.Surface, font: Letters, text: str, beside: Rectangle, others: Sequence[Rectangle]
+) -> Rectangle | None:
+    """Words as near to a rectangle as they hide neither it nor others, in as few lines as that takes.
+
+    Returns:
+        Where they are; None where there is no such place in the window, and nothing was drawn.
+    """
+    full, line = font.size(text)[0], font.get_height() + 1
+    for count in range(1, _MOST_HINT_LINES + 1):
+        lines = wrapped(text, font, math.ceil(full / count) + (count > 1) * 2 * line)
+        size = (max(font.size(words)[0] for words in lines) + 12, len(lines) * line + 7)
+        place = _free_place(size, beside, tuple(others), surface.get_size())
+        if place is not None:
+            break
+    else:
+        return None
+    pygame.draw.rect(surface, BACKGROUND, place, border_radius=5)
+    pygame.draw.rect(surface, FRAME, place, width=1, border_radius=5)
+    for number, words in enumerate(lines):
+        image = font.render(words, True, TEXT)
+        x = place[0] + (size[0] - image.get_width()) // 2
+        surface.blit(image, (x, place[1] + 4 + number * line))
+    return place
+
+
+@functools.lru_cache(maxsize=32)
+def _free_place(
+    size: tuple[int, int], beside: Rectangle, others: tuple[Rectangle, ...], window: tuple[int, int]
+) -> Rectangle | None:
+    """The place of a size that is nearest to a rectangle and touches neither it nor others."""
+    taken = [pygame.Rect(rectangle) for rectangle in (beside, *others)]
+    middle = pygame.Rect(beside).center
+    room = pygame.Rect(0, 0, *window)
+
+    def starts(axis: int) -> set[int]:
+        """Where it may begin along an axis: centred, and just before or after what is taken."""
+        edges = {rectangle[axis] - size[axis] - 4 for rectangle in taken}
+        edges |= {rectangle[axis] + rectangle[axis + 2] + 4 for rectangle in taken}
+        edges.add(middle[axis] - size[axis] // 2)
+        return {min(max(edge, 0), max(0, window[axis] - size[axis])) for edge in edges}
+
+    def distance(place: pygame.Rect) -> tuple[int, int, int]:
+        """From the rectangle; of places equally far away the one whose middle is nearest, and above."""
+        x = max(place.left - middle[0], 0, middle[0] - place.right)
+        y = max(place.top - middle[1], 0, middle[1] - place.bottom)
+        return x * x + y * y, abs(place.centerx - middle[0]), place.top
+
+    places = [pygame.Rect(x, y, *size) for x in starts(0) for y in starts(1)]
+    for place in sorted(places, key=distance):
+        if room.contains(place) and place.collidelist(taken) < 0:
+            return (place.x, place.y, place.width, place.height)
+    return None
 
 
 def draw_focus(surface: pygame.Surface, rectangle: Rectangle) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from nca_viewer.atomic_files import atomic_write, free_path, output_error
 from nca_viewer.display.capture import dated_stem, require_folder, write_timed_animation
+from nca_viewer.display.palette import BACKGROUND
 from nca_viewer.errors import OutputError, UserError, unexpected_message
 from nca_viewer.video_files import (
     VideoStream,
@@ -36,6 +37,8 @@ LEAST_FREE_BYTES = 128 * 1024 * 1024
 """A recording neither begins nor goes on where the disk has less room than this."""
 
 GIF_FRAMES_PER_SECOND = 25
+_FRAME_CELL_PIXELS = 7
+"""Frames have so many pixels for each cell of their first image: views of many tiles have smaller cells."""
 _QUEUE_FRAMES = 128
 _STAY_SECONDS = 1.0
 
@@ -89,6 +92,41 @@ def at_constant_rate(
         yield shown, last_tick - written
 
 
+def frame_size(image: np.ndarray) -> tuple[int, int]:
+    """(height, width) in pixels of frames that begin with an image, and have room for finer ones."""
+    height, width = image.shape[:2]
+    scale = min(_FRAME_CELL_PIXELS, video_cell_pixels(height, width))
+    return height * scale, width * scale
+
+
+def fitted(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """An image in the middle of a frame, enlarged by a whole number, or reduced where it is larger.
+
+    Args:
+        image: uint8[H, W, 3].
+        size: (height, width) of the frame in pixels.
+
+    Returns:
+        uint8[height, width, 3]; what the image leaves free is the window's background.
+    """
+    height, width = image.shape[:2]
+    scale = min(size[0] / height, size[1] / width)
+    if scale >= 1:
+        image = image.repeat(int(scale), axis=0).repeat(int(scale), axis=1)
+    else:
+        from PIL import Image
+
+        reduced = (max(1, int(width * scale)), max(1, int(height * scale)))
+        image = np.asarray(Image.fromarray(image).resize(reduced, Image.Resampling.BOX))
+    height, width = image.shape[:2]
+    if (height, width) == size:
+        return image
+    frame = np.full((*size, 3), BACKGROUND, np.uint8)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    frame[top : top + height, left : left + width] = image
+    return frame
+
+
 class FrameHistory:
     """The images of the last seconds, each once for as long as it was shown; bounded in time and memory."""
 
@@ -96,6 +134,7 @@ class FrameHistory:
         """Hold nothing yet."""
         self._seconds = seconds
         self._images: deque[TimedImage] = deque()
+        self._held_bytes = 0
         self._end_seconds = 0.0
 
     def add(self, image: np.ndarray, now_seconds: float) -> TimedImage | None:
@@ -105,18 +144,19 @@ class FrameHistory:
             It, or None where it looks as the one before.
         """
         images = self._images
-        if images and images[0].image.shape != image.shape:
-            images.clear()
         self._end_seconds = now_seconds
         timed = None
         if not images or not np.array_equal(images[-1].image, image):
             timed = TimedImage(image.copy(), now_seconds)
             timed.image.flags.writeable = False
             images.append(timed)
+            self._held_bytes += image.nbytes
         # The oldest is needed until the next one's time is the beginning.
-        limit = max(2, MAX_HELD_BYTES // image.nbytes)
-        while len(images) > 1 and (images[1].seconds <= now_seconds - self._seconds or len(images) > limit):
-            images.popleft()
+        while len(images) > 1 and (
+            images[1].seconds <= now_seconds - self._seconds
+            or (len(images) > 2 and self._held_bytes > MAX_HELD_BYTES)
+        ):
+            self._held_bytes -= images.popleft().image.nbytes
         return timed
 
     def last(self, seconds: float) -> tuple[Sequence[TimedImage], float, float]:
@@ -145,7 +185,6 @@ class _Recording:
         self._queue: queue.Queue[TimedImage | float] = queue.Queue(_QUEUE_FRAMES)
         self._queue.put(first)
         self._end: float | None = None
-        self._reason = ""
         self.message: ClipMessage | None = None
         self.thread = threading.Thread(target=self._run, name="recording", daemon=True)
         self.thread.start()
@@ -164,10 +203,10 @@ class _Recording:
             with contextlib.suppress(queue.Full):
                 self._queue.put_nowait(now_seconds)
 
-    def end(self, now_seconds: float, reason: str = "") -> None:
-        """Take nothing more; the file is finished in the background. A reason is told."""
+    def end(self, now_seconds: float) -> None:
+        """Take nothing more; the file is finished in the background."""
         if self._end is None:
-            self._reason, self._end = reason, now_seconds
+            self._end = now_seconds
 
     # ---- in the background ----
 
@@ -191,15 +230,15 @@ class _Recording:
         frames, checked, problem = 0, 0, ""
         first = self._queue.get()
         assert isinstance(first, TimedImage)
-        height, width = first.image.shape[:2]
+        size = frame_size(first.image)
         try:
-            stream = VideoStream(partial, height, width, self._frames_per_second, is_fragmented=True)
+            stream = VideoStream(partial, *size, self._frames_per_second, is_fragmented=True)
         except OutputError:
             partial.unlink(missing_ok=True)
             raise
         try:
             for image, count in self._paced(first):
-                stream.write(image, count)
+                stream.write(fitted(image, size), count)  # Another view has another size.
                 frames += count
                 if frames - checked >= self._frames_per_second:
                     checked = frames
@@ -220,7 +259,7 @@ class _Recording:
         length = duration_text(frames / self._frames_per_second)
         dropped = f"; {self.dropped:,} images came too fast and were dropped" if self.dropped else ""
         where = str(os.path.abspath(path))
-        if problem := problem or self._reason:
+        if problem:
             return ClipMessage(f"The recording ended at {length}: {problem}; saved {where}{dropped}", True)
         return ClipMessage(f"Saved {length} as {where}{dropped}")
 
@@ -267,7 +306,6 @@ class ClipRecorder:
         self._frames_per_second = frames_per_second
         self._suffix = suffix
         self._history = FrameHistory()
-        self._shape: tuple[int, ...] = ()
         self._now_seconds = 0.0
         self._recording: _Recording | None = None
         self._ending: list[_Recording] = []
@@ -285,13 +323,11 @@ class ClipRecorder:
         """Take what is shown in this frame.
 
         Args:
-            image: uint8[H, W, 3], one pixel per cell; may change afterwards.
+            image: uint8[H, W, 3], one pixel per cell; may change afterwards. One of another size than the
+                first of a clip is fitted into the clip's frame.
             now_seconds: The window's clock, never going back.
         """
-        if self._shape and self._shape != image.shape:
-            sizes = " to ".join(f"{width} x {height}" for height, width, _ in (self._shape, image.shape))
-            self.stop(f"the view went from {sizes} cells, and a video has one size")
-        self._shape, self._now_seconds = image.shape, now_seconds
+        self._now_seconds = now_seconds
         timed = self._history.add(image, now_seconds)
         recording = self._recording
         if recording is None:
@@ -332,10 +368,10 @@ class ClipRecorder:
         path = self._folder / f"{dated_stem()}.mp4"
         self._recording = _Recording(path, TimedImage(images[-1].image, end), self._frames_per_second)
 
-    def stop(self, reason: str = "") -> None:
-        """End the recording, if one runs, for a reason to tell; its file is finished in the background."""
+    def stop(self) -> None:
+        """End the recording, if one runs; its file is finished in the background."""
         if self._recording is not None:
-            self._recording.end(self._now_seconds, reason)
+            self._recording.end(self._now_seconds)
             self._ending.append(self._recording)
             self._recording = None
 
@@ -400,7 +436,7 @@ class ClipRecorder:
 def write_gif_clip(path: Path, images: Sequence[TimedImage], begin: float, end: float) -> None:
     """Write what was shown between two times as a GIF; raises OutputError."""
     rate = GIF_FRAMES_PER_SECOND
-    shown = list(at_constant_rate(images, begin, end, rate))
+    shown = list(at_constant_rate(_of_one_size(images), begin, end, rate))
     cell_pixels = video_cell_pixels(*shown[0][0].shape[:2])
     write_timed_animation(path, [image for image, _ in shown], cell_pixels, [n / rate for _, n in shown])
 
@@ -409,6 +445,7 @@ def write_video_clip(
     path: Path, images: Sequence[TimedImage], begin: float, end: float, frames_per_second: int
 ) -> None:
     """Write what was shown between two times as an MP4; raises OutputError."""
+    images = _of_one_size(images)
     height, width = images[0].image.shape[:2]
     with atomic_write(path) as temporary:
         try:
@@ -421,6 +458,15 @@ def write_video_clip(
             raise OutputError(
                 f"cannot write {str(path)!r}: {error}; choose another place or make room"
             ) from error
+
+
+def _of_one_size(images: Sequence[TimedImage]) -> Sequence[TimedImage]:
+    """The same images, all fitted into a frame for the first where some are of other sizes."""
+    first = images[0].image
+    if all(timed.image.shape == first.shape for timed in images):
+        return images
+    size = frame_size(first)
+    return [TimedImage(fitted(timed.image, size), timed.seconds) for timed in images]
 
 
 def duration_text(seconds: float) -> str:

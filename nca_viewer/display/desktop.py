@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +39,11 @@ from nca_viewer.interaction.actions import (
     Action,
     BeforeDamage,
     BeginWith,
+    ChangeChannel,
+    ChangeExperiment,
+    ChangeRadius,
+    ChangeSpeed,
+    EndExperiments,
     LetGo,
     NextModel,
     PastePicture,
@@ -50,6 +55,7 @@ from nca_viewer.interaction.actions import (
     SaveClip,
     SeekTick,
     ShowPage,
+    ShowTile,
     ShowView,
     StepBack,
     TogglePanel,
@@ -57,7 +63,7 @@ from nca_viewer.interaction.actions import (
     ToggleRecording,
     Undo,
 )
-from nca_viewer.interaction.controls import Controls
+from nca_viewer.interaction.controls import Controls, update
 from nca_viewer.interaction.geometry import MARGIN_PIXELS, Geometry, Rectangle
 from nca_viewer.interaction.input import Input
 from nca_viewer.loading import BackgroundLoading, Loading, Session
@@ -73,6 +79,10 @@ if TYPE_CHECKING:
 
     from nca_viewer.recording.lines import Cue
     from nca_viewer.snapshot import Snapshot
+
+_OF_TIME = (Undo, Redo, StepBack, BeforeDamage)
+_OF_SETTINGS = (ChangeSpeed, ChangeRadius, ChangeChannel, ChangeExperiment, EndExperiments, ShowTile, PinCell)
+"""What can have nothing to do; the past is asked when it is their turn, settings before they change."""
 
 TOOLTIP_SECONDS = 0.5
 """The pointer rests on a button for this long before its hint is shown."""
@@ -172,7 +182,13 @@ class DesktopFace:
         geometry = self.geometry(window_size, grid_size, controls)
         actions = [*self._queued, *self._hands.read(events, geometry, controls, self.panes, now_seconds)]
         self._queued = []
-        return self._hands.meant(actions, geometry, controls, self.panes, now_seconds)
+        actions = self._hands.meant(actions, geometry, controls, self.panes, now_seconds)
+        settings = controls
+        for action in actions:
+            if isinstance(action, _OF_SETTINGS) and (reason := self._refusal(action, settings)):
+                self.inform(reason, now_seconds)
+            settings = update(settings, action)
+        return actions
 
     def _begin_own(self, events: Sequence[PygameEvent], *, is_pasted: bool = False) -> bool:
         """Pictures that are dropped on the window are read in the background; returns whether any is."""
@@ -188,10 +204,27 @@ class DesktopFace:
 
     def buttons(self, geometry: Geometry, controls: Controls) -> list[Button]:
         """All that are seen, those of the status bar first."""
-        return self._hands.buttons(geometry, controls)
+        buttons = self._hands.buttons(geometry, controls)
+        if self._shown is None:
+            return buttons
+        idle = {
+            button.action
+            for button in buttons
+            if button.action is not None and self._refusal(button.action, controls)
+        }
+        return [replace(button, is_idle=True) if button.action in idle else button for button in buttons]
+
+    def _refusal(self, action: Action, controls: Controls) -> str:
+        """Why an action can do nothing just now; empty where it can."""
+        if action == PinCell() and controls.pinned_cell is None and self._hands.inspected is None:
+            return "Point at a cell first"
+        return self.shown.refusal(action, controls)
 
     def act(self, action: Action, session: Session, now_seconds: float) -> None:
         """What concerns neither the controls nor the loop: the past, files, experiments, other sessions."""
+        if isinstance(action, _OF_TIME) and (reason := self._refusal(action, self._controls)):
+            self.inform(reason, now_seconds)
+            return
         try:
             match action:
                 case PastePicture():
@@ -371,6 +404,8 @@ class DesktopFace:
             is_changed=bool(panes.tells),
             is_replaying=is_replaying,
             has_tiles=panes.has_tiles(self._controls),
+            selected=self._controls.tool,
+            is_killing=self._controls.killing,
         )
 
     def brushes(self, geometry: Geometry, controls: Controls) -> tuple[Brush, ...]:
@@ -411,20 +446,25 @@ class DesktopFace:
             draw_banner(surface, geometry, replay.caption, note)
         buttons = self.buttons(geometry, controls)
         self._buttons.draw(surface, buttons, self._hands.pointer)
-        focused = self._hands.focused(geometry, controls)
+        if (told := self.message(now_seconds)) is not None:
+            self._hud.draw_message(surface, geometry, told)
+        taken = [button.rectangle for button in buttons]
+        focused, font = self._hands.focused(geometry, controls), letters_of(round(1.2 * geometry.text_height))
         if focused is not None:
             draw_focus(surface, focused.rectangle)
-            draw_tooltip(
-                surface, letters_of(round(1.2 * geometry.text_height)), focused.hint, focused.rectangle
-            )
-        self._draw_tooltip(surface, geometry, buttons)
+            place = draw_tooltip(surface, font, focused.hint, focused.rectangle, taken)
+            taken += [place] if place else []
+        hovered = self._rested_on(buttons)
+        if hovered is not None:
+            draw_tooltip(surface, font, hovered.hint, hovered.rectangle, taken)
 
     def _draw_panes(self, surface: pygame.Surface, geometry: Geometry, controls: Controls) -> None:
         """What is written about each picture, and about the view of the one that is pointed at."""
         panes, placed = self.panes, self.panes.placed(geometry, controls)
         views = panes.views(controls)
-        for number, view in enumerate(views):
-            self._view_screen.draw_labels(surface, placed.pane(number), view)
+        with _clipped(surface, geometry.picture_rectangle):  # What is behind words has no labels.
+            for number, view in enumerate(views):
+                self._view_screen.draw_labels(surface, placed.pane(number), view)
         if views:
             name = view_number(controls.view).name
             self._view_screen.draw_caption(surface, geometry, name, views[panes.number])
@@ -462,23 +502,35 @@ class DesktopFace:
         self._panel.draw(surface, geometry, shown)
         if cell is not None and panes.placed(geometry, controls).image_size == geometry.image_size:
             of_pane = geometry.pane(panes.number)
-            draw_focus(surface, of_pane.cell_rectangle(cell))
             side = of_pane.cell_pixels
             left, top, _, _ = of_pane.cell_rectangle((cell[0] - 1, cell[1] - 1))
-            draw_focus(surface, (left, top, 3 * side, 3 * side))
+            with _clipped(surface, geometry.picture_rectangle):
+                draw_focus(surface, of_pane.cell_rectangle(cell))
+                draw_focus(surface, (left, top, 3 * side, 3 * side))
 
-    def _draw_tooltip(self, surface: pygame.Surface, geometry: Geometry, buttons: Sequence[Button]) -> None:
+    def _rested_on(self, buttons: Sequence[Button]) -> Button | None:
+        """The button that the pointer has rested on for so long that its hint is shown."""
         pointer, now_seconds = self._hands.pointer, self._now_seconds
         over = None
         if pointer is not None:
             over = next((button for button in buttons if button.action and button.contains(pointer)), None)
         if over is None or not over.hint:
             self._hovered = None
-            return
+            return None
         if self._hovered is None or self._hovered[0] != over.rectangle:
             self._hovered = (over.rectangle, now_seconds)
-        if now_seconds - self._hovered[1] >= TOOLTIP_SECONDS:
-            draw_tooltip(surface, letters_of(round(1.2 * geometry.text_height)), over.hint, over.rectangle)
+        return over if now_seconds - self._hovered[1] >= TOOLTIP_SECONDS else None
+
+
+@contextlib.contextmanager
+def _clipped(surface: pygame.Surface, rectangle: Rectangle) -> Iterator[None]:
+    """Draw inside a rectangle alone."""
+    clip = surface.get_clip()
+    surface.set_clip(pygame.Rect(rectangle).clip(clip))
+    try:
+        yield
+    finally:
+        surface.set_clip(clip)
 
 
 def clipboard_text() -> str:

@@ -91,6 +91,8 @@ def _enlarge(cells: pygame.Surface, surface: pygame.Surface, geometry: Geometry)
     left, top, width, _ = geometry.grid_rectangle
     side = geometry.cell_pixels
     first, last = max(0, left), min(window.shape[1], left + width)
+    if first >= last:  # It lies beside the window.
+        return
     for row, line in enumerate(small.repeat(side, axis=1)[:, first - left : last - left]):
         window[max(0, top + row * side) : top + (row + 1) * side, first:last] = line
 

@@ -29,7 +29,7 @@ from nca_viewer.interaction.actions import (
     UseCursor,
 )
 from nca_viewer.interaction.controls import Controls
-from nca_viewer.interaction.geometry import Geometry
+from nca_viewer.interaction.geometry import Geometry, Rectangle
 from nca_viewer.interaction.input import Input
 from nca_viewer.interaction.pointers import Target
 
@@ -85,30 +85,37 @@ class Hands:
         if panes is None:
             return self._input.read(events, geometry, now_seconds)
         actions = self._input.read(events, geometry, now_seconds, self._targets(geometry, controls, panes))
-        pixel = self._input.stroke_began or self.pointer
+        asked = self._input.middle_clicked
+        pixel = asked or self._input.stroke_began or self.pointer
         if pixel is not None:
             panes.point(pixel, geometry, controls)
         actions.extend(self._panel.dragged(self._input, controls))
-        if self._input.middle_clicked_cell is not None:
-            actions.append(PinCell(self._input.middle_clicked_cell))
+        cell = None if asked is None else self._seen_cell(asked, geometry, controls, panes)
+        if cell is not None:
+            actions.append(PinCell(cell))
+            if controls.help_visible:  # It would hide the cell.
+                actions.append(Dismiss())
         return actions
 
     def _targets(self, geometry: Geometry, controls: Controls, panes: ShownPanes) -> list[Target]:
         """What a press does that does not paint: buttons first, and what lies behind them is no page."""
-        words = (geometry.bar_rectangle, geometry.caption_rectangle, geometry.panel_rectangle)
-        if controls.help_visible:
-            return [Target(rectangle, Dismiss()) for rectangle in words]
+        words = _words(geometry)
+        window = (0, 0, geometry.window_width, geometry.window_height)
+        if controls.help_visible:  # A stroke closes it, too; no stroke begins where there are tiles.
+            places = (*words, window) if panes.has_tiles(controls) else words
+            return [Target(rectangle, Dismiss()) for rectangle in places]
         targets = [
             Target(button.rectangle, button.action)
             for button in self.buttons(geometry, controls)
             if button.action is not None
         ]
+        targets += [Target(rectangle, Nothing()) for rectangle in words]  # They hide tiles in small windows.
         if panes.has_tiles(controls):
             placed = panes.placed(geometry, controls)
             for number, view in enumerate(panes.views(controls)):
                 targets += tile_targets(view, placed.pane(number))
-            targets.append(Target((0, 0, geometry.window_width, geometry.window_height), Nothing()))
-        return [*targets, *(Target(rectangle, Nothing()) for rectangle in words)]
+            targets.append(Target(window, Nothing()))
+        return targets
 
     def buttons(self, geometry: Geometry, controls: Controls) -> list[Button]:
         """All that are seen, those of the status bar first."""
@@ -194,15 +201,23 @@ class Hands:
     def pointed_cell(self, geometry: Geometry, controls: Controls, panes: ShownPanes) -> Cell | None:
         """The cell that the mouse or the keyboard's brush is on."""
         if self.pointer is not None:
-            placed = panes.placed(geometry, controls)
-            cell = placed.cell_at(self.pointer)
-            if not panes.has_tiles(controls):
-                found = cell if geometry.contains(cell) else None
-            else:
-                found = panes.views(controls)[placed.pane_at(self.pointer)].cell_at(*cell)
+            found = self._seen_cell(self.pointer, geometry, controls, panes)
             if found is not None:
                 return found
         return self._cursor if self._cursor is not None and geometry.contains(self._cursor) else None
+
+    @staticmethod
+    def _seen_cell(
+        pixel: tuple[int, int], geometry: Geometry, controls: Controls, panes: ShownPanes
+    ) -> Cell | None:
+        """The cell that is seen at a window pixel (x, y), on the image or on a tile; None where none is."""
+        if any(Target(words, Nothing()).contains(pixel) for words in _words(geometry)):
+            return None
+        placed = panes.placed(geometry, controls)
+        cell, views = placed.cell_at(pixel), panes.views(controls)
+        if views:
+            return views[placed.pane_at(pixel)].cell_at(*cell)
+        return cell if geometry.contains(cell) else None
 
     def brushes(
         self, geometry: Geometry, controls: Controls, panes: ShownPanes, now_seconds: float
@@ -216,3 +231,13 @@ class Hands:
         if self._cursor is not None and now_seconds - self._cursor_seconds < CURSOR_SECONDS:
             brushes.append(Brush(self._cursor, controls.brush_radius_cells, controls.tool))
         return tuple(brushes)
+
+
+def _words(geometry: Geometry) -> tuple[Rectangle, ...]:
+    """Where words and buttons hide what lies behind them."""
+    return (
+        geometry.bar_rectangle,
+        geometry.caption_rectangle,
+        geometry.panel_rectangle,
+        (0, 0, geometry.window_width - geometry.panel_width, geometry.banner_height),
+    )

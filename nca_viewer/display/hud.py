@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import bisect
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -21,19 +23,25 @@ from nca_viewer.display.palette import (
     Colour,
 )
 from nca_viewer.display.waiting import draw_breathing_cells
+from nca_viewer.errors import presentable
 from nca_viewer.healing import Healing
-from nca_viewer.interaction.actions import NewDigit, Tool, Undo
-from nca_viewer.interaction.bindings import help_lines, key_label
+from nca_viewer.interaction.actions import NewDigit, ToggleHelp, Tool, Undo
+from nca_viewer.interaction.bindings import brush_gestures, help_lines, key_label
 from nca_viewer.interaction.controls import speed_text
 from nca_viewer.interaction.geometry import Geometry
 
-HINTS = (
-    "Left button paints  ·  right erases  ·  Ctrl+left corrupts  ·  wheel: brush  ·  H: help",
-    "Left button paints  ·  right erases  ·  wheel: brush  ·  H: help",
-    "Left button paints  ·  right erases  ·  H: help",
-    "H: help",
-)
-"""What to do, in fewer and fewer words; the first of them that leaves room for what is told beside it."""
+_HELP_KEY = key_label(ToggleHelp())
+_HELP = f"{_HELP_KEY}: help"
+
+
+@functools.cache
+def brush_hints(tool: Tool, *, killing: bool = False) -> tuple[str, ...]:
+    """What to do with a tool, in fewer and fewer words; the first that there is room for."""
+    gestures = brush_gestures(tool, killing=killing)
+    most = [(*gestures, "wheel: brush"), (*gestures[:2], "wheel: brush"), gestures[:2], gestures[:1], ()]
+    return tuple(dict.fromkeys("  ·  ".join((*words, _HELP)) for words in most))
+
+
 _FRESH_KEY = key_label(NewDigit())
 RUIN_HINTS = (
     f"The cells cannot bring this page back  ·  {_FRESH_KEY}: a fresh digit",
@@ -51,19 +59,21 @@ REST_HINTS = (
 """The same where the cells are at rest and have not healed; where experiments are on, they may be the reason,
 and the last alone is true."""
 TILES_HINTS = (
-    "Click a tile: enlarge it  ·  wheel: brush  ·  H: help",
-    "Click a tile: enlarge it  ·  H: help",
-    "H: help",
+    f"Click a tile: enlarge it  ·  middle click: keep the inspector on a cell  ·  {_HELP}",
+    f"Click a tile: enlarge it  ·  {_HELP}",
+    _HELP,
 )
 """The same where each automaton is shown as several tiles: nothing can be painted there."""
 REPLAY_HINTS = (
-    "A record acts in place of hands  ·  hands on the cells end it  ·  H: help",
-    "Hands on the cells end it  ·  H: help",
-    "H: help",
+    f"A record acts in place of hands  ·  hands on the cells end it  ·  {_HELP}",
+    f"Hands on the cells end it  ·  {_HELP}",
+    _HELP,
 )
 """The same while a record is replayed."""
 _MESSAGE_SECONDS = 4.0
 _ERROR_SECONDS = 8.0
+_MOST_SECONDS = 30.0
+_LETTERS_READ_PER_SECOND = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +86,22 @@ class Message:
 
     @classmethod
     def info(cls, text: str, now_seconds: float) -> Message:
-        """Good news, shown for a few seconds."""
-        return cls(text, False, now_seconds + _MESSAGE_SECONDS)
+        """Good news, shown for a few seconds; all of them are shown for as long as it takes to read them."""
+        return cls(text, False, now_seconds + _shown_seconds(text, _MESSAGE_SECONDS))
 
     @classmethod
     def note(cls, text: str, now_seconds: float) -> Message:
         """Something to read, shown for longer."""
-        return cls(text, False, now_seconds + _ERROR_SECONDS)
+        return cls(text, False, now_seconds + _shown_seconds(text, _ERROR_SECONDS))
 
     @classmethod
     def error(cls, text: str, now_seconds: float) -> Message:
         """Bad news, shown for longer."""
-        return cls(text, True, now_seconds + _ERROR_SECONDS)
+        return cls(text, True, now_seconds + _shown_seconds(text, _ERROR_SECONDS))
+
+
+def _shown_seconds(text: str, least: float) -> float:
+    return min(max(least, len(text) / _LETTERS_READ_PER_SECOND), _MOST_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +127,8 @@ class HudState:
         is_changed: Whether experiments change the automaton.
         is_replaying: Whether a record acts in place of hands.
         has_tiles: Whether each automaton is shown as several tiles, where nothing can be painted.
+        selected: The tool that is selected, whatever keys and buttons are held; None where it is `tool`.
+        is_killing: Whether the brush kills cells instead of using its tool.
     """
 
     paused: bool
@@ -133,6 +149,8 @@ class HudState:
     is_changed: bool = False
     is_replaying: bool = False
     has_tiles: bool = False
+    selected: Tool | None = None
+    is_killing: bool = False
 
 
 class Hud:
@@ -167,8 +185,9 @@ class Hud:
         # Beside the state there is room for the tool first, then for the radius, then for the figures.
         radius = f"radius {status.brush_radius_cells}"
         font = letters_for(height)
-        if left + font.size(status.tool.value.upper())[0] + height <= right:
-            right = self._pill(surface, status.tool.value, TOOL_COLOURS[status.tool], right, first, height)
+        tool = ("kill", ERROR) if status.is_killing else (status.tool.value, TOOL_COLOURS[status.tool])
+        if left + font.size(tool[0].upper())[0] + height <= right:
+            right = self._pill(surface, *tool, right, first, height)
             if left + font.size(radius)[0] <= right:
                 right = self._word(surface, radius, TEXT, right, first, height, leftwards=True)
         speed = speed_text(status.speed, has_tempo=status.has_tempo) + (
@@ -189,14 +208,16 @@ class Hud:
 
         message = status.message
         room = geometry.window_width - 2 * padding
-        told = "" if status.is_ruined else healing_text(status.healing)
-        if font.size(told)[0] > room:
-            told = ""
+        if message is not None and font.size(message.text)[0] > room:
+            message = None  # It is above the bar: `draw_message`.
+        told = "" if status.is_ruined else fitting(healing_texts(status.healing), font, room)
         beside = height + font.size(told)[0] if told else 0
         if message is None:
             hints = hints_for(status)
             text = next((hint for hint in hints if font.size(hint)[0] + beside <= room), "")
-            if not text and hints is not HINTS:  # What is told only now and then goes before the figures.
+            if not text and hints is not _usual_hints(
+                status
+            ):  # What is told only now and then goes before the figures.
                 text = next((hint for hint in hints if font.size(hint)[0] <= room), "")
         else:
             text = message.text
@@ -208,6 +229,33 @@ class Hud:
         if told and (not text or font.size(text)[0] + beside <= room):
             right = geometry.window_width - padding
             self._word(surface, told, TEXT, right, second, height, leftwards=True)
+
+    def draw_message(self, surface: pygame.Surface, geometry: Geometry, message: Message) -> None:
+        """One that is too long for the status bar's line, above it in as many lines as it takes.
+
+        Beside the panel, where that leaves room enough. Without the bar errors alone are told.
+        """
+        height, padding = geometry.text_height, geometry.text_height
+        font = letters_for(height)
+        room = geometry.window_width - 2 * padding
+        bottom = geometry.window_height - geometry.bar_height - geometry.caption_height
+        if not message.is_error if geometry.bar_height == 0 else font.size(message.text)[0] <= room:
+            return
+        line = font.get_height() + 1
+        most = max(1, (bottom - padding) // line)
+        lines: list[str] = []
+        for width in (room - geometry.panel_width, room):
+            lines = lines_of(message.text, font, width)
+            if width > 12 * height and len(lines) <= most:
+                break
+        box = pygame.Rect(0, 0, width + 2 * padding, min(len(lines), most) * line + padding)
+        box.bottom = bottom
+        surface.fill(PANEL, box)
+        pygame.draw.rect(surface, FRAME, box, width=1)
+        y = box.top + padding // 2
+        for text in _ends_of(lines, most):
+            surface.blit(font.render(text, True, ERROR if message.is_error else TEXT), (padding, y))
+            y += line
 
     def _word(
         self,
@@ -253,22 +301,27 @@ class Hud:
     def draw_help(self, surface: pygame.Surface, geometry: Geometry, footer: str) -> None:
         """The list of keys, in the middle, as large as it fits; below it what the footer's lines tell."""
         lines = help_lines()
-        groups = list(dict.fromkeys(group for group, _, _ in lines))
         window = (geometry.window_width, geometry.window_height)
         *sentences, last = footer.split("\n")
         height = geometry.text_height
         while True:
-            font = letters_for(height)
-            gap = height
+            font, gap = letters_for(height), height
             line = font.get_height() + max(1, height // 5)
             keys_width = max(font.size(keys)[0] for _, keys, _ in lines)
-            width = keys_width + gap + max(font.size(meaning)[0] for _, _, meaning in lines) + 4 * gap
+            meaning_width = max(font.size(meaning)[0] for _, _, meaning in lines)
+            width = keys_width + meaning_width + 5 * gap
             told = [row for sentence in sentences for row in wrapped(sentence, font, width - 4 * gap)]
-            rows = len(lines) + 1.5 * len(groups) + 0.5 + len(told) + 1
+            rows = len(lines) + 1.5 * len({group for group, _, _ in lines}) + 0.5 + len(told) + 1
             total = int(rows * line) + 2 * gap
-            if height <= 7 or (width <= window[0] - 8 and total <= window[1] - 8):
+            if width <= window[0] - 8 and total <= window[1] - 8:
                 break
-            height -= 1
+            if height > 7:
+                height -= 1
+            elif total > window[1] - 8 and len(lines) > 1:  # The last lines matter least.
+                lines, sentences, last = lines[:-1], [], "more in a larger window"
+            else:
+                break
+        width = min(width, max(window[0] - 8, 1))
         shade = pygame.Surface(window, pygame.SRCALPHA, 32)
         shade.fill((*BACKGROUND, 170))
         surface.blit(shade, (0, 0))
@@ -277,19 +330,20 @@ class Hud:
         pygame.draw.rect(surface, PANEL, panel, border_radius=gap)
         pygame.draw.rect(surface, FRAME, panel, width=1, border_radius=gap)
         x, y = panel.left + 2 * gap, panel.top + gap
-        for number, group in enumerate(groups):
-            if number:
-                y += line // 2
-            surface.blit(font.render(group.upper(), True, WARNING), (x, y))
+        room, group = width - 4 * gap, ""
+        for of_group, keys, meaning in lines:
+            if of_group != group:
+                y += line // 2 if group else 0
+                group = of_group
+                surface.blit(font.render(elided(group.upper(), font, room), True, WARNING), (x, y))
+                y += line
+            surface.blit(font.render(elided(keys, font, room), True, TEXT), (x, y))
+            beside = elided(meaning, font, room - keys_width - gap)
+            surface.blit(font.render(beside, True, MUTED), (x + keys_width + gap, y))
             y += line
-            for other, keys, meaning in lines:
-                if other == group:
-                    surface.blit(font.render(keys, True, TEXT), (x, y))
-                    surface.blit(font.render(meaning, True, MUTED), (x + keys_width + gap, y))
-                    y += line
         y = panel.bottom - gap - (len(told) + 1) * line
         for text, colour in (*((row, TEXT) for row in told), (last, MUTED)):
-            surface.blit(font.render(elided(text, font, width - 4 * gap), True, colour), (x, y))
+            surface.blit(font.render(elided(text, font, room), True, colour), (x, y))
             y += line
 
     def draw_waiting(
@@ -305,10 +359,16 @@ class Hud:
             y += image.get_height() + size // 2
         if message is not None:
             font = letters_for(size)
-            image = font.render(
-                elided(message.text, font, width - 2 * size), True, ERROR if message.is_error else TEXT
-            )
-            surface.blit(image, ((width - image.get_width()) // 2, height - 2 * size))
+            line = font.get_height() + 1
+            lines = lines_of(message.text, font, width - 2 * size)
+            lines = _ends_of(lines, max(1, (height - size) // line))
+            y = min(height - 2 * size, height - size // 2 - len(lines) * line)
+            for text in lines:
+                image = font.render(text, True, ERROR if message.is_error else TEXT)
+                box = image.get_rect(midtop=(width // 2, y))
+                surface.fill(BACKGROUND, box)
+                surface.blit(image, box)
+                y += line
 
 
 _HEALED = 0.95
@@ -328,7 +388,13 @@ def hints_for(status: HudState) -> tuple[str, ...]:
     is_resting = status.is_at_rest and not status.paused
     if is_resting and restored is not None and restored < _CLEARLY_UNHEALED:
         return REST_HINTS[-1:] if status.is_changed else REST_HINTS
-    return TILES_HINTS if status.has_tiles else HINTS
+    if status.has_tiles:
+        return TILES_HINTS
+    return _usual_hints(status)
+
+
+def _usual_hints(status: HudState) -> tuple[str, ...]:
+    return brush_hints(status.selected or status.tool, killing=status.is_killing)
 
 
 def happening(status: HudState) -> str:
@@ -350,13 +416,21 @@ def happening(status: HudState) -> str:
     return what + part
 
 
-def healing_text(healing: Healing | None) -> str:
-    """The error, and how much of the last damage is healed; nothing without a clean picture."""
+def healing_texts(healing: Healing | None) -> tuple[str, ...]:
+    """The error, and how much of the last damage is healed, in fewer and fewer words."""
     if healing is None:
-        return ""
+        return ()
+    error = f"error {healing.error:.0%}"
+    if healing.restored is None:
+        return (error,)
+    part = f"{healing.restored:.0%}"
     word = "healed" if healing.is_damage else "restored"
-    part = "" if healing.restored is None else f", {healing.restored:.0%} {word}"
-    return f"error {healing.error:.0%}{part}"
+    return (f"{error}, {part} {word}", f"{part} {word}", part)
+
+
+def fitting(texts: Sequence[str], font: pygame.font.Font, room_pixels: int) -> str:
+    """The first of some texts that there is room for; empty where there is none."""
+    return next((text for text in texts if font.size(text)[0] <= room_pixels), "")
 
 
 def elided(text: str, font: pygame.font.Font, room_pixels: int) -> str:
@@ -389,3 +463,39 @@ def wrapped(text: str, font: pygame.font.Font, room_pixels: int) -> list[str]:
         return lines
     breaks = [[" ".join(words[:n]), " ".join(words[n:])] for n in range(1, len(words))]
     return min(breaks, key=lambda pair: max(font.size(line)[0] for line in pair))
+
+
+_MOST_LETTERS = 2000
+
+
+def lines_of(text: str, font: pygame.font.Font, room_pixels: int) -> list[str]:
+    """As `wrapped`, but words that are too long for a line are broken, after a slash where there is one.
+
+    Of a very long text both ends are kept.
+    """
+    text = presentable(text)
+    if len(text) > _MOST_LETTERS:
+        text = f"{text[: _MOST_LETTERS // 2]}…{text[-_MOST_LETTERS // 2 :]}"
+
+    def width(rest: str, length: int) -> int:
+        return font.size(rest[:length])[0]
+
+    lines = []
+    for rest in wrapped(text, font, room_pixels):
+        while len(rest) > 1 and font.size(rest)[0] > room_pixels:
+            fit = bisect.bisect(range(1, len(rest)), room_pixels, key=functools.partial(width, rest))
+            after_slash = max(rest.rfind(sign, 0, fit) for sign in "/\\ ") + 1
+            kept = max(1, after_slash if after_slash > fit // 2 else fit)
+            lines.append(rest[:kept])
+            rest = rest[kept:]
+        lines.append(rest)
+    return lines
+
+
+def _ends_of(lines: list[str], most: int) -> list[str]:
+    """So many of some lines, the last ones rather than the first: the remedy is at the end."""
+    if len(lines) <= most:
+        return lines
+    first = (most - 1) // 2
+    last = lines[len(lines) - (most - first) :]
+    return [*lines[:first], f"…{last[0]}", *last[1:]]

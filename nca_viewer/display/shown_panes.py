@@ -142,21 +142,24 @@ class ShownPanes:
         """What is changed, or that it will be."""
         return told(self.experiments) if self._wanted is None else ("preparing an experiment",)
 
+    def would_change(self, action: Action) -> bool:
+        """Whether an action asks for other experiments than there are."""
+        return as_json(self._changed(action)) != as_json(self.experiments)
+
+    def _changed(self, action: Action) -> Experiments:
+        config = self.pointed.config
+        size, rate = (config.height, config.width), self.pointed.trained_rate
+        return changed(self.experiments, action, grid_size=size, trained_rate=rate)
+
     def experiment(self, action: Action) -> bool:
         """Change all of the running automata as an action asks for; returns whether it does.
 
         Raises:
             ConfigError: one of them does not have what is to be changed.
         """
-        config = self.pointed.config
-        experiments = changed(
-            self.experiments,
-            action,
-            grid_size=(config.height, config.width),
-            trained_rate=self.pointed.trained_rate,
-        )
-        if as_json(experiments) == as_json(self.experiments):
+        if not self.would_change(action):
             return False
+        experiments = self._changed(action)
         self._simulation.require_experiments(experiments)
         self._wanted = experiments
         self._simulation.prepare_experiments()

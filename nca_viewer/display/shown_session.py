@@ -9,7 +9,24 @@ from nca_viewer.assets import demo_files, next_bundled
 from nca_viewer.display.hud import Message
 from nca_viewer.display.shown_panes import ShownPanes
 from nca_viewer.errors import ConfigError, UserError
-from nca_viewer.interaction.actions import BeginWith
+from nca_viewer.interaction.actions import (
+    Action,
+    BeforeDamage,
+    BeginWith,
+    ChangeChannel,
+    ChangeExperiment,
+    ChangeRadius,
+    ChangeSpeed,
+    EndExperiments,
+    NextModel,
+    NextTile,
+    PlayDemo,
+    Redo,
+    ShowTile,
+    StepBack,
+    Undo,
+)
+from nca_viewer.interaction.controls import Controls, update
 from nca_viewer.interaction.experimenting import told
 from nca_viewer.loading import Loading, Session, load_beside, load_demo, succeeded
 from nca_viewer.own_starts import OwnStarts
@@ -52,6 +69,55 @@ class ShownSession:
             yield from self._once(Message.error(str(replay.difference), now_seconds))
         elif replay is not None and replay.is_over:
             yield from self._once(Message.info(_end_text(replay, session.own), now_seconds))
+
+    def refusal(self, action: Action, controls: Controls) -> str:
+        """Why an action can do nothing just now; empty where it can."""
+        session, panes, timeline = self.session, self.panes, self.panes.timeline
+        match action:
+            case Undo() if not timeline.can_undo:
+                return "There is nothing to undo"
+            case Redo() if not timeline.can_redo:
+                return "There is nothing to redo"
+            case BeforeDamage() if not timeline.has_damage:
+                return "There is no damage to go back before"
+            case StepBack(steps) if steps > 0 and timeline.tick <= timeline.oldest_tick:
+                return "There is no earlier step that is remembered"
+            case StepBack(steps) if steps < 0 and not timeline.is_in_past and not session.is_replaying:
+                return "There is no later step; run on"
+            case ChangeSpeed(rungs) if update(controls, action) == controls:
+                return f"This is the {'highest' if rungs > 0 else 'lowest'} speed"
+            case ChangeRadius(cells) if update(controls, action) == controls:
+                return f"This is the {'largest' if cells > 0 else 'smallest'} brush"
+            case ChangeChannel() if update(controls, action) == controls:
+                return "This is the first channel"
+            case NextTile() | ShowTile(None) if controls.tile is None and not panes.has_tiles(controls):
+                return "This view has no tiles"
+            case ShowTile(None) if controls.tile is None:
+                return "All tiles are shown"
+            case EndExperiments() if not controls.killing and panes.experiments.is_neutral:
+                return "There is no experiment to end"
+            case ChangeExperiment(amount) if not panes.would_change(action):
+                return f"The {amount} goes no further"
+            case PlayDemo(None) if session.own is None:
+                return "No demo is shown"
+            case NextModel():
+                return self.why_no_model
+        return ""
+
+    @property
+    def why_no_model(self) -> str:
+        """Why no other model may take the place of one that is shown; empty where it may."""
+        session = self.session
+        if session.own is not None:
+            return "A demo is of one model; the page of demos leads back to your own first"
+        for is_so, what in (
+            (session.recorder is not None, "recorded"),
+            (session.is_replaying, "replayed"),
+            (session.watcher is not None, "watched"),
+        ):
+            if is_so:
+                return f"What is {what} is of one model; start the viewer without that"
+        return ""
 
     def _once(self, message: Message) -> Iterator[Message]:
         if message.text not in self.told:
@@ -99,15 +165,8 @@ class NextSession:
             ConfigError: what runs is recorded, replayed or watched.
         """
         session, number = shown.session, shown.panes.number
-        if session.own is not None:
-            raise ConfigError("A demo is of one model; the page of demos leads back to your own first")
-        for is_so, what in (
-            (session.recorder is not None, "recorded"),
-            (session.is_replaying, "replayed"),
-            (session.watcher is not None, "watched"),
-        ):
-            if is_so:
-                raise ConfigError(f"What is {what} is of one model; start the viewer without that")
+        if shown.why_no_model:
+            raise ConfigError(shown.why_no_model)
         running = session.shown[number]
         name = next_bundled("" if running.origin is None else running.checkpoint)
         return self._begin(name, number, lambda report: load_beside(name, session, report))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pygame
 
-from nca_viewer.display.hud import elided, healing_text, wrapped
+from nca_viewer.display.hud import elided, fitting, healing_texts, wrapped
 from nca_viewer.display.letters import Letters, letters_of
 from nca_viewer.display.palette import BACKGROUND, ERROR, FRAME, MUTED, PANEL, TEXT, WARNING
 from nca_viewer.healing import Healing
@@ -121,6 +121,8 @@ def draw_figures(
 ) -> None:
     """Under the picture of one of several automata: its name, its error, and how much is healed.
 
+    Where there is no room for all of it above what is told below, nothing is.
+
     Args:
         surface: The window's.
         geometry: Of the picture, which is its grid.
@@ -132,11 +134,14 @@ def draw_figures(
     left, top, width, height = geometry.grid_rectangle
     font = letters_of(round(1.25 * geometry.text_height))
     y = top + height + geometry.text_height // 2
+    words = pygame.Rect(left, top + height, width, geometry.text_height // 2 + 2 * font.get_height())
+    if not pygame.Rect(geometry.picture_rectangle).contains(words):
+        return
     if is_chosen:
         surface.fill(WARNING, (left, top + height + 2, width, 2))
-    told = ("lost", ERROR) if is_ruined else (healing_text(healing), MUTED)
-    for text, colour in ((name, TEXT if is_chosen else MUTED), told):
-        image = font.render(elided(text, font, width), True, colour)
+    told = ("lost", ERROR) if is_ruined else (fitting(healing_texts(healing), font, width), MUTED)
+    for text, colour in ((elided(name, font, width), TEXT if is_chosen else MUTED), told):
+        image = font.render(text, True, colour)
         surface.blit(image, (left + (width - image.get_width()) // 2, y))
         y += font.get_height()
 

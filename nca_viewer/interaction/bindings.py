@@ -250,10 +250,14 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(Quit(), (Chord("Ctrl+Q", pygame.K_q, control=True),), "quit", _WINDOW),
 )
 
+RIGHT_BUTTON_TOOL = SHIFT_LEFT_TOOL = Tool.ERASE
+CONTROL_LEFT_TOOL = Tool.CORRUPT
+"""What the mouse's buttons do whatever tool is selected; the left one alone uses that."""
+
 GESTURES: tuple[tuple[str, str], ...] = (
     ("Left button, finger", "use the selected tool"),
-    ("Right button, Shift+left", "erase"),
-    ("Ctrl+left", "corrupt"),
+    ("Right button, Shift+left", RIGHT_BUTTON_TOOL.value),
+    ("Ctrl+left", CONTROL_LEFT_TOOL.value),
     ("Middle button", "keep the inspector on a cell"),
     ("Wheel", "brush size"),
 )
@@ -331,6 +335,22 @@ def help_lines() -> list[tuple[str, str, str]]:
         lines.append((binding.group, "  ".join(labels), binding.help))
     lines.extend(("Mouse and touch", gesture, meaning) for gesture, meaning in GESTURES)
     return lines
+
+
+def brush_gestures(tool: Tool, *, killing: bool) -> tuple[str, ...]:
+    """What the mouse's buttons do with the selected tool, a few words each, what matters most first.
+
+    Args:
+        tool: The selected one.
+        killing: Whether the brush kills cells, whatever tool it has.
+    """
+    if killing:
+        return ("Left and right button kill cells",)
+    if tool is RIGHT_BUTTON_TOOL:
+        found = [f"Left and right button {tool.value}"]
+    else:
+        found = [f"Left button {tool.value}s", f"right {RIGHT_BUTTON_TOOL.value}s"]
+    return (*found, f"Ctrl+left {CONTROL_LEFT_TOOL.value}s") if tool is not CONTROL_LEFT_TOOL else (*found,)
 
 
 def markdown_table() -> str:

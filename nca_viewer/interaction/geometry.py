@@ -240,6 +240,13 @@ class Geometry:
         height = self.window_height - self.bar_height - self.caption_height
         return (left, 0, self.panel_width, max(0, height))
 
+    @property
+    def picture_rectangle(self) -> Rectangle:
+        """Of what bar, caption, panel and banner leave of the window; empty where they leave nothing."""
+        words = self.bar_height + self.caption_height + self.banner_height
+        width, height = self.window_width - self.panel_width, self.window_height - words
+        return (0, self.banner_height, max(0, width), max(0, height))
+
     def cell_at(self, pixel: tuple[int, int], began: tuple[int, int] | None = None) -> Cell:
         """The cell under a window pixel (x, y); beside the grid, the cell that would be there.
 

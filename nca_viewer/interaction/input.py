@@ -78,9 +78,9 @@ class Input:
         return self._mouse.position
 
     @property
-    def middle_clicked_cell(self) -> Cell | None:
-        """The cell of the grid that the middle button was pressed on in the last frame that was read."""
-        return self._mouse.middle_clicked_cell
+    def middle_clicked(self) -> Pixel | None:
+        """Where in the window the middle button was pressed in the last frame; None where it was not."""
+        return self._mouse.middle_clicked
 
     @property
     def stroke_began(self) -> Pixel | None:

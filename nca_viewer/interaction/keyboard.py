@@ -13,7 +13,13 @@ import pygame
 from pygame.event import Event
 
 from nca_viewer.interaction.actions import Action, Tool
-from nca_viewer.interaction.bindings import BINDINGS, KEY_OF_PLACE, find_binding
+from nca_viewer.interaction.bindings import (
+    BINDINGS,
+    CONTROL_LEFT_TOOL,
+    KEY_OF_PLACE,
+    SHIFT_LEFT_TOOL,
+    find_binding,
+)
 from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.presence import Presence
 from nca_viewer.interaction.sticks import Sticks
@@ -57,9 +63,9 @@ class Keyboard:
     def modified_tool(self) -> Tool | None:
         """What the modifier keys make of the left mouse button; None leaves it the selected tool."""
         if self._held & _CONTROL_KEYS:
-            return Tool.CORRUPT
+            return CONTROL_LEFT_TOOL
         if self._held & _SHIFT_KEYS:
-            return Tool.ERASE
+            return SHIFT_LEFT_TOOL
         return None
 
     def press(self, event: Event, geometry: Geometry) -> list[Action]:

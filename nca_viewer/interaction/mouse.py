@@ -12,7 +12,8 @@ from collections.abc import Callable
 import pygame
 from pygame.event import Event
 
-from nca_viewer.interaction.actions import Action, Cell, ChangeRadius, Tool
+from nca_viewer.interaction.actions import Action, ChangeRadius, Tool
+from nca_viewer.interaction.bindings import RIGHT_BUTTON_TOOL
 from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.interaction.pointers import BUTTON, Pixel, Pointers
 from nca_viewer.interaction.presence import Presence
@@ -27,8 +28,8 @@ class Mouse:
 
     Attributes:
         position: In the window, in pixels; None while it is elsewhere.
-        middle_clicked_cell: Of the grid, where the middle button came down last in the frame; None where it
-            did not.
+        middle_clicked: Where in the window the middle button came down last in the frame, in pixels; None
+            where it did not.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Mouse:
             modified_tool: What the modifier keys make of the left button; None leaves it the selected tool.
         """
         self.position: Pixel | None = None
-        self.middle_clicked_cell: Cell | None = None
+        self.middle_clicked: Pixel | None = None
         self._pointers = pointers
         self._presence = presence
         self._duplicates = duplicates
@@ -58,7 +59,7 @@ class Mouse:
 
     def begin_frame(self) -> None:
         """Another frame."""
-        self.middle_clicked_cell = None
+        self.middle_clicked = None
 
     def read(self, event: Event, geometry: Geometry) -> list[Action]:
         """What an event does that is the mouse's own."""
@@ -70,15 +71,13 @@ class Mouse:
         if event.type == pygame.MOUSEMOTION:
             return self._move(event, geometry)
         if event.type == pygame.MOUSEBUTTONDOWN and event.button == _MIDDLE:
-            cell = geometry.cell_at(event.pos)
-            if geometry.contains(cell) and self._pointers.target_at(event.pos) is None:
-                self.middle_clicked_cell = cell
+            self.position = self.middle_clicked = event.pos
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button in (_LEFT, _RIGHT):
             if self._duplicates.repeats("finger", event.pos) or self._touch.is_finger_near(event.pos):
                 return []
             self._duplicates.note("button", event.pos)
             self.position = event.pos
-            tool = Tool.ERASE if event.button == _RIGHT else self._modified_tool()
+            tool = RIGHT_BUTTON_TOOL if event.button == _RIGHT else self._modified_tool()
             return self._pointers.press((BUTTON, event.button), tool, event.pos, geometry)
         elif event.type == pygame.MOUSEBUTTONUP and event.button in (_LEFT, _RIGHT):
             return self._pointers.release((BUTTON, event.button), event.pos, geometry)

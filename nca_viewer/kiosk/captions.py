@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pygame
 
-from nca_viewer.display.letters import Letters
+from nca_viewer.display.letters import letters_of
 from nca_viewer.errors import ConfigError
 from nca_viewer.kiosk.attract_script import AttractScript, Caption, bundled_script_path, read_script
 from nca_viewer.kiosk.texts import texts_in
@@ -54,8 +54,7 @@ def require_letters(language: str) -> None:
 
 def missing_letter(text: str) -> str:
     """The first letter that the font has no picture of; empty where it has them all."""
-    pygame.font.init()
-    font = Letters(20)
+    font = letters_of(20)
     box = _drawn(font, _NOBODYS_LETTER)
     return next((letter for letter in text if not letter.isspace() and _drawn(font, letter) == box), "")
 

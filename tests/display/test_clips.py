@@ -76,8 +76,8 @@ def test_the_history_holds_the_last_seconds_and_no_image_twice():
     images, begin, end = history.last(0.5)
     assert [int(timed.image[0, 0, 0]) for timed in images] == [9]
     assert begin == pytest.approx(9.4)
-    history.add(grey(3, 9, 9), 10.0)
-    assert len(history.last(99.0)[0]) == 1
+    history.add(grey(3, 9, 9), 10.0)  # Another view.
+    assert [int(timed.image[0, 0, 0]) for timed in history.last(99.0)[0]] == [8, 9, 3]
 
 
 def test_the_history_is_bounded_in_memory(monkeypatch):
@@ -332,19 +332,77 @@ def test_a_full_queue_drops_images_says_so_and_keeps_the_time(tmp_path, monkeypa
     assert len(decoded(path)[0]) == 90
 
 
-@pytest.mark.parametrize("size", [(8, 8), (3, 9), (5, 115)])
-def test_an_image_of_another_size_ends_the_recording_and_it_is_told_why(tmp_path, size):
+SIZES = [(8, 8), (3, 9), (5, 115), (2, 2), (40, 9)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_an_image_of_another_size_is_fitted_into_the_frame_that_a_recording_began_with(tmp_path, size):
     recorder = ClipRecorder(tmp_path, frames_per_second=RATE)
-    recorder.add(grey(0), 0.0)
+    recorder.add(grey(200), 0.0)
     recorder.start()
-    recorder.add(grey(0), 1.0)
-    recorder.add(grey(0, *size), 1.1)
-    assert recorder.elapsed_seconds is None
+    recorder.add(grey(200), 1.0)
+    recorder.add(grey(100, *size), 1.1)
+    recorder.add(grey(200), 2.0)
+    recorder.add(grey(200), 2.5)
+    assert recorder.elapsed_seconds == 2.5
     (message,) = recorder.close()
     (path,) = tmp_path.iterdir()
-    why = f"the view went from 7 x 5 to {size[1]} x {size[0]} cells, and a video has one size"
-    assert message == clips.ClipMessage(f"The recording ended at 0:01: {why}; saved {path}", is_error=True)
-    assert len(decoded(path)[0]) == RATE
+    assert message == clips.ClipMessage(f"Saved 0:02 as {path}")
+    frames, _ = decoded(path)
+    assert len(frames) == 2.5 * RATE
+    assert_letterboxed(frames, size)
+
+
+def assert_letterboxed(frames, size):
+    """The first, and the last, are all of the first image; between them the other is whole in the middle."""
+    assert (abs(frames[[0, -1]].astype(int) - 200) < 6).all()
+    middle = frames[len(frames) * 3 // 5].astype(int)
+    shown = abs(middle - 100).max(axis=2) < 6
+    rows, columns = (np.nonzero(shown.any(axis=axis))[0] for axis in (1, 0))
+    height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+    assert height / width == pytest.approx(size[0] / size[1], rel=0.35)
+    assert max(height / middle.shape[0], width / middle.shape[1]) > 0.6
+    for side in (0, 1):
+        place, length = (rows, columns)[side], middle.shape[side]
+        assert abs(place[0] - (length - 1 - place[-1])) <= length // 20
+    assert (abs(middle[~shown].mean(axis=0) - clips.BACKGROUND) < 20).all() or shown.all()
+
+
+@pytest.mark.parametrize("suffix", clips.CLIP_SUFFIXES)
+@pytest.mark.parametrize("size", [(8, 8), (40, 9)])
+def test_the_last_seconds_go_on_where_a_view_of_another_size_comes(tmp_path, size, suffix):
+    recorder = ClipRecorder(tmp_path, frames_per_second=25, suffix=suffix)
+    recorder.add(grey(200), 0.0)
+    recorder.add(grey(100, *size), 1.0)
+    recorder.add(grey(200), 2.0)
+    recorder.add(grey(200), 2.4)
+    recorder.save_last()
+    (message,) = recorder.close()
+    (path,) = tmp_path.iterdir()
+    assert message == clips.ClipMessage(f"Saved the last 2 seconds as {path}")
+    if suffix == ".mp4":
+        frames = decoded(path)[0]
+        assert len(frames) == 60
+    else:
+        with Image.open(path) as animation:
+            frames = np.stack([np.asarray(seek(animation, n)) for n in range(animation.n_frames)])
+        assert len(frames) == 3
+        frames = frames[[0, 1, 1, 1, 2]]
+    assert_letterboxed(frames, size)
+
+
+def seek(animation, number):
+    animation.seek(number)
+    return animation.convert("RGB")
+
+
+def test_what_is_held_is_bounded_in_memory_whatever_the_sizes(monkeypatch):
+    monkeypatch.setattr(clips, "MAX_HELD_BYTES", 10 * grey(0).nbytes)
+    history = FrameHistory()
+    for number in range(60):
+        history.add(grey(number, *(5, 7) if number % 20 < 10 else (10, 14)), number / RATE)
+        images, _, _ = history.last(20.0)
+        assert len(images) <= 2 or sum(timed.image.nbytes for timed in images) <= clips.MAX_HELD_BYTES
 
 
 def test_a_folder_that_goes_away_meanwhile_is_one_line(tmp_path):

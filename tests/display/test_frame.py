@@ -8,20 +8,24 @@ import pytest
 
 from nca_viewer.assets import ORIGINS
 from nca_viewer.display import hud
+from nca_viewer.display.buttons import draw_tooltip
 from nca_viewer.display.frame import Brush, Frame
 from nca_viewer.display.hud import (
-    HINTS,
     REST_HINTS,
     RUIN_HINTS,
     Hud,
     HudState,
     Message,
+    brush_hints,
     elided,
+    fitting,
     happening,
+    healing_texts,
     hints_for,
 )
 from nca_viewer.display.letters import Letters
 from nca_viewer.display.palette import BACKGROUND, TOOL_COLOURS, WARNING
+from nca_viewer.display.view_screen import draw_figures
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.healing import Healing
 from nca_viewer.interaction.actions import Tool
@@ -88,6 +92,18 @@ def test_cells_are_exact_at_every_depth_and_where_the_window_cuts_them(depth, si
             assert (seen == np.array(reference.get_at((0, 0))[:3])).all()
 
 
+@pytest.mark.parametrize("panes", [2, 3])
+@pytest.mark.parametrize("size", [(300, 300), (180, 220), (20, 64), (8, 8)])
+@pytest.mark.parametrize("grid", [(28, 28), (180, 180)])
+def test_panes_of_which_the_window_shows_nothing_are_left_out(size, panes, grid):
+    geometry = Geometry.fit(
+        size, grid, bar_visible=True, panel_visible=True, panes=panes, figures_visible=True
+    )
+    window = HeadlessWindow(size)
+    image = np.zeros((*geometry.image_size, 3), np.uint8)
+    Frame().draw(window.surface, image, geometry, status())
+
+
 @pytest.mark.parametrize("tool", list(Tool))
 def test_the_brush_outline_encloses_exactly_the_cells_it_touches(tool):
     grey = np.full((*GRID, 3), 77, np.uint8)
@@ -131,7 +147,7 @@ def test_grid_lines(image):
     "state",
     [
         status(paused=True, step=10**9, view="hidden channels", speed=Fraction(64), is_limited=True),
-        status(message=Message.error("cannot write '/a/very/long/path" + "/folder" * 60 + "/a.png'", 0.0)),
+        status(message=Message.error("no", 0.0)),
     ],
 )
 def test_words_stay_in_the_bar(size, state, image):
@@ -265,7 +281,7 @@ def test_what_rests_unhealed_is_told_with_a_reason_and_keys(size, restored, imag
     ],
 )
 def test_nothing_is_said_to_be_beyond_repair_while_that_is_not_known(state):
-    assert hints_for(state) == HINTS
+    assert hints_for(state) == brush_hints(Tool.PAINT)
 
 
 def test_where_experiments_are_on_the_cells_memory_is_not_blamed():
@@ -290,13 +306,15 @@ def test_the_hint_makes_room_for_the_healing(size, wider, image, monkeypatch):
     monkeypatch.setattr(hud, "letters_for", lambda height: WiderLetters(round(1.45 * height)))
     healing = Healing(1, 10, error=0.05, error_before=0.0, error_damaged=0.1, hand_seconds=0.0)
     plain, geometry = draw(size, image)
-    hint = next(text for text, _ in drawn if text in HINTS or not text)
+    hint = next(text for text, _ in drawn if text in brush_hints(Tool.PAINT) or not text)
     drawn.clear()
     told, _ = draw(size, image, state=status(healing=healing))
     if size == (64, 64):
         assert not any(text.startswith("error") for text, _ in drawn)
         return
-    shorter, shorter_width = next((text, width) for text, width in drawn if text in HINTS or not text)
+    shorter, shorter_width = next(
+        (text, width) for text, width in drawn if text in brush_hints(Tool.PAINT) or not text
+    )
     (healing_width,) = [width for text, width in drawn if text.startswith("error")]
     assert len(shorter) <= len(hint)
     assert shorter_width + healing_width <= size[0] - 2 * geometry.text_height
@@ -305,7 +323,8 @@ def test_the_hint_makes_room_for_the_healing(size, wider, image, monkeypatch):
 
 
 def test_the_whole_hint_is_shown_where_it_fits(image, monkeypatch):
-    monkeypatch.setattr(hud, "HINTS", (HINTS[0],))
+    longest = brush_hints(Tool.PAINT)[:1]
+    monkeypatch.setattr(hud, "brush_hints", lambda tool, *, killing: longest)
     alone, _ = draw((900, 960), image)
     monkeypatch.undo()
     assert (draw((900, 960), image)[0] == alone).all()
@@ -321,6 +340,162 @@ def test_elided_text_keeps_both_ends():
     assert short.endswith("end.png")
     assert elided("short", font, 300) == "short"
     assert elided("anything", font, 0) == ""
+
+
+@pytest.mark.parametrize(
+    ("tool", "killing", "words"),
+    [
+        (Tool.PAINT, False, "Left button paints  ·  right erases  ·  Ctrl+left corrupts"),
+        (Tool.ERASE, False, "Left and right button erase  ·  Ctrl+left corrupts"),
+        (Tool.CORRUPT, False, "Left button corrupts  ·  right erases"),
+        (Tool.PAINT, True, "Left and right button kill cells"),
+        (Tool.ERASE, True, "Left and right button kill cells"),
+    ],
+)
+def test_the_hint_says_what_the_buttons_do_with_the_tool(tool, killing, words):
+    hints = hints_for(status(tool=Tool.ERASE, selected=tool, is_killing=killing))
+    assert hints[0].startswith(words)
+    assert hints[-1] == "H: help"
+    assert len(set(hints)) == len(hints)
+    lengths = [len(hint) for hint in hints]
+    assert lengths == sorted(lengths, reverse=True)
+
+
+LONG = (
+    "cannot write '/home/somebody/pictures/of/a/very/long/name/for/a/folder/nca-2026-11-27.png': No space "
+    "left on device; choose another place with --output-dir or make room"
+)
+
+
+@pytest.fixture
+def words(monkeypatch):
+    """Texts and where they are drawn."""
+    drawn = []
+
+    class Watched(Letters):
+        def render(self, text, *rest):
+            drawn.append(text)
+            return super().render(text, *rest)
+
+    monkeypatch.setattr(hud, "letters_for", lambda height: Watched(round(1.45 * height)))
+    return drawn
+
+
+@pytest.mark.parametrize(
+    "text", [LONG, f"cannot read {'x' * 300}.png; drop a PNG", "a/b" * 900 + "; make room"]
+)
+@pytest.mark.parametrize("panel_visible", [False, True])
+@pytest.mark.parametrize("bar_visible", [False, True])
+@pytest.mark.parametrize("size", [(420, 900), (900, 300), (300, 300), (220, 180)])
+def test_a_long_message_takes_as_many_lines_as_it_needs(size, bar_visible, panel_visible, text, words):
+    window = HeadlessWindow(size)
+    geometry = Geometry.fit(size, GRID, bar_visible=bar_visible, panel_visible=panel_visible)
+    before = window.pixels().copy()
+    Hud().draw_message(window.surface, geometry, Message.error(text, 0.0))
+    told = "".join(words).replace(" ", "")
+    assert told.endswith(text.split("; ")[1].replace(" ", ""))
+    if text is LONG:
+        assert told == text.replace(" ", "")
+    changed = (window.pixels() != before).any(axis=2)
+    assert changed.any()
+    assert not changed[size[1] - geometry.bar_height :].any()
+
+
+def test_a_message_that_fits_is_in_the_bar_alone_and_others_are_not_cut_there(image, words):
+    short, long = Message.error("no room; make some", 0.0), Message.error(LONG, 0.0)
+    geometry = draw((420, 900), image, state=status(message=short))[1]
+    assert short.text in words
+    words.clear()
+    Hud().draw_message(pygame.Surface((420, 900)), geometry, short)
+    assert not words
+    draw((420, 900), image, state=status(message=long))
+    assert not any("…" in text for text in words)
+
+
+def test_a_message_stands_for_as_long_as_it_takes_to_read():
+    assert Message.info("Saved", 10.0).until_seconds == 14.0
+    assert Message.error(LONG, 10.0).until_seconds == pytest.approx(10.0 + len(LONG) / 15)
+    assert Message.error("x" * 70_000, 10.0).until_seconds == 40.0
+
+
+@pytest.mark.parametrize("size", [(420, 900), (300, 300), (220, 180)])
+def test_a_long_message_is_told_whole_while_loading(size, words):
+    Hud().draw_waiting(HeadlessWindow(size).surface, "compiling", 0.0, Message.error(LONG, 0.0))
+    assert "".join(words).replace(" ", "").endswith(LONG.replace(" ", "")[-60:])
+    assert size == (220, 180) or "".join(words[2:]).replace(" ", "") == LONG.replace(" ", "")
+
+
+@pytest.mark.parametrize("size", [(420, 900), (900, 300), (300, 300), (220, 180)])
+def test_the_help_leaves_out_its_last_lines_where_there_is_no_room(size, monkeypatch):
+    places = []
+
+    class Recorder:
+        """Notes where words go."""
+
+        def blit(self, source, destination):
+            places.append(pygame.Rect(destination, source.get_size()))
+
+    monkeypatch.setattr(pygame.draw, "rect", lambda *given, **more: None)
+    geometry = Geometry.fit(size, GRID, bar_visible=True)
+    Hud().draw_help(Recorder(), geometry, "a sentence of a model\na checkpoint  ·  seed 1")
+    _, *places = places
+    assert len(places) > 15
+    window = pygame.Rect(0, 0, *size)
+    for number, place in enumerate(places):
+        assert window.contains(place)
+        assert not any(place.inflate(-2, -3).colliderect(other) for other in places[:number])
+
+
+@pytest.mark.parametrize("where", ["bar", "page"])
+@pytest.mark.parametrize("size", [(420, 900), (900, 300), (300, 300), (900, 960)])
+def test_a_tooltip_hides_no_button_and_stays_in_the_window(size, where):
+    rows, width, height = (3, 90, 20) if where == "bar" else (size[1] // 30, 60, 26)
+    left = 4 if where == "bar" else size[0] // 2
+    buttons = [
+        (x, size[1] - (row + 1) * (height + 4), width, height)
+        for row in range(rows)
+        for x in range(left, size[0] - width, width + 4)
+    ]
+    surface = pygame.Surface(size, depth=32)
+    window = surface.get_rect()
+    for text in ("x", "the next bundled model goes on from this picture  (Ctrl+M)"):
+        for button in buttons:
+            place = draw_tooltip(surface, Letters(17), text, button, buttons)
+            assert place is not None
+            assert window.contains(pygame.Rect(place))
+            assert pygame.Rect(place).collidelist([pygame.Rect(other) for other in buttons]) < 0
+
+
+def test_a_tooltip_without_any_room_is_left_out():
+    surface = pygame.Surface((90, 40), depth=32)
+    assert draw_tooltip(surface, Letters(17), "a hint", (0, 0, 90, 40), [(0, 0, 90, 40)]) is None
+    assert not pygame.surfarray.array3d(surface).any()
+
+
+def test_figures_are_told_in_as_few_words_as_there_is_room_for():
+    healing = Healing(1, 10, 0.05, 0.0, 0.3, hand_seconds=0.0, is_damage=True)
+    texts = healing_texts(healing)
+    assert texts == ("error 5%, 83% healed", "83% healed", "83%")
+    font = Letters(17)
+    assert [fitting(texts, font, font.size(text)[0]) for text in texts] == list(texts)
+    assert fitting(texts, font, font.size("83%")[0] - 1) == ""
+    assert healing_texts(None) == ()
+
+
+@pytest.mark.parametrize("size", [(420, 900), (900, 300), (300, 300), (220, 180)])
+@pytest.mark.parametrize("panes", [2, 3])
+@pytest.mark.parametrize("grid", [(28, 28), (173, 173)])
+def test_figures_of_panes_are_left_out_where_they_would_lie_on_other_words(size, panes, grid):
+    shown = {"bar_visible": True, "caption_visible": True, "panel_visible": True, "figures_visible": True}
+    geometry = Geometry.fit(size, grid, panes=panes, **shown)
+    window = HeadlessWindow(size)
+    before = window.pixels().copy()
+    for pane in range(panes):
+        draw_figures(window.surface, geometry.pane(pane), "model", None, is_ruined=True, is_chosen=pane == 0)
+    changed = (window.pixels() != before).any(axis=2)
+    left, top, width, height = geometry.picture_rectangle
+    changed[top : top + height, left : left + width] = False
+    assert not changed.any()
 
 
 def test_waiting_screen_moves(image):
