@@ -125,11 +125,6 @@ class VideoStream:
             with contextlib.suppress(OSError):  # It gives way to the frames.
                 os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
 
-    @property
-    def process_id(self) -> int:
-        """Of the encoder."""
-        return self._process.pid
-
     def write(self, image: np.ndarray, count: int = 1) -> None:
         """Append uint8[H, W, 3] as so many frames; waits for the encoder.
 

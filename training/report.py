@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from nca_viewer.automaton.system import AttentionNCA, visible
-from nca_viewer.image_files import write_gif, write_image
+from nca_viewer.image_files import write_gif
 from training.evaluate import HEALING_STEPS, MASK_RATIO, WOUND_STEP, Runner
 
 PICTURE_SIZE_PIXELS = 112
@@ -151,11 +151,6 @@ def sheet(labels: Sequence[str], columns: Sequence[ArrayLike]) -> Image.Image:
     """
     grid = np.stack([np.asarray(column, np.float32) for column in columns], axis=1)
     return _compose(labels, grid)
-
-
-def save_image(image: Image.Image, path: Path, *, never_lost: bool = False) -> None:
-    """Write an image, as `nca_viewer.image_files.write_image`."""
-    write_image(path, image, never_lost=never_lost)
 
 
 def save_gif(frames: Sequence[Image.Image], path: Path) -> None:

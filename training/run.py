@@ -44,6 +44,7 @@ from nca_viewer.checkpoint import (
 from nca_viewer.config import ModelConfig
 from nca_viewer.ending import ending
 from nca_viewer.errors import ConfigError, OutputError, UserError
+from nca_viewer.image_files import write_image
 from training import processes
 from training.config import TrainConfig
 from training.curves import Curves, read_rows
@@ -51,7 +52,7 @@ from training.data import ImageSource
 from training.drawings import draw_pictures
 from training.memory import channel_names, require_room, with_memory
 from training.progress import Progress
-from training.report import sample_sheet, save_image
+from training.report import sample_sheet
 from training.sharding import BatchSharding
 from training.step import (
     Images,
@@ -480,7 +481,7 @@ class Run:
         sheet = sample_sheet(self._dynamics.bind(parameters), self._validation_images[:SHEET_IMAGES])
         path = self._files.sheet(self.step)
         path.parent.mkdir(exist_ok=True)
-        save_image(sheet, path)
+        write_image(path, sheet)
         self._curves.add_validation({"step": self.step, **measured}, sheet)
         name = f"psnr_{self._config.selection_steps}"
         # Both sides as the file has them, rounded: else a best value that was rounded up would not be best.
