@@ -43,7 +43,7 @@ from nca_viewer.checkpoint import (
 )
 from nca_viewer.config import ModelConfig
 from nca_viewer.ending import ending
-from nca_viewer.errors import ConfigError, OutputError, UserError
+from nca_viewer.errors import ConfigError, OutputError, UserError, reason_of
 from nca_viewer.image_files import write_image
 from training import processes
 from training.config import TrainConfig
@@ -543,7 +543,7 @@ def _locked(files: RunFiles) -> Iterator[None]:
             f"another process is training in {directory}; wait for it, or choose another directory"
         ) from None
     except OSError as error:
-        raise OutputError(f"cannot write {directory}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write {directory}: {reason_of(error)}") from error
     finally:
         if not existed:
             with contextlib.suppress(OSError):

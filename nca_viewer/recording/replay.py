@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nca_viewer.automaton.experiments import Experiments, from_json
-from nca_viewer.errors import CheckpointError, ConfigError
+from nca_viewer.errors import CheckpointError, ConfigError, shown_path
 from nca_viewer.interaction.actions import ShowView
 from nca_viewer.moment import digest
 from nca_viewer.recording.lines import (
@@ -29,7 +29,7 @@ from nca_viewer.recording.lines import (
     ToStart,
     require_fits,
 )
-from nca_viewer.recording.reader import Record, read_record, shown_path
+from nca_viewer.recording.reader import Record, read_record
 
 if TYPE_CHECKING:
     from nca_viewer.simulation import Simulation
