@@ -18,8 +18,7 @@ from nca_viewer.display import desktop
 from nca_viewer.display.buttons import BUTTONS
 from nca_viewer.display.chart import ScrubBar
 from nca_viewer.display.clips import ClipRecorder
-from nca_viewer.display.frame import Frame
-from nca_viewer.display.hud import HINTS, HudState, hints_for
+from nca_viewer.display.hud import HINTS, hints_for
 from nca_viewer.display.pages import MORE
 from nca_viewer.display.shown_session import NextSession
 from nca_viewer.display.window import HeadlessWindow
@@ -82,19 +81,6 @@ MOSAICS = ("channels", "attention", "entropy")
 @pytest.fixture(autouse=True)
 def mistakes_are_raised(monkeypatch):
     monkeypatch.setenv(DEBUG_VARIABLE, "1")
-
-
-@pytest.fixture
-def statuses(monkeypatch):
-    """What the status bar tells of each frame."""
-    told, draw = [], Frame.draw
-
-    def draw_and_tell(*given, **more):
-        told.extend(part for part in given if isinstance(part, HudState))
-        draw(*given, **more)
-
-    monkeypatch.setattr(Frame, "draw", draw_and_tell)
-    return told
 
 
 class Bench:

@@ -12,7 +12,6 @@ from nca_viewer.errors import BackendError
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.moment import Moment, Start
 from nca_viewer.series import event_name
-from nca_viewer.simulation import Simulation
 from nca_viewer.timeline import LONGEST_REPLAY, Timeline
 
 GRID = (3, 5)
@@ -250,11 +249,10 @@ def test_of_the_automaton_bit_for_bit(real_chain, operations):
 
 
 @pytest.fixture(scope="module")
-def real_chain(small_model):
+def real_chain(simulation_of):
     """Makes simulations of the small automaton, of a fixed image, that share what is compiled."""
-    prototype = Simulation(small_model, seed=5)
+    prototype = simulation_of(5)
     image = np.random.default_rng(2).random(prototype.config.image_shape).astype(np.float32)
-    prototype.warm_up()
     prototype.begin(image, 0.5)
 
     def make():
