@@ -45,17 +45,16 @@ _SPECK_PART = 0.02
 """Patches with less than this part of the largest one's ink are specks."""
 
 
-def ink_scores(values: Levels, paper: float | None = None) -> tuple[float, float]:
+def ink_scores(values: Levels) -> tuple[float, float]:
     """How much in a picture is darker and how much is lighter than its paper.
 
     Args:
         values: float32[H, W].
-        paper: The level of the paper, where it is known.
 
     Returns:
         Two numbers from 0, both 0 where nothing stands out of the paper, as in noise or on an empty page.
     """
-    residual, noise, _ = _above_paper(values, paper)
+    residual, noise, _ = _above_paper(values, None)
     if noise:
         residual = residual - _plateaus(residual, 4 * noise) + _plateaus(-residual, 4 * noise)
         noise = max(noise, _spread(residual))

@@ -98,9 +98,7 @@ def run_frames(run: Run) -> list[Image.Image]:
     return frames
 
 
-def sample_sheet(
-    model: AttentionNCA, images: ArrayLike, *, mask_ratio: float = MASK_RATIO, seed: int = 0
-) -> Image.Image:
+def sample_sheet(model: AttentionNCA, images: ArrayLike) -> Image.Image:
     """A sheet to judge a checkpoint by: clean, masked, 32, 64, 512 steps, wounded, healed; one row per image.
 
     The wound is an erased disc of radius 5 on a random ink cell, at step 96; 'healed' is 96 steps later.
@@ -108,15 +106,13 @@ def sample_sheet(
     Args:
         model: The automaton.
         images: float[N, H, W, V] in [0, 1]; eight are a good number.
-        mask_ratio: Share of the pixels that is forgotten.
-        seed: Of masks, wounds and cell dropout.
 
     Returns:
         The sheet, RGB.
     """
     clean = np.asarray(images, np.float32)
-    runner = Runner(model, seed=seed, batch_size=len(clean))
-    tracked = runner.start(clean, runner.key("sheet mask"), mask_ratio)
+    runner = Runner(model, seed=0, batch_size=len(clean))
+    tracked = runner.start(clean, runner.key("sheet mask"), MASK_RATIO)
     columns = [clean, runner.picture(tracked)]
     labels = ["clean", "masked"]
     reached = 0
