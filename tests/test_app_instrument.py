@@ -898,14 +898,14 @@ def test_experiments_that_blow_up_again_and_again_are_named_with_the_key_that_en
 # ------------------------------------------------------------------------------------- files
 
 
-def test_clips_and_recordings(bench, asked, statuses):
+def test_clips_and_recordings(bench, asked):
     bench.do(SaveClip())
     assert asked == ["clip"]
     bench.do(ToggleRecording())
     assert asked == ["clip", "recording"]
 
 
-def test_a_clip_is_written(bench, tmp_path, monkeypatch):
+def test_a_clip_is_written(bench, tmp_path):
     bench.do(SaveClip())
     bench.wait_for(lambda: bench.app.message is not None, 60)
     (path,) = tmp_path.iterdir()
@@ -1067,7 +1067,7 @@ def record(make_bench, tmp_path):
 
 
 @pytest.mark.parametrize("speed_keys", ["", "====", "-"])
-def test_a_record_is_replayed_bit_for_bit_through_the_window(make_bench, record, statuses, speed_keys):
+def test_a_record_is_replayed_bit_for_bit_through_the_window(make_bench, record, speed_keys):
     path, end = record
     bench = make_bench("blank", (460, 420), lambda session: replayed(session, path))
     for text in speed_keys:

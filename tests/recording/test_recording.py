@@ -148,7 +148,7 @@ def test_a_record_is_repeated_bit_for_bit_at_any_speed(recorded, other):
 
 
 def test_a_replay_begins_without_the_experiments_of_before_and_a_record_with_those_that_hold(
-    simulation, other, image, region, tmp_path
+    simulation, other, image, tmp_path
 ):
     fresh(simulation, image)
     held = simulation.moment()
@@ -172,7 +172,7 @@ def test_a_replay_begins_without_the_experiments_of_before_and_a_record_with_tho
     assert does == ["experiment", "restore", "experiment", "restore", "end"]
 
 
-def test_a_record_says_what_it_is_of(recorded, bounded_config):
+def test_a_record_says_what_it_is_of(recorded):
     path, expected = recorded
     header, *rest = read_lines(path)
     assert header["record"] == lines.FORMAT_NAME
@@ -190,7 +190,7 @@ def test_a_record_says_what_it_is_of(recorded, bounded_config):
     assert (record.steps, record.actions, record.note) == (127 + 3 + 90 + 81, 7, "")
 
 
-def test_cues_and_touched_cells_come_with_their_step(recorded, other, region):
+def test_cues_and_touched_cells_come_with_their_step(recorded, other):
     replay = replay_of(other, recorded[0])
     first = replay.advance(0)
     assert first.cues == (Caption("It begins.", 2.5),)

@@ -338,7 +338,7 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         train(tmp_path / "file" / "run")
 
 
-def test_a_damaged_configuration_is_named(finished: Path, tmp_path: Path) -> None:
+def test_a_damaged_configuration_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("[]")
     with pytest.raises(ConfigError, match=r"config.json is damaged"):
         train(tmp_path, resume=True)
