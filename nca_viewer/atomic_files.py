@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from nca_viewer.errors import OutputError
+from nca_viewer.errors import OutputError, reason_of
 
 _LONGEST_STEM_BYTES = 200
 
@@ -97,8 +97,7 @@ def atomic_write(path: str | os.PathLike[str], *, make_parents: bool = False) ->
 
 def output_error(target: Path, error: OSError) -> OutputError:
     """What a person is told of a file that cannot be written."""
-    reason = error.strerror or str(error)
-    return OutputError(f"cannot write {str(target)!r}: {reason}; choose another place or make room")
+    return OutputError(f"cannot write {str(target)!r}: {reason_of(error)}; choose another place or make room")
 
 
 def free_path(folder: Path, stem: str, suffix: str) -> Path:

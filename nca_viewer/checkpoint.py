@@ -48,7 +48,7 @@ import numpy as np
 from nca_viewer.assets import bundled_checkpoint, bundled_checkpoint_names
 from nca_viewer.atomic_files import mode_at
 from nca_viewer.config import ModelConfig
-from nca_viewer.errors import CheckpointError, ConfigError, OutputError
+from nca_viewer.errors import CheckpointError, ConfigError, OutputError, reason_of
 from nca_viewer.strict_json import require_format, strict_json
 
 if TYPE_CHECKING:
@@ -677,13 +677,10 @@ def _read_through(store: Path) -> None:
 
 
 def _line(error: BaseException) -> str:
-    """An error in one line of bounded length."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    """As `reason_of`, also of a full disk in tensorstore's words."""
     if "RESOURCE_EXHAUSTED" in str(error) and "No space left" in str(error):
         return os.strerror(errno.ENOSPC)
-    lines = str(error).split("\n")
-    return (lines[0].strip() or type(error).__name__)[:200]
+    return reason_of(error)
 
 
 # --------------------------------------------------------------------------------------------- models

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nca_viewer.errors import ConfigError
+from nca_viewer.errors import ConfigError, shown
 
 MAX_CONFIG_FILE_BYTES = 1_000_000
 
@@ -117,5 +117,4 @@ def _parsed(path: Path, what: str) -> dict[str, Any]:
 
 
 def _shown(value: object) -> str:
-    text = {True: "true", False: "false"}[value] if isinstance(value, bool) else repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return str(value).lower() if isinstance(value, bool) else shown(value)

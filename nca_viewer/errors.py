@@ -15,6 +15,8 @@ def unexpected_message(error: BaseException) -> str:
     return f"this should not happen: {type(error).__name__}: {error}; set {DEBUG_VARIABLE}=1 for the details"
 
 
+_LONGEST_SHOWN_PATH = 200
+_LONGEST_REASON = 200
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _NOTHING_TO_SEE = frozenset({"Cc", "Cf", "Cn", "Cs", "Zl", "Zp"})
 """Kinds of characters without a picture: control codes, what turns the direction of writing, halves of
@@ -58,7 +60,29 @@ def shown(value: object, letters: int = 60) -> str:
         text = presentable(repr(value[: 2 * letters] if isinstance(value, str) else value))
     except (RecursionError, ValueError):  # Nested too deeply, or a number of too many digits.
         text = f"a {type(value).__name__}"
+    return cut(text, letters)
+
+
+def cut(text: str, letters: int) -> str:
+    """The text, cut where it is longer."""
     return text if len(text) <= letters else f"{text[: letters - 3]}..."
+
+
+def shown_text(value: object, letters: int = 60) -> str:
+    """As `shown`, but a text without quotation marks."""
+    return cut(presentable(value), letters) if isinstance(value, str) else shown(value, letters)
+
+
+def shown_path(path: object) -> str:
+    """A path in quotation marks; of a long one the beginning."""
+    text = str(path)
+    return repr(text if len(text) <= _LONGEST_SHOWN_PATH else f"{text[:80]}...")
+
+
+def reason_of(error: BaseException) -> str:
+    """Why, in one line that is not long: what the system says of a call that failed, else the first line."""
+    text = getattr(error, "strerror", None) or str(error).strip().split("\n")[0]
+    return cut(one_line(text), _LONGEST_REASON) or type(error).__name__
 
 
 class UserError(Exception):

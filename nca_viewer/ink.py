@@ -12,6 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 Levels = NDArray[np.float32]
 
@@ -44,17 +45,16 @@ _SPECK_PART = 0.02
 """Patches with less than this part of the largest one's ink are specks."""
 
 
-def ink_scores(values: Levels, paper: float | None = None) -> tuple[float, float]:
+def ink_scores(values: Levels) -> tuple[float, float]:
     """How much in a picture is darker and how much is lighter than its paper.
 
     Args:
         values: float32[H, W].
-        paper: The level of the paper, where it is known.
 
     Returns:
         Two numbers from 0, both 0 where nothing stands out of the paper, as in noise or on an empty page.
     """
-    residual, noise, _ = _above_paper(values, paper)
+    residual, noise, _ = _above_paper(values, None)
     if noise:
         residual = residual - _plateaus(residual, 4 * noise) + _plateaus(-residual, 4 * noise)
         noise = max(noise, _spread(residual))
@@ -226,7 +226,7 @@ def _opened(residual: Levels) -> Levels:
     """A picture without what is light and narrower than a quarter of it: paper in light and shadow."""
     reach = max(4, min(residual.shape) // 8)
     padded = np.pad(residual, reach, mode="reflect", reflect_type="odd")
-    opened = _largest(-_largest(-padded, reach), reach)[reach:-reach, reach:-reach]
+    opened = ndimage.grey_opening(padded, 2 * reach + 1, mode="nearest")[reach:-reach, reach:-reach]
     return opened + np.median(residual - opened)  # It is the lower edge of the noise.
 
 
@@ -241,16 +241,7 @@ def _plateaus(residual: Levels, limit: float) -> Levels:
 
 def _largest(values: Levels, reach: int) -> Levels:
     """The largest value within a square around each pixel."""
-    for axis in (0, 1):
-        padded = np.pad(values, [(reach, reach) if axis == each else (0, 0) for each in (0, 1)], mode="edge")
-        width, wanted = 1, 2 * reach + 1
-        while width < wanted:  # The largest of two windows is that of one twice as wide.
-            shift = min(width, wanted - width)
-            ahead = padded[shift:] if axis == 0 else padded[:, shift:]
-            behind = padded[:-shift] if axis == 0 else padded[:, :-shift]
-            padded, width = np.maximum(behind, ahead), width + shift
-        values = padded
-    return values
+    return ndimage.maximum_filter(values, 2 * reach + 1, mode="nearest")
 
 
 # ---- patches ----
@@ -267,17 +258,10 @@ def _without_specks(ink: Levels) -> NDArray[np.bool_]:
     return kept.repeat(factor, 0).repeat(factor, 1)[: ink.shape[0], : ink.shape[1]]
 
 
-def numbered_patches(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Number of the connected patch, from 1, at each pixel of a mask; 0 outside."""
-    labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
-    while True:
-        grown = np.where(mask, _largest(labels, 1), 0)
-        # To the label of one's label: long strokes are one after few rounds.
-        grown = np.maximum(grown, np.concatenate([[0], grown.ravel()])[grown])
-        if (grown == labels).all():
-            break
-        labels = grown
-    return np.unique(labels, return_inverse=True)[1].reshape(mask.shape) + (0 if (labels == 0).any() else 1)
+def numbered_patches(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Number of the connected patch, also over corners, from 1, at each pixel of a mask; 0 outside."""
+    patches: NDArray[np.int32] = ndimage.label(mask, np.ones((3, 3)))[0]
+    return patches
 
 
 def _grown(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
@@ -359,15 +343,8 @@ def _thickened(ink: Levels, reach: float) -> Levels:
         half = math.isqrt(max(0, math.floor(reach * reach) - row * row)) if abs(row) <= reach else -1
         if half < 0:
             continue
-        line = _along_rows(padded, half)
+        line = ndimage.maximum_filter1d(padded, 2 * half + 1, mode="constant")
         source = line[max(0, -row) : height - max(0, row)]
         target = result[max(0, row) : height - max(0, -row)]
         np.maximum(target, source, out=target)
     return result
-
-
-def _along_rows(values: Levels, reach: int) -> Levels:
-    windows = np.lib.stride_tricks.sliding_window_view(
-        np.pad(values, [(0, 0), (reach, reach)]), 2 * reach + 1, axis=1
-    )
-    return windows.max(axis=-1)

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from nca_viewer.assets import Origin, bundled_checkpoint_names, origin_of
 from nca_viewer.errors import CheckpointError, ConfigError, OutputError, shown
@@ -111,18 +110,14 @@ class Session:
         loaded.simulation.prepare_experiments()
         return loaded.simulation.are_experiments_ready
 
-    def saved_state(self, settings: Mapping[str, Any] = MappingProxyType({})) -> SavedState:
-        """The present, for a state file.
-
-        Args:
-            settings: JSON values that are wanted back with it.
-        """
+    def saved_state(self) -> SavedState:
+        """The present, for a state file."""
         from nca_viewer.automaton.experiments import as_json
         from nca_viewer.backend import environment
         from nca_viewer.saved_states import SavedState
 
         moment, sha256 = self.simulation.moment(), self.checkpoint_sha256 or ""
-        settings = {"experiments": as_json(moment.experiments), **settings}
+        settings = {"experiments": as_json(moment.experiments)}
         return SavedState(moment, self.checkpoint, sha256, settings, environment())
 
     def end(self, config: ViewerConfig) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nca_viewer.assets import classifier_file
-from nca_viewer.errors import ConfigError
+from nca_viewer.errors import ConfigError, reason_of
 
 SIZE_CELLS = 28
 """Side of the images that it reads."""
@@ -79,9 +79,8 @@ class DigitClassifier:
                 classifier = cls(layers, float(stored["threshold"]))
                 classifier.probabilities(np.zeros((1, SIZE_CELLS, SIZE_CELLS), np.float32))
         except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
             raise ConfigError(
-                f"cannot read the classifier {path}: {reason}; install nca-viewer again"
+                f"cannot read the classifier {path}: {reason_of(error)}; install nca-viewer again"
             ) from error
         return classifier
 

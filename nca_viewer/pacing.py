@@ -187,22 +187,20 @@ def measured(budget: StepBudget, *, steps: int, seconds: float, budget_seconds: 
     return replace(budget, affordable_steps=_GROWTH * budget.affordable_steps + _GROWTH_STEPS)
 
 
+_RATE_SECONDS = 1.0
+
+
 class RateMeter:
     """Counts things per second over the last second or so."""
 
-    def __init__(self, window_seconds: float = 1.0) -> None:
-        """Start with nothing counted.
-
-        Args:
-            window_seconds: Over how long to average.
-        """
-        self._window_seconds = window_seconds
+    def __init__(self) -> None:
+        """Start with nothing counted."""
         self._counts: deque[tuple[float, int]] = deque()
 
     def count(self, now_seconds: float, number: int) -> None:
         """Note that `number` things happened up to now."""
         self._counts.append((now_seconds, number))
-        while self._counts[0][0] < now_seconds - self._window_seconds:
+        while self._counts[0][0] < now_seconds - _RATE_SECONDS:
             self._counts.popleft()
 
     @property

@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from nca_viewer.errors import UserError
+from nca_viewer.errors import UserError, reason_of
 from nca_viewer.ink import ink_scores
 
 MAX_PIXELS = 50_000_000
@@ -153,7 +153,7 @@ def read_picture(source: Path | bytes, *, longest_pixels: int | None = None) -> 
         except MemoryError as error:
             raise PictureError("cannot be read: there is not enough memory; make it smaller first") from error
         except Exception as error:  # Pillow's decoders raise nearly anything on damaged files.
-            raise PictureError(f"cannot be read: {_first_line(error)}; it may be damaged") from error
+            raise PictureError(f"cannot be read: {reason_of(error)}; it may be damaged") from error
 
 
 def require_file(path: Path) -> None:
@@ -167,9 +167,7 @@ def require_file(path: Path) -> None:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise PictureError("does not exist") from error
     except (OSError, ValueError) as error:  # A name too long, a closed folder, a null byte.
-        raise PictureError(
-            f"cannot be looked for: {getattr(error, 'strerror', None) or error}; give a picture file"
-        ) from error
+        raise PictureError(f"cannot be looked for: {reason_of(error)}; give a picture file") from error
     if not stat.S_ISREG(mode):
         raise PictureError("is not a file; give a picture file")
 
@@ -442,8 +440,3 @@ def _coarse(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _too_large(size: str) -> PictureError:
     return PictureError(f"has {size}, more than {MAX_PIXELS:,}; make it smaller first")
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -18,10 +18,10 @@ import numpy as np
 
 from nca_viewer.atomic_files import atomic_write, mode_at
 from nca_viewer.config import ModelConfig
-from nca_viewer.errors import ConfigError, OutputError, presentable, shown
+from nca_viewer.errors import ConfigError, OutputError, reason_of, shown_path, shown_text
 from nca_viewer.image_files import require_suffix
 from nca_viewer.moment import Moment, require_counts, require_moment
-from nca_viewer.recording.lines import shown_environment
+from nca_viewer.recording.lines import MAX_TEXT_LETTERS, shown_environment
 from nca_viewer.strict_json import require_format, strict_json
 
 FORMAT_NAME = "nca-viewer state"
@@ -31,7 +31,6 @@ FORMAT_VERSION = 1
 SUFFIXES = (".npz",)
 _MAX_ABOUT_BYTES = 2**20
 _MAX_HEADER_BYTES = 4096
-_LONGEST_SHOWN_PATH = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,8 +96,7 @@ def load_state(path: Path, config: ModelConfig, checkpoint_sha256: str | None = 
     Raises:
         ConfigError: there is no such file, it is damaged or not a state file, or of another checkpoint.
     """
-    text = str(path)
-    name = repr(text if len(text) <= _LONGEST_SHOWN_PATH else f"{text[:80]}...")
+    name = shown_path(path)
     try:
         mode = mode_at(path)
         if not mode:
@@ -118,7 +116,7 @@ def load_state(path: Path, config: ModelConfig, checkpoint_sha256: str | None = 
             f"the state file {name}: {error}; give a file that was saved with this checkpoint"
         ) from None
     except OSError as error:
-        raise ConfigError(f"the state file {name} cannot be read: {error.strerror or error}") from error
+        raise ConfigError(f"the state file {name} cannot be read: {reason_of(error)}") from error
     return saved
 
 
@@ -147,15 +145,11 @@ def _read(archive: zipfile.ZipFile, config: ModelConfig) -> SavedState:
             mask_ratio=about.get("mask_ratio"),  # type: ignore[arg-type]
             seed=about.get("seed"),  # type: ignore[arg-type]
         ),
-        checkpoint=_text(checkpoint.get("name"))[:_LONGEST_SHOWN_PATH],
-        checkpoint_sha256=_text(checkpoint.get("sha256"))[:64],
+        checkpoint=shown_text(checkpoint.get("name"), MAX_TEXT_LETTERS),
+        checkpoint_sha256=shown_text(checkpoint.get("sha256"), 64),
         settings=settings,
         environment=shown_environment(environment),
     )
-
-
-def _text(value: Any) -> str:
-    return presentable(value) if isinstance(value, str) else shown(value)
 
 
 def _about(archive: zipfile.ZipFile) -> dict[str, Any]:

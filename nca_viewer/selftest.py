@@ -18,7 +18,7 @@ from nca_viewer.automaton.rollout import Dynamics
 from nca_viewer.checkpoint import Tree, build_model
 from nca_viewer.config import ModelConfig
 from nca_viewer.environment import device_remedy
-from nca_viewer.errors import BackendError
+from nca_viewer.errors import BackendError, reason_of
 
 CONFIG = ModelConfig(height=8, width=9, cell_dropout_rate=0.0)
 """The automaton of the test, with `fixed_parameters` and `initial_state`."""
@@ -58,8 +58,9 @@ def check_backend() -> None:
             _check_sums()
         _check_automaton()
     except RuntimeError as error:  # what XLA raises
-        reason = str(error).split("\n")[0][:200]
-        raise BackendError(f"{backend_name()} cannot run the automaton: {reason}; {_REMEDY}") from error
+        raise BackendError(
+            f"{backend_name()} cannot run the automaton: {reason_of(error)}; {_REMEDY}"
+        ) from error
 
 
 _REMEDY = (

@@ -25,7 +25,7 @@ from nca_viewer.automaton.rollout import Dynamics
 from nca_viewer.automaton.stepper import prepare
 from nca_viewer.automaton.system import AttentionNCA, render
 from nca_viewer.config import ModelConfig, different_values
-from nca_viewer.errors import BackendError, CheckpointError
+from nca_viewer.errors import BackendError, CheckpointError, reason_of
 from nca_viewer.interaction.actions import Tool
 from nca_viewer.moment import EXPLOSION_LIMIT, Moment, Start
 from nca_viewer.snapshot import Snapshot
@@ -169,8 +169,7 @@ def _device_errors(step: int) -> Iterator[None]:
     try:
         yield
     except jax.errors.JaxRuntimeError as error:
-        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
-        raise BackendError(f"the device failed in step {step}: {reason}") from error
+        raise BackendError(f"the device failed in step {step}: {reason_of(error)}") from error
 
 
 class SimulationListener(Protocol):

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nca_viewer.errors import StartImageError, shown
+from nca_viewer.errors import StartImageError, shown, shown_path
 
 if TYPE_CHECKING:
     from nca_viewer.config import ModelConfig
     from nca_viewer.pictures import Picture
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
-_LONGEST_SHOWN_PATH = 200
 
 
 class StartImages:
@@ -80,9 +79,8 @@ def open_start_image(source: Path | bytes) -> Picture:
     except PictureError as error:
         if isinstance(source, bytes):
             raise StartImageError(f"the picture {error}") from error
-        name = str(source) if len(str(source)) <= _LONGEST_SHOWN_PATH else f"{str(source)[:80]}..."
         remedy = "; give a picture file, or --start digit or blank" if "does not exist" in str(error) else ""
-        raise StartImageError(f"start image {name!r} {error}{remedy}") from error
+        raise StartImageError(f"start image {shown_path(source)} {error}{remedy}") from error
 
 
 def _require_size(source: Path | bytes) -> None:

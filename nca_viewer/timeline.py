@@ -282,7 +282,7 @@ class Timeline:
     - Undo goes back to the moment before the last stroke or start: the steps since then are undone, too. Redo
       returns to where undo was asked for, also where the automaton ran on in between; the next stroke or
       start gives up what could be redone.
-    - `back`, `forward` and `seek` go along the line and drop nothing.
+    - `back` and `seek` go along the line and drop nothing.
     - Where time goes on from a state of the past, a new branch begins: what came after leaves the line.
     - A state is kept at the beginning of every stroke and every `KEEP_EVERY` steps. Out of memory, the one
       whose neighbours are nearest for its age goes, up to gaps of `widest_gap`; then the oldest goes. At
@@ -407,14 +407,9 @@ class Timeline:
         return None
 
     def back(self, steps: int) -> None:
-        """Go back so many steps, or to the oldest state."""
-        if self._here.tick > self._line.first.tick and steps > 0:
+        """Go back so many steps, forward where negative; to an end of the line where it lies beyond."""
+        if steps < 0 or (steps > 0 and self._here.tick > self._line.first.tick):
             self.seek(self._here.tick - steps)
-
-    def forward(self, steps: int) -> None:
-        """Go forward so many steps, or to the newest state."""
-        if steps > 0:
-            self.seek(self._here.tick + steps)
 
     def seek(self, tick: int) -> None:
         """Go to a tick, after all that was done in it; to an end of the line where it lies beyond."""

@@ -49,11 +49,10 @@ def measure(image: NDArray[np.float32]) -> Measures:
         size = [max(1, round(length * _TRAINED_CELLS / side)) for length in reversed(image.shape)]
         image = np.asarray(Image.fromarray(image).resize((size[0], size[1]), Image.Resampling.BOX))
     some = int(np.sum(image > _SOME_INK))
-    parts = image > _PART_INK
     return Measures(
         ink_share=float(image.mean()),
         grey_share=float(np.sum((image > _SOME_INK) & (image < _FULL_INK))) / max(1, some),
-        parts=int(np.max(numbered_patches(parts))) if parts.any() else 0,
+        parts=int(np.max(numbered_patches(image > _PART_INK))),
         stroke_cells=stroke_width(image),
     )
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from nca_viewer.errors import OutputError, one_line
+from nca_viewer.errors import OutputError, one_line, reason_of
 
 VIDEO_REMEDY = "pip install 'nca-viewer[video]'"
 
@@ -53,8 +53,7 @@ def find_ffmpeg() -> str:
     except ImportError as error:
         raise VideoUnavailableError(f"a video needs imageio-ffmpeg; {VIDEO_REMEDY}") from error
     except (RuntimeError, OSError) as error:
-        reason = one_line(str(error))
-        raise VideoUnavailableError(f"a video needs ffmpeg: {reason}; {VIDEO_REMEDY}") from error
+        raise VideoUnavailableError(f"a video needs ffmpeg: {reason_of(error)}; {VIDEO_REMEDY}") from error
 
 
 def video_cell_pixels(height: int, width: int) -> int:
@@ -119,16 +118,11 @@ class VideoStream:
         except OSError as error:
             self._words.close()
             raise VideoUnavailableError(
-                f"ffmpeg cannot be run: {error.strerror or error}; {VIDEO_REMEDY}"
+                f"ffmpeg cannot be run: {reason_of(error)}; {VIDEO_REMEDY}"
             ) from error
         if hasattr(os, "setpriority"):
             with contextlib.suppress(OSError):  # It gives way to the frames.
                 os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
-
-    @property
-    def process_id(self) -> int:
-        """Of the encoder."""
-        return self._process.pid
 
     def write(self, image: np.ndarray, count: int = 1) -> None:
         """Append uint8[H, W, 3] as so many frames; waits for the encoder.

@@ -126,6 +126,16 @@ def small_model(small_config: ModelConfig):
 
 
 @pytest.fixture(scope="session")
+def simulation_of(small_model):
+    """Makes simulations of `small_model` by their seed; what is compiled for one serves all."""
+    from nca_viewer.simulation import Simulation
+
+    first = Simulation(small_model, seed=0)
+    first.warm_up()
+    return lambda seed: Simulation(small_model, seed=seed, like=first)
+
+
+@pytest.fixture(scope="session")
 def small_checkpoint(
     tmp_path_factory: pytest.TempPathFactory, small_model, small_config: ModelConfig
 ) -> Path:
@@ -164,6 +174,22 @@ def backend_checked_once():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(selftest, "check_backend", functools.cache(selftest.check_backend))
         yield
+
+
+@pytest.fixture
+def statuses(monkeypatch):
+    """What the status bar tells of each frame."""
+    from nca_viewer.display.frame import Frame
+    from nca_viewer.display.hud import HudState
+
+    told, draw = [], Frame.draw
+
+    def draw_and_tell(*given, **more):
+        told.extend(part for part in given if isinstance(part, HudState))
+        draw(*given, **more)
+
+    monkeypatch.setattr(Frame, "draw", draw_and_tell)
+    return told
 
 
 @pytest.fixture(scope="session")

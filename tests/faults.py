@@ -1,4 +1,18 @@
-"""Faults for tests to inject: a simulation in which something goes wrong when a test says so."""
+"""For tests of what goes wrong: a simulation in which it does when a test says so, and who hears of it."""
+
+from nca_viewer.kiosk.operation.heartbeat import Notifier
+
+
+class Ears(Notifier):
+    """Hears the heartbeat."""
+
+    def __init__(self):
+        super().__init__(None)
+        self.heard = []
+
+    def send(self, **fields):
+        self.heard.append(fields)
+        return True
 
 
 class FaultySimulation:

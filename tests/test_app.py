@@ -14,7 +14,7 @@ from pygame.event import Event
 from nca_viewer.app import MAX_FAILURES
 from nca_viewer.assets import ORIGINS
 from nca_viewer.display.frame import Frame
-from nca_viewer.display.hud import Hud, HudState
+from nca_viewer.display.hud import Hud
 from nca_viewer.display.window import HeadlessWindow
 from nca_viewer.errors import BackendError, CheckpointError
 from nca_viewer.interaction.actions import Tool
@@ -93,10 +93,8 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def warm_simulation(small_model):
-    simulation = Simulation(small_model, seed=11)
-    simulation.warm_up()
-    return simulation
+def warm_simulation(simulation_of):
+    return simulation_of(11)
 
 
 @pytest.fixture
@@ -118,19 +116,6 @@ def make_session(warm_simulation, tmp_path):
 @pytest.fixture
 def session(make_session):
     return make_session()
-
-
-@pytest.fixture
-def statuses(monkeypatch):
-    """What the status bar tells of each frame."""
-    told, draw = [], Frame.draw
-
-    def draw_and_tell(*given, **more):
-        told.extend(part for part in given if isinstance(part, HudState))
-        draw(*given, **more)
-
-    monkeypatch.setattr(Frame, "draw", draw_and_tell)
-    return told
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from nca_viewer.interaction.geometry import Geometry
 from nca_viewer.kiosk.config import KioskConfig
 from nca_viewer.kiosk.operation.diagnostics import FOLDER, MAX_FAULTS, save_diagnostic
 from nca_viewer.kiosk.operation.event_log import EventLog
-from nca_viewer.kiosk.operation.heartbeat import Notifier
 from nca_viewer.kiosk.operation.monitor import Monitor
 from nca_viewer.kiosk.operation.status import CheckpointStatus, read_status
 from nca_viewer.launch import open_app
@@ -28,23 +27,11 @@ from nca_viewer.loading import Loaded, Session
 from nca_viewer.selftest import fixed_parameters
 from nca_viewer.simulation import Simulation
 from nca_viewer.start_images import StartImages
-from tests.faults import FaultySimulation
+from tests.faults import Ears, FaultySimulation
 
 SIZE = (460, 420)
 RATE = 60
 WITHIN_FRAMES = 2 * RATE
-
-
-class Ears(Notifier):
-    """Hears the heartbeat."""
-
-    def __init__(self):
-        super().__init__(None)
-        self.heard = []
-
-    def send(self, **fields):
-        self.heard.append(fields)
-        return True
 
 
 class ImpatientWindow(HeadlessWindow):

@@ -16,7 +16,6 @@ from nca_viewer.kiosk.operation.event_log import EventLog
 from nca_viewer.kiosk.pixel_shift import REACH_PIXELS
 from nca_viewer.launch import open_app
 from nca_viewer.loading import Loaded, Session
-from nca_viewer.simulation import Simulation
 from nca_viewer.start_images import StartImages
 
 SIZE = (460, 420)
@@ -24,10 +23,8 @@ FRAMES_PER_SECOND = 20
 
 
 @pytest.fixture(scope="module")
-def simulation(small_model):
-    simulation = Simulation(small_model, seed=5)
-    simulation.warm_up()
-    return simulation
+def simulation(simulation_of):
+    return simulation_of(5)
 
 
 @pytest.fixture

@@ -18,8 +18,7 @@ from nca_viewer.display import desktop
 from nca_viewer.display.buttons import BUTTONS
 from nca_viewer.display.chart import ScrubBar
 from nca_viewer.display.clips import ClipRecorder
-from nca_viewer.display.frame import Frame
-from nca_viewer.display.hud import HudState, brush_hints, hints_for
+from nca_viewer.display.hud import brush_hints, hints_for
 from nca_viewer.display.pages import MORE
 from nca_viewer.display.shown_session import NextSession
 from nca_viewer.display.window import HeadlessWindow
@@ -82,19 +81,6 @@ MOSAICS = ("channels", "attention", "entropy")
 @pytest.fixture(autouse=True)
 def mistakes_are_raised(monkeypatch):
     monkeypatch.setenv(DEBUG_VARIABLE, "1")
-
-
-@pytest.fixture
-def statuses(monkeypatch):
-    """What the status bar tells of each frame."""
-    told, draw = [], Frame.draw
-
-    def draw_and_tell(*given, **more):
-        told.extend(part for part in given if isinstance(part, HudState))
-        draw(*given, **more)
-
-    monkeypatch.setattr(Frame, "draw", draw_and_tell)
-    return told
 
 
 class Bench:
@@ -1006,14 +992,14 @@ def test_experiments_that_blow_up_again_and_again_are_named_with_the_key_that_en
 # ------------------------------------------------------------------------------------- files
 
 
-def test_clips_and_recordings(bench, asked, statuses):
+def test_clips_and_recordings(bench, asked):
     bench.do(SaveClip())
     assert asked == ["clip"]
     bench.do(ToggleRecording())
     assert asked == ["clip", "recording"]
 
 
-def test_a_clip_is_written(bench, tmp_path, monkeypatch):
+def test_a_clip_is_written(bench, tmp_path):
     bench.do(SaveClip())
     bench.wait_for(lambda: bench.app.message is not None, 60)
     (path,) = tmp_path.iterdir()
@@ -1175,7 +1161,7 @@ def record(make_bench, tmp_path):
 
 
 @pytest.mark.parametrize("speed_keys", ["", "====", "-"])
-def test_a_record_is_replayed_bit_for_bit_through_the_window(make_bench, record, statuses, speed_keys):
+def test_a_record_is_replayed_bit_for_bit_through_the_window(make_bench, record, speed_keys):
     path, end = record
     bench = make_bench("blank", (460, 420), lambda session: replayed(session, path))
     for text in speed_keys:

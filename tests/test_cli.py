@@ -280,7 +280,7 @@ def test_an_exhibit_without_a_display_asks_to_be_started_again(small_checkpoint,
     )
 
 
-def test_a_device_that_is_not_there_is_refused(small_checkpoint, tmp_path):
+def test_a_device_that_is_not_there_is_refused(small_checkpoint):
     arguments = ["--ckpt", small_checkpoint, "--headless", "--frames", 1, "--device", "gpu"]
     done = run_program(*arguments, JAX_PLATFORMS="", CUDA_VISIBLE_DEVICES="")
     assert done.returncode == 2
@@ -382,7 +382,7 @@ def test_interrupted_before_it_lives_is_no_success(monkeypatch, tmp_path, save):
 
 @pytest.mark.usefixtures("heard_hang_ups")
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a signal of POSIX")
-def test_a_hang_up_ends_the_program_unless_it_was_started_to_ignore_it(monkeypatch):
+def test_a_hang_up_ends_the_program_unless_it_was_started_to_ignore_it():
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     told = []
     try:

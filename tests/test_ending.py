@@ -127,7 +127,7 @@ def test_what_must_be_saved_is_saved_first(tmp_path: Path):
             assert [path.name for path in folders[name].iterdir()] == ["saved"]
 
 
-def test_a_second_interrupt_does_not_wait(tmp_path: Path):
+def test_a_second_interrupt_does_not_wait():
     body = """
     def command():
         with ending.deferred() as told:

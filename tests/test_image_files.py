@@ -119,3 +119,24 @@ def test_a_disk_that_is_full_everywhere_is_blamed_for_itself(tmp_path, monkeypat
     with pytest.raises(OutputError, match=r"a\.png': No space left on device; [^;]*$"):
         write_image(tmp_path / "a.png", frames(1)[0], never_lost=True)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["sheet.xyz", "sheet", "missing/sheet.png"])
+def test_bad_places_are_refused_and_nothing_is_left(tmp_path, name):
+    with pytest.raises(OutputError, match="cannot write"):
+        write_image(tmp_path / name, Image.new("RGB", (5, 7)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_stood_there_survives_a_failure(tmp_path, monkeypatch):
+    path = tmp_path / "sheet.png"
+    path.write_text("precious")
+
+    def full_disk(self, *arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full_disk)
+    with pytest.raises(OutputError, match=r"sheet.png': No space left on device; choose another place"):
+        write_image(path, Image.new("RGB", (5, 7)))
+    assert path.read_text() == "precious"
+    assert [each.name for each in tmp_path.iterdir()] == ["sheet.png"]

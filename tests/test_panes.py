@@ -146,7 +146,7 @@ def test_undo_and_steps_back_are_of_all_panes(panes):
     assert timeline.span.held_bytes > 3 * 2 * before[0].nbytes
 
 
-def test_a_start_that_failed_half_way_leaves_no_pane_behind(panes, monkeypatch):
+def test_a_start_that_failed_half_way_leaves_no_pane_behind(panes):
     panes.simulations[0].episode = 4
     panes.restart()
     assert [simulation.episode for simulation in panes.simulations] == [5, 5, 5]
@@ -435,7 +435,7 @@ def test_clips_and_screenshots_show_all_panes(bench, tmp_path, monkeypatch):
 # ------------------------------------------------------------------------------------ the next model
 
 
-def test_the_next_model_begins_from_what_is_seen(panes, models):
+def test_the_next_model_begins_from_what_is_seen(panes):
     drive(panes)
     first = panes.simulations[0]
     moment = begun_from_sight(first.moment(), first.config)
@@ -458,9 +458,7 @@ def test_a_model_without_what_an_experiment_changes_begins_without_it(panes, sma
     assert as_json(left) == {"noise_std": 0.1}
 
 
-def test_the_next_model_takes_the_place_of_the_pane_that_is_pointed_at(
-    bench, models, small_config, tmp_path, monkeypatch
-):
+def test_the_next_model_takes_the_place_of_the_pane_that_is_pointed_at(bench, models, tmp_path, monkeypatch):
     app, window = bench
     path = tmp_path / "successor"
     save_checkpoint(path, models[1], models[1].config, {"recipe": "test", "step": 1, "metrics": {}})
@@ -639,7 +637,7 @@ def test_what_is_recorded_stays_of_one_model(bench):
     assert app.face.reloaded() is None
 
 
-def test_one_automaton_alone_is_succeeded_with_its_start(panes, models, small_config):
+def test_one_automaton_alone_is_succeeded_with_its_start(panes, models):
     simulation = panes.simulations[0]
     starts = StartImages(simulation.config, SEED)
     simulation.begin(starts.digit(3, 1), 0.5)

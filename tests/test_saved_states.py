@@ -18,7 +18,6 @@ from nca_viewer.kiosk.config import KioskConfig
 from nca_viewer.loading import _followed, begin_session, load_session
 from nca_viewer.moment import digest
 from nca_viewer.saved_states import SavedState, load_state, save_state
-from nca_viewer.simulation import Simulation
 from nca_viewer.viewer_config import ViewerConfig
 
 pytestmark = pytest.mark.usefixtures("backend_checked_once")
@@ -27,10 +26,8 @@ SHA = "ab" * 32
 
 
 @pytest.fixture(scope="module")
-def simulation(small_model):
-    simulation = Simulation(small_model, seed=5)
-    simulation.warm_up()
-    return simulation
+def simulation(simulation_of):
+    return simulation_of(5)
 
 
 @pytest.fixture
@@ -71,10 +68,10 @@ def act(simulation):
     return digests, simulation.episode, simulation.step
 
 
-def test_a_saved_run_goes_on_bit_for_bit(simulation, small_model, small_config, path):
+def test_a_saved_run_goes_on_bit_for_bit(simulation, simulation_of, small_config, path):
     expected = act(simulation)
     clean = simulation.request_snapshot().result().clean
-    other = Simulation(small_model, seed=0)
+    other = simulation_of(0)
     other.restore(load_state(path, small_config, SHA).moment)
     assert (other.seed, other.episode, other.step) == (7, 4, 11)
     assert act(other) == expected

@@ -140,7 +140,7 @@ def levels_of(path):
         ("<f4", 255.0, "a.tif"),
     ],
 )
-def test_more_than_eight_bits_keep_their_greys(tmp_path, small_config, kind, white, name):
+def test_more_than_eight_bits_keep_their_greys(tmp_path, kind, white, name):
     greys = np.linspace(0, white, 256).astype(kind)
     Image.fromarray(np.tile(greys, (8, 1))).save(tmp_path / name)
     pixels = levels_of(tmp_path / name)[0]

@@ -424,7 +424,13 @@ def show(
     data_as_is: bool,
 ) -> None:
     """Show a checkpoint at work on masked test images, as a sheet of stills and as an animation."""
-    from nca_viewer.image_files import GIF_SUFFIXES, require_gif_size, require_suffix, writable_suffixes
+    from nca_viewer.image_files import (
+        GIF_SUFFIXES,
+        require_gif_size,
+        require_suffix,
+        writable_suffixes,
+        write_image,
+    )
     from training.output import require_writable
 
     if sheet_path is None and gif_path is None:
@@ -458,7 +464,7 @@ def show(
         model, images[:num_images], num_steps=num_steps, mask_ratio=mask_ratio, seed=seed
     )
     if sheet_path is not None:
-        report.save_image(report.run_sheet(run), sheet_path, never_lost=True)
+        write_image(sheet_path, report.run_sheet(run), never_lost=True)
     if gif_path is not None:
         report.save_gif(report.run_frames(run), gif_path)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nca_viewer.config import ModelConfig, require_known, require_range
+from nca_viewer.config import ModelConfig, require_known, require_limits, require_range, setting
 from nca_viewer.errors import ConfigError
 
 
@@ -72,73 +72,49 @@ class TrainConfig:
     """
 
     recipe: str = "seed-recipe"
-    seed: int = 0
+    seed: int = setting(0, limits=(0, 2**31 - 1))
     initial_checkpoint: str = ""
     memory: bool = False
-    train_steps: int = 8196
-    batch_size: int = 4
-    rollout_steps: int = 32
+    train_steps: int = setting(8196, limits=(1, 10**8))
+    batch_size: int = setting(4, limits=(1, 65536))
+    rollout_steps: int = setting(32, limits=(1, 4096))
     loss_steps: int = 1
-    pool_size: int = 1024
+    pool_size: int = setting(1024, limits=(1, 10**6))
     fresh_count: int = 1
     replace_worst: bool = True
-    elder_fraction: float = 0.0
-    elder_error_limit: float = 0.06
-    mask_ratio_min: float = 0.5
-    mask_ratio_max: float = 0.5
-    blank_fraction: float = 0.0
-    painted_fraction: float = 0.0
-    wound_probability: float = 0.0
+    elder_fraction: float = setting(0.0, limits=(0.0, 1.0))
+    elder_error_limit: float = setting(0.06, limits=(0.0, 1.0))
+    mask_ratio_min: float = setting(0.5, limits=(0.0, 1.0))
+    mask_ratio_max: float = setting(0.5, limits=(0.0, 1.0))
+    blank_fraction: float = setting(0.0, limits=(0.0, 1.0))
+    painted_fraction: float = setting(0.0, limits=(0.0, 1.0))
+    wound_probability: float = setting(0.0, limits=(0.0, 1.0))
     wound_step: int = 0
-    scramble_probability: float = 0.5
-    half_plane_probability: float = 0.1
-    wound_radius_min_cells: float = 2.0
-    wound_radius_max_cells: float = 8.0
-    error_scale: float = 0.0
-    wound_error_scale: float | None = None
-    motion_weight: float = 0.0
-    learning_rate: float = 1e-3
-    learning_rate_end: float = 1e-4
-    warmup_steps: int = 0
-    decay_steps: int = 4096
-    clip_norm: float = 1.0
-    gradient_limit: float = 1e9
-    average_decay: float = 0.0
-    explosion_limit: float = 1e4
-    checkpoint_every: int = 512
-    validation_images: int = 32
+    scramble_probability: float = setting(0.5, limits=(0.0, 1.0))
+    half_plane_probability: float = setting(0.1, limits=(0.0, 1.0))
+    wound_radius_min_cells: float = setting(2.0, limits=(0.0, 128.0))
+    wound_radius_max_cells: float = setting(8.0, limits=(0.0, 128.0))
+    error_scale: float = setting(0.0, limits=(0.0, 1e9))
+    wound_error_scale: float | None = setting(None, limits=(0.0, 1e9))
+    motion_weight: float = setting(0.0, limits=(0.0, 1e9))
+    learning_rate: float = setting(1e-3, limits=(1e-9, 10.0))
+    learning_rate_end: float = setting(1e-4, limits=(1e-9, 10.0))
+    warmup_steps: int = setting(0, limits=(0, 10**8))
+    decay_steps: int = setting(4096, limits=(1, 10**8))
+    clip_norm: float = setting(1.0, limits=(0.0, 1e9))
+    gradient_limit: float = setting(1e9, limits=(0.0, 1e9))
+    average_decay: float = setting(0.0, limits=(0.0, 1.0))
+    explosion_limit: float = setting(1e4, limits=(0.0, 1e9))
+    checkpoint_every: int = setting(512, limits=(1, 10**8))
+    validation_images: int = setting(32, limits=(1, 10**5))
     selection_steps: int = 64
     rematerialise: bool = False
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("seed", 0, 2**31 - 1),
-            ("train_steps", 1, 10**8),
-            ("batch_size", 1, 65536),
-            ("rollout_steps", 1, 4096),
-            ("pool_size", 1, 10**6),
-            ("warmup_steps", 0, 10**8),
-            ("decay_steps", 1, 10**8),
-            ("checkpoint_every", 1, 10**8),
-            ("validation_images", 1, 10**5),
-        ):
-            require_range(name, getattr(self, name), low, high, whole=True)
+        require_limits(self)
         require_range("fresh_count", self.fresh_count, 0, self.batch_size, whole=True)
         require_range("loss_steps", self.loss_steps, 1, self.rollout_steps, whole=True)
         require_range("wound_step", self.wound_step, 0, self.rollout_steps - self.loss_steps, whole=True)
-        for name in (
-            "mask_ratio_min",
-            "mask_ratio_max",
-            "blank_fraction",
-            "painted_fraction",
-            "wound_probability",
-            "elder_fraction",
-            "elder_error_limit",
-            "scramble_probability",
-            "half_plane_probability",
-            "average_decay",
-        ):
-            require_range(name, getattr(self, name), 0.0, 1.0)
         for low_name, high_name in (
             ("mask_ratio_min", "mask_ratio_max"),
             ("wound_radius_min_cells", "wound_radius_max_cells"),
@@ -146,25 +122,11 @@ class TrainConfig:
             low, high = getattr(self, low_name), getattr(self, high_name)
             if low > high:
                 raise ConfigError(f"{low_name} = {low} is larger than {high_name} = {high}")
-        require_range("wound_radius_min_cells", self.wound_radius_min_cells, 0.0, 128.0)
-        require_range("wound_radius_max_cells", self.wound_radius_max_cells, 0.0, 128.0)
         if self.blank_fraction + self.painted_fraction > 1:
             raise ConfigError(
                 f"blank_fraction + painted_fraction = "
                 f"{self.blank_fraction + self.painted_fraction} is larger than 1"
             )
-        for name in (
-            "error_scale",
-            "motion_weight",
-            "clip_norm",
-            "gradient_limit",
-            "explosion_limit",
-        ):
-            require_range(name, getattr(self, name), 0.0, 1e9)
-        if self.wound_error_scale is not None:
-            require_range("wound_error_scale", self.wound_error_scale, 0.0, 1e9)
-        for name in ("learning_rate", "learning_rate_end"):
-            require_range(name, getattr(self, name), 1e-9, 10.0)
         if self.pool_size < self.batch_size:
             raise ConfigError(f"pool_size = {self.pool_size} is smaller than batch_size = {self.batch_size}")
         if self.selection_steps not in VALIDATION_STEPS:

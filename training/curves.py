@@ -16,7 +16,7 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.record_writer import RecordWriter
 
 from nca_viewer.atomic_files import atomic_write
-from nca_viewer.errors import ConfigError, OutputError
+from nca_viewer.errors import ConfigError, OutputError, reason_of
 
 Row = dict[str, float | int]
 
@@ -55,7 +55,7 @@ class Curves:
             # It takes a path that begins with "gs:" for a place in a cloud, and writes there.
             self._events = RecordWriter(str((self._events_directory / name).absolute()))
         except OSError as error:
-            raise OutputError(f"cannot write {self._events_directory}: {error.strerror or error}") from error
+            raise OutputError(f"cannot write {self._events_directory}: {reason_of(error)}") from error
         self._add_event(0, file_version="brain.Event:2")
         self._add_event(step + 1, session_log=SessionLog(status=SessionLog.START))
 
@@ -92,7 +92,7 @@ class Curves:
             self._events.flush()
         except OSError as error:
             raise OutputError(
-                f"cannot write {self._events_directory}: {error.strerror or error}; make room and resume"
+                f"cannot write {self._events_directory}: {reason_of(error)}; make room and resume"
             ) from error
 
     def close(self) -> None:
@@ -139,7 +139,7 @@ def _append(path: Path, row: dict[str, str]) -> None:
                 writer.writeheader()
             writer.writerow(row)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; make room and resume") from error
+        raise OutputError(f"cannot write {path}: {reason_of(error)}; make room and resume") from error
 
 
 def _replace(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nca_viewer.config import MAX_GRID_SIZE, MIN_GRID_SIZE, require_range
-from nca_viewer.errors import DatasetError
+from nca_viewer.errors import DatasetError, reason_of
 from nca_viewer.pictures import Picture, PictureError, decide, levels, read_picture
 from nca_viewer.places import NO_HOME, cache_folder
 
@@ -271,7 +271,7 @@ def load_images(
     except (OSError, RuntimeError, ValueError) as error:  # A name too long, a closed folder, no such user.
         raise DatasetError(
             f"the data folder {str(name_or_folder)[:80]!r} cannot be looked for "
-            f"({getattr(error, 'strerror', None) or error}); choose another"
+            f"({reason_of(error)}); choose another"
         ) from error
     if stat.S_ISDIR(mode):
         return _load_folder(folder, split, height, width, as_is)
@@ -379,11 +379,11 @@ def _verified(path: Path, dataset: IdxDataset, file: IdxFile, remedy: str) -> by
         content = gzip.decompress(stored) if path.suffix == ".gz" else stored
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DatasetError(
-            f"{path} is cut short or not a gzip file ({_one_line(error)}): expected SHA-256 "
+            f"{path} is cut short or not a gzip file ({reason_of(error)}): expected SHA-256 "
             f"{file.sha256}, got {path.stat().st_size} bytes that do not decompress; {remedy}"
         ) from error
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read ({_one_line(error)}); {remedy}") from error
+        raise DatasetError(f"{path} cannot be read ({reason_of(error)}); {remedy}") from error
     measured = stored if file.of_compressed else content
     sha256 = hashlib.sha256(measured).hexdigest()
     if sha256 != file.sha256:
@@ -449,7 +449,7 @@ def _download(dataset: IdxDataset, file: IdxFile, path: Path) -> bytes:
                 Path(temporary, file.name).unlink(missing_ok=True)
     except OSError as error:
         raise DatasetError(
-            f"{file.name} cannot be stored in {path.parent} ({_one_line(error)}); make room or permission "
+            f"{file.name} cannot be stored in {path.parent} ({reason_of(error)}); make room or permission "
             f"there, or put the file into a folder and pass --data-dir"
         ) from error
     others = f", and {len(failures) - 1} more failed" if len(failures) > 1 else ""
@@ -473,10 +473,10 @@ def _download_failure(error: Exception, mirror: str) -> str:
     if isinstance(error, requests.ConnectionError):
         return f"no connection to {host}{_proxy_variables(mirror)}"
     if isinstance(error, (ValueError, TypeError)):  # requests does not expect a proxy without a host.
-        told = _one_line(error).rstrip(".")
+        told = reason_of(error).rstrip(".")
         # A proxy's address may hold a password.
-        reason = "" if "@" in told or isinstance(error, TypeError) else f": {told}"
-        return f"{host} cannot be asked{reason}{_proxy_variables(mirror)}"
+        why = "" if "@" in told or isinstance(error, TypeError) else f": {told}"
+        return f"{host} cannot be asked{why}{_proxy_variables(mirror)}"
     return f"the transfer from {host} broke off"
 
 
@@ -509,11 +509,6 @@ def _proxy_variables(address: str) -> str:
 def _set_variables(names: Iterable[str]) -> str:
     found = [name for name in names if os.environ.get(name)]
     return f", with {' and '.join(found)} set" if found else ""
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else text[:197] + "..."
 
 
 # ---- A folder of images ----
@@ -786,7 +781,7 @@ def _visible_in(folder: Path) -> list[Path]:
         if isinstance(error, NotADirectoryError):
             raise DatasetError(f"{folder} is not a folder; give the one that holds it") from error
         raise DatasetError(
-            f"the data folder {folder} cannot be read ({error.strerror or error}); choose another, or let "
+            f"the data folder {folder} cannot be read ({reason_of(error)}); choose another, or let "
             f"yourself read it"
         ) from error
 

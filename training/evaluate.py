@@ -230,22 +230,18 @@ class _Trial:
         return states
 
     def _heal(self, kind: str, radius_cells: int) -> tuple[NDArray[np.float32], ...]:
-        runner, count = self.runner, len(self.images)
+        runner, healthy = self.runner, self.healthy
         centres = runner.ink_centres(self.images, "heal")
-        stages: tuple[list[NDArray[np.float32]], ...] = ([], [], [])
-        healthy = self.healthy
-        with runner.bar(f"heal-{kind} radius {radius_cells}", count, HEALING_STEPS) as bar:
-            for number, indices in runner.batches(count):
-                key = runner.key("heal", kind, radius_cells, number)
-                state = jnp.asarray(healthy[number])
-                stages[0].append(np.asarray(visible(state, runner.config)))
-                tracked = runner.wound(
-                    state, centres[indices], radius_cells, jax.random.fold_in(key, 0), kind
-                )
-                stages[1].append(runner.picture(tracked))
-                tracked = runner.advance(tracked, jax.random.fold_in(key, 1), HEALING_STEPS, bar)
-                stages[2].append(runner.picture(tracked))
-        return tuple(np.concatenate(parts)[:count] for parts in stages)
+
+        def heal(number: int, indices: NDArray[np.intp], bar: Any) -> tuple[Any, ...]:
+            key = runner.key("heal", kind, radius_cells, number)
+            state = jnp.asarray(healthy[number])
+            wounded = runner.wound(state, centres[indices], radius_cells, jax.random.fold_in(key, 0), kind)
+            healed = runner.advance(wounded, jax.random.fold_in(key, 1), HEALING_STEPS, bar)
+            return visible(state, runner.config), runner.picture(wounded), runner.picture(healed)
+
+        label = f"heal-{kind} radius {radius_cells}"
+        return tuple(runner.in_batches(label, len(self.images), HEALING_STEPS, heal))
 
 
 def _quality(
@@ -299,51 +295,48 @@ def _measure_heal(kind: str, trial: _Trial) -> list[Figure]:
 
 def _measure_heal_repeat(trial: _Trial) -> list[Figure]:
     runner, images = trial.runner, trial.long_images
-    count = len(images)
     centres = [runner.ink_centres(images, f"repeat {wound}") for wound in range(REPEATED_WOUNDS)]
-    pictures: dict[int, list[NDArray[np.float32]]] = {wounds: [] for wounds in REPORTED_WOUNDS}
-    largest = []
-    with runner.bar("heal-repeat", count, WOUND_STEP + REPEATED_WOUNDS * HEALING_STEPS) as bar:
-        for number, indices in runner.batches(count):
-            key = runner.key("heal-repeat", number)
-            tracked = runner.start(images[indices], jax.random.fold_in(key, 0), MASK_RATIO)
-            tracked = runner.advance(tracked, jax.random.fold_in(key, 1), WOUND_STEP, bar)
-            extremes = [np.asarray(tracked.largest_state)]
-            for wound in range(REPEATED_WOUNDS):
-                wound_key, step_key = jax.random.split(jax.random.fold_in(key, 2 + wound))
-                tracked = runner.wound(
-                    tracked.state, centres[wound][indices], REPEATED_WOUND_RADIUS_CELLS, wound_key, "erase"
-                )
-                tracked = runner.advance(tracked, step_key, HEALING_STEPS, bar)
-                extremes.append(np.asarray(tracked.largest_state))
-                if wound + 1 in pictures:
-                    pictures[wound + 1].append(runner.picture(tracked))
-            largest.append(np.max(extremes, axis=0))
+
+    def run(number: int, indices: NDArray[np.intp], bar: Any) -> list[Any]:
+        key = runner.key("heal-repeat", number)
+        tracked = runner.start(images[indices], jax.random.fold_in(key, 0), MASK_RATIO)
+        tracked = runner.advance(tracked, jax.random.fold_in(key, 1), WOUND_STEP, bar)
+        shown, extremes = [], [np.asarray(tracked.largest_state)]
+        for wound in range(REPEATED_WOUNDS):
+            wound_key, step_key = jax.random.split(jax.random.fold_in(key, 2 + wound))
+            tracked = runner.wound(
+                tracked.state, centres[wound][indices], REPEATED_WOUND_RADIUS_CELLS, wound_key, "erase"
+            )
+            tracked = runner.advance(tracked, step_key, HEALING_STEPS, bar)
+            extremes.append(np.asarray(tracked.largest_state))
+            if wound + 1 in REPORTED_WOUNDS:
+                shown.append(runner.picture(tracked))
+        return [*shown, np.max(extremes, axis=0)]
+
+    num_steps = WOUND_STEP + REPEATED_WOUNDS * HEALING_STEPS
+    *pictures, largest = runner.in_batches("heal-repeat", len(images), num_steps, run)
     figures = []
-    for wounds, shown in pictures.items():
+    for wounds, shown in zip(REPORTED_WOUNDS, pictures, strict=True):
         noun = "wound" if wounds == 1 else "wounds"
         condition = f"{wounds} {noun} of radius {REPEATED_WOUND_RADIUS_CELLS}"
-        quality = metrics.psnr(np.concatenate(shown)[:count], images)
-        figures.append(figure("heal-repeat", condition, "PSNR (dB)", quality))
-    return [
-        *figures,
-        figure("heal-repeat", condition, "|state|", np.concatenate(largest)[:count], "largest"),
-    ]
+        figures.append(figure("heal-repeat", condition, "PSNR (dB)", metrics.psnr(shown, images)))
+    return [*figures, figure("heal-repeat", condition, "|state|", largest, "largest")]
 
 
 def _measure_blank(trial: _Trial) -> list[Figure]:
-    runner, count = trial.runner, trial.num_blank
-    parts = []
-    with runner.bar("blank", count, BLANK_STEPS) as bar:
-        for number, indices in runner.batches(count):
-            empty = np.zeros((len(indices), *runner.config.image_shape), np.float32)
-            tracked = runner.start(empty, runner.key("blank", number), 0.0)
-            tracked = runner.advance(tracked, runner.key("blank steps", number), BLANK_STEPS, bar)
-            parts.append(tracked)
+    runner = trial.runner
+
+    def run(number: int, indices: NDArray[np.intp], bar: Any) -> tuple[Any, ...]:
+        empty = np.zeros((len(indices), *runner.config.image_shape), np.float32)
+        tracked = runner.start(empty, runner.key("blank", number), 0.0)
+        tracked = runner.advance(tracked, runner.key("blank steps", number), BLANK_STEPS, bar)
+        return tracked.highest_visible, tracked.largest_state
+
+    highest, largest = runner.in_batches("blank", trial.num_blank, BLANK_STEPS, run)
     condition = f"{BLANK_STEPS} steps"
     return [
-        figure("blank", condition, "visible value", _joined(parts, "highest_visible", count), "largest"),
-        figure("blank", condition, "|state|", _joined(parts, "largest_state", count), "largest"),
+        figure("blank", condition, "visible value", highest, "largest"),
+        figure("blank", condition, "|state|", largest, "largest"),
     ]
 
 
@@ -352,20 +345,17 @@ def _measure_painted(trial: _Trial) -> list[Figure]:
     generator = runner.generator("painted")
     drawn = [draw_picture(number % 10, generator, config, PAINT_RADIUS_CELLS) for number in range(count)]
     regions = np.stack(drawn).max(axis=-1) > 0
-    shown, parts = [], []
-    with runner.bar("painted", count, PAINTED_STEPS) as bar:
-        for number, indices in runner.batches(count):
-            empty = np.zeros((len(indices), *config.image_shape), np.float32)
-            blank = runner.start(empty, runner.key("painted", number), 0.0).state
-            painted = edits.paint(blank, jnp.asarray(regions[indices]), 1.0, config)
-            tracked = Tracked.start(painted, config)
-            tracked = runner.advance(tracked, runner.key("painted steps", number), PAINTED_STEPS, bar)
-            shown.append(runner.picture(tracked))
-            parts.append(tracked)
-    pictures = np.concatenate(shown)[:count]
+
+    def run(number: int, indices: NDArray[np.intp], bar: Any) -> tuple[Any, ...]:
+        empty = np.zeros((len(indices), *config.image_shape), np.float32)
+        blank = runner.start(empty, runner.key("painted", number), 0.0).state
+        painted = Tracked.start(edits.paint(blank, jnp.asarray(regions[indices]), 1.0, config), config)
+        tracked = runner.advance(painted, runner.key("painted steps", number), PAINTED_STEPS, bar)
+        return runner.picture(tracked), tracked.lowest_visible, tracked.highest_visible
+
+    pictures, lowest, highest = runner.in_batches("painted", count, PAINTED_STEPS, run)
     overlap = metrics.intersection_over_union(pictures.mean(axis=-1) > INK_THRESHOLD, regions)
     overlap = np.where(np.isfinite(pictures).all(axis=(1, 2, 3)), overlap, np.nan)
-    lowest, highest = _joined(parts, "lowest_visible", count), _joined(parts, "highest_visible", count)
     inside = (lowest >= PAINTED_RANGE[0]) & (highest <= PAINTED_RANGE[1])
     condition = f"{PAINTED_STEPS} steps"
     return [
@@ -395,10 +385,6 @@ def _reads(trial: _Trial, condition: str, pictures: NDArray[np.float32]) -> Figu
     assert trial.classifier is not None  # `evaluate` has refused without.
     correct = trial.classifier(pictures) == trial.labels
     return figure("reads-as", condition, "accuracy", correct)
-
-
-def _joined(parts: Sequence[Tracked], attribute: str, count: int) -> NDArray[np.float32]:
-    return np.concatenate([np.asarray(getattr(part, attribute)) for part in parts])[:count]
 
 
 def _shape_text(shape: Iterable[int]) -> str:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nca_viewer.healing import healed_fraction
-from nca_viewer.strict_json import require_format
 
 FORMAT_VERSION = 1
 
@@ -59,19 +58,6 @@ class Report:
     batch_size: int
     details: Mapping[str, Any] = field(default_factory=dict)
 
-    def find(self, scenario: str, condition: str, metric: str) -> Figure:
-        """The figure of that scenario and condition whose metric starts with `metric`.
-
-        Raises:
-            KeyError: if it was not measured.
-        """
-        for figure in self.figures:
-            if (figure.scenario, figure.condition) == (scenario, condition) and figure.metric.startswith(
-                metric
-            ):
-                return figure
-        raise KeyError(f"{scenario}, {condition}, {metric}")
-
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; figures that are not finite are None."""
         return {
@@ -81,17 +67,6 @@ class Report:
             "batch_size": self.batch_size,
             "figures": [dataclasses.asdict(figure) for figure in self.figures],
         }
-
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> Report:
-        """Rebuild a report from `to_dict`.
-
-        Raises:
-            ConfigError: it is of another format.
-        """
-        require_format(fields.get("format_version"), FORMAT_VERSION)
-        figures = tuple(Figure(**figure) for figure in fields["figures"])
-        return cls(figures, fields["seed"], fields["batch_size"], fields["details"])
 
 
 def format_table(reports: Sequence[Report], names: Sequence[str]) -> str:

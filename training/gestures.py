@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -199,21 +199,21 @@ def _after_gestures(
     Returns:
         Their pictures before, and so many steps after the last touch: float32[N, H, W, V] each.
     """
-    count = len(gestures)
-    stages: list[list[Pictures]] = [[] for _ in range(len(steps) + 1)]
-    with runner.bar(label, count, max(map(len, gestures)) + steps[-1]) as bar:
-        for number, indices in runner.batches(count):
-            key = runner.key(label, number)
-            tracked = Tracked.start(jnp.asarray(healthy[number]), runner.config)
-            stages[0].append(runner.picture(tracked))
-            regions = _side_by_side([gestures[index] for index in indices], end_together=True)
-            tracked = runner.gesture(tracked, regions, jax.random.fold_in(key, 0), tool, bar)
-            reached = 0
-            for stage, step in zip(stages[1:], steps, strict=True):
-                tracked = runner.advance(tracked, jax.random.fold_in(key, step), step - reached, bar)
-                reached = step
-                stage.append(runner.picture(tracked))
-    return [np.concatenate(parts)[:count] for parts in stages]
+
+    def run(number: int, indices: NDArray[np.intp], bar: Any) -> list[Pictures]:
+        key = runner.key(label, number)
+        tracked = Tracked.start(jnp.asarray(healthy[number]), runner.config)
+        shown = [runner.picture(tracked)]
+        regions = _side_by_side([gestures[index] for index in indices], end_together=True)
+        tracked = runner.gesture(tracked, regions, jax.random.fold_in(key, 0), tool, bar)
+        reached = 0
+        for step in steps:
+            tracked = runner.advance(tracked, jax.random.fold_in(key, step), step - reached, bar)
+            reached = step
+            shown.append(runner.picture(tracked))
+        return shown
+
+    return runner.in_batches(label, len(gestures), max(map(len, gestures)) + steps[-1], run)
 
 
 def _against_before(
@@ -308,29 +308,27 @@ def measure_wiped(runner: Runner, images: Pictures, healthy: States, reader: Sur
 
 def measure_young(runner: Runner, images: Pictures, mask_ratio: float) -> list[Figure]:
     """A disc is taken from a digit that is still forming."""
-    count = len(images)
     centres = runner.ink_centres(images, "young")
-    names = ["untouched", *((tool, step) for tool in BRUSHES for step in YOUNG_STEPS)]
-    shown: dict[object, list[Pictures]] = {name: [] for name in names}
-    with runner.bar("young", count, len(names) * YOUNG_FINAL_STEP) as bar:
-        for number, indices in runner.batches(count):
-            key = runner.key("young", number)
-            tracked = runner.start(images[indices], jax.random.fold_in(key, 0), mask_ratio)
-            reached = 0
-            for step in YOUNG_STEPS:
+    wounds = [(tool, step) for step in YOUNG_STEPS for tool in BRUSHES]
+
+    def run(number: int, indices: NDArray[np.intp], bar: Any) -> list[Pictures]:
+        key = runner.key("young", number)
+        tracked = runner.start(images[indices], jax.random.fold_in(key, 0), mask_ratio)
+        shown, reached = [], 0
+        for tool, step in wounds:
+            if step > reached:
                 tracked = runner.advance(tracked, jax.random.fold_in(key, step), step - reached, bar)
-                reached, rest = step, YOUNG_FINAL_STEP - step
-                for tool in BRUSHES:
-                    wound_key, step_key = jax.random.split(runner.key("young", number, tool, step))
-                    wounded = runner.wound(
-                        tracked.state, centres[indices], YOUNG_RADIUS_CELLS, wound_key, tool
-                    )
-                    shown[tool, step].append(runner.picture(runner.advance(wounded, step_key, rest, bar)))
-            last_key = jax.random.fold_in(key, YOUNG_FINAL_STEP)
-            tracked = runner.advance(tracked, last_key, YOUNG_FINAL_STEP - reached, bar)
-            shown["untouched"].append(runner.picture(tracked))
-    quality = {name: metrics.psnr(np.concatenate(parts)[:count], images) for name, parts in shown.items()}
-    untouched = quality.pop("untouched")
+                reached = step
+            wound_key, step_key = jax.random.split(runner.key("young", number, tool, step))
+            wounded = runner.wound(tracked.state, centres[indices], YOUNG_RADIUS_CELLS, wound_key, tool)
+            shown.append(runner.picture(runner.advance(wounded, step_key, YOUNG_FINAL_STEP - step, bar)))
+        last_key = jax.random.fold_in(key, YOUNG_FINAL_STEP)
+        untouched = runner.advance(tracked, last_key, YOUNG_FINAL_STEP - reached, bar)
+        return [*shown, runner.picture(untouched)]
+
+    *pictures, picture = runner.in_batches("young", len(images), (len(wounds) + 1) * YOUNG_FINAL_STEP, run)
+    quality = {wound: metrics.psnr(shown, images) for wound, shown in zip(wounds, pictures, strict=True)}
+    untouched = metrics.psnr(picture, images)
     figures = [figure("young", f"untouched, step {YOUNG_FINAL_STEP}", "PSNR (dB)", untouched)]
     for tool in BRUSHES:
         for step in YOUNG_STEPS:
@@ -357,30 +355,26 @@ def measure_drawn(runner: Runner, count: int) -> list[Figure]:
 
 
 def _measure_drawn_at(runner: Runner, age: int, gestures: Sequence[Regions]) -> list[Figure]:
-    config, count = runner.config, len(gestures)
+    config = runner.config
     inked = np.stack([regions.any(axis=0) for regions in gestures])
     clean = np.repeat(inked[..., None], config.visible_channel_size, axis=-1).astype(np.float32)
     centres = runner.ink_centres(clean, f"drawn {age}")
-    stages: tuple[list[Pictures], ...] = ([], [], [])
+
+    def run(number: int, indices: NDArray[np.intp], bar: Any) -> list[Pictures]:
+        keys = iter(jax.random.split(runner.key("drawn", age, number), 6))
+        empty = np.zeros((len(indices), *config.image_shape), np.float32)
+        tracked = runner.start(empty, next(keys), 0.0)
+        tracked = runner.advance(tracked, next(keys), age, bar)
+        # Who has finished early waits for the others.
+        regions = _side_by_side([gestures[index] for index in indices], end_together=False)
+        tracked = runner.gesture(tracked, regions, next(keys), "paint", bar)
+        drawn = runner.advance(tracked, next(keys), DRAWN_FINAL_STEPS, bar)
+        wounded = runner.wound(drawn.state, centres[indices], DRAWN_WOUND_RADIUS_CELLS, next(keys), "erase")
+        healed = runner.advance(wounded, next(keys), DRAWN_HEALING_STEPS, bar)
+        return [runner.picture(tracked) for tracked in (drawn, wounded, healed)]
+
     total = age + DRAWN_STEPS[1] + DRAWN_FINAL_STEPS + DRAWN_HEALING_STEPS
-    with runner.bar(f"drawn at age {age}", count, total) as bar:
-        for number, indices in runner.batches(count):
-            keys = iter(jax.random.split(runner.key("drawn", age, number), 6))
-            empty = np.zeros((len(indices), *config.image_shape), np.float32)
-            tracked = runner.start(empty, next(keys), 0.0)
-            tracked = runner.advance(tracked, next(keys), age, bar)
-            # Who has finished early waits for the others.
-            regions = _side_by_side([gestures[index] for index in indices], end_together=False)
-            tracked = runner.gesture(tracked, regions, next(keys), "paint", bar)
-            tracked = runner.advance(tracked, next(keys), DRAWN_FINAL_STEPS, bar)
-            stages[0].append(runner.picture(tracked))
-            wounded = runner.wound(
-                tracked.state, centres[indices], DRAWN_WOUND_RADIUS_CELLS, next(keys), "erase"
-            )
-            stages[1].append(runner.picture(wounded))
-            wounded = runner.advance(wounded, next(keys), DRAWN_HEALING_STEPS, bar)
-            stages[2].append(runner.picture(wounded))
-    pictures = [np.concatenate(parts)[:count] for parts in stages]
+    pictures = runner.in_batches(f"drawn at age {age}", len(gestures), total, run)
     overlap = metrics.intersection_over_union(pictures[0].mean(axis=-1) > INK_THRESHOLD, inked)
     overlap = np.where(np.isfinite(pictures[0]).all(axis=(1, 2, 3)), overlap, np.nan)
     errors = [metrics.mean_squared_error(shown, clean) for shown in pictures]

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from nca_viewer.automaton.system import AttentionNCA, visible
-from nca_viewer.image_files import write_gif, write_image
+from nca_viewer.image_files import write_gif
 from training.evaluate import HEALING_STEPS, MASK_RATIO, WOUND_STEP, Runner
 
 PICTURE_SIZE_PIXELS = 112
@@ -98,9 +98,7 @@ def run_frames(run: Run) -> list[Image.Image]:
     return frames
 
 
-def sample_sheet(
-    model: AttentionNCA, images: ArrayLike, *, mask_ratio: float = MASK_RATIO, seed: int = 0
-) -> Image.Image:
+def sample_sheet(model: AttentionNCA, images: ArrayLike) -> Image.Image:
     """A sheet to judge a checkpoint by: clean, masked, 32, 64, 512 steps, wounded, healed; one row per image.
 
     The wound is an erased disc of radius 5 on a random ink cell, at step 96; 'healed' is 96 steps later.
@@ -108,15 +106,13 @@ def sample_sheet(
     Args:
         model: The automaton.
         images: float[N, H, W, V] in [0, 1]; eight are a good number.
-        mask_ratio: Share of the pixels that is forgotten.
-        seed: Of masks, wounds and cell dropout.
 
     Returns:
         The sheet, RGB.
     """
     clean = np.asarray(images, np.float32)
-    runner = Runner(model, seed=seed, batch_size=len(clean))
-    tracked = runner.start(clean, runner.key("sheet mask"), mask_ratio)
+    runner = Runner(model, seed=0, batch_size=len(clean))
+    tracked = runner.start(clean, runner.key("sheet mask"), MASK_RATIO)
     columns = [clean, runner.picture(tracked)]
     labels = ["clean", "masked"]
     reached = 0
@@ -151,11 +147,6 @@ def sheet(labels: Sequence[str], columns: Sequence[ArrayLike]) -> Image.Image:
     """
     grid = np.stack([np.asarray(column, np.float32) for column in columns], axis=1)
     return _compose(labels, grid)
-
-
-def save_image(image: Image.Image, path: Path, *, never_lost: bool = False) -> None:
-    """Write an image, as `nca_viewer.image_files.write_image`."""
-    write_image(path, image, never_lost=never_lost)
 
 
 def save_gif(frames: Sequence[Image.Image], path: Path) -> None:

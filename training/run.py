@@ -43,7 +43,8 @@ from nca_viewer.checkpoint import (
 )
 from nca_viewer.config import ModelConfig
 from nca_viewer.ending import ending
-from nca_viewer.errors import ConfigError, OutputError, UserError
+from nca_viewer.errors import ConfigError, OutputError, UserError, reason_of
+from nca_viewer.image_files import write_image
 from training import processes
 from training.config import TrainConfig
 from training.curves import Curves, read_rows
@@ -51,7 +52,7 @@ from training.data import ImageSource
 from training.drawings import draw_pictures
 from training.memory import channel_names, require_room, with_memory
 from training.progress import Progress
-from training.report import sample_sheet, save_image
+from training.report import sample_sheet
 from training.sharding import BatchSharding
 from training.step import (
     Images,
@@ -184,15 +185,14 @@ def fit(
         require_room(model_config)
     files = RunFiles(run_directory)
     pixels = np.round(train_images * 255).astype(np.uint8)
-    settings = _settings(config, model_config, pixels)
+    # Where they come from may differ from machine to machine.
+    settings = RunSettings(config, model_config, _fingerprint(pixels), source and source.absolute)
     several = jax.process_count() > 1
     if several:
         versions = {f"version of {name}": version for name, version in package_versions().items()}
         processes.require_same(
-            {**settings["train"], **settings["model"], **settings["data"], "resume": resume, **versions}
+            {**config.to_dict(), **model_config.to_dict(), **settings.data, "resume": resume, **versions}
         )
-    if source is not None:  # Its place may differ from machine to machine.
-        settings["source"] = dataclasses.asdict(source.absolute)
     with contextlib.ExitStack() as stack:
         processes.on_first(partial(_enter, stack, files, settings, resume=resume))
         # Several processes end together, after a vote; one alone defers only what has to be saved.
@@ -251,7 +251,7 @@ class Run:
 
     # ---- Beginning ----
 
-    def begin(self, settings: Settings, *, resume: bool) -> None:
+    def begin(self, settings: RunSettings, *, resume: bool) -> None:
         """Go on from the last save, or claim the directory and save the start; then compile the update."""
         processes.on_first(partial(self._prepare, settings, resume=resume))
         self._images = self._sharding.replicate(self._images)
@@ -267,7 +267,7 @@ class Run:
         )
         processes.wait()  # A compiler may take longer than the devices wait for each other the first time.
 
-    def _prepare(self, settings: Settings, *, resume: bool) -> None:
+    def _prepare(self, settings: RunSettings, *, resume: bool) -> None:
         if resume and _was_saved(self._files):
             self._restore()
             return
@@ -480,7 +480,7 @@ class Run:
         sheet = sample_sheet(self._dynamics.bind(parameters), self._validation_images[:SHEET_IMAGES])
         path = self._files.sheet(self.step)
         path.parent.mkdir(exist_ok=True)
-        save_image(sheet, path)
+        write_image(path, sheet)
         self._curves.add_validation({"step": self.step, **measured}, sheet)
         name = f"psnr_{self._config.selection_steps}"
         # Both sides as the file has them, rounded: else a best value that was rounded up would not be best.
@@ -497,20 +497,14 @@ def _images(config: TrainConfig, model_config: ModelConfig, pixels: NDArray[np.u
     return Images(photographs=jnp.asarray(pixels), drawings=jnp.asarray(drawings))
 
 
-def _enter(stack: contextlib.ExitStack, files: RunFiles, settings: Settings, *, resume: bool) -> None:
+def _enter(stack: contextlib.ExitStack, files: RunFiles, settings: RunSettings, *, resume: bool) -> None:
     """Lock the directory for as long as the stack lasts, and check that it may be used so."""
     stack.enter_context(_locked(files))
     _check_claim(files, settings, resume=resume)
 
 
-Settings = dict[str, dict[str, Any]]
-"""What a run is made of, by part: train, model and data; stored with it, and compared when it is resumed.
-Where the images come from, `source`, is stored only."""
-
-
-def _settings(config: TrainConfig, model_config: ModelConfig, pixels: NDArray[np.uint8]) -> Settings:
-    data = {"images": len(pixels), "sha256": hashlib.sha256(pixels.tobytes()).hexdigest()}
-    return {"train": config.to_dict(), "model": model_config.to_dict(), "data": data}
+def _fingerprint(pixels: NDArray[np.uint8]) -> dict[str, Any]:
+    return {"images": len(pixels), "sha256": hashlib.sha256(pixels.tobytes()).hexdigest()}
 
 
 @contextlib.contextmanager
@@ -542,7 +536,7 @@ def _locked(files: RunFiles) -> Iterator[None]:
             f"another process is training in {directory}; wait for it, or choose another directory"
         ) from None
     except OSError as error:
-        raise OutputError(f"cannot write {directory}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write {directory}: {reason_of(error)}") from error
     finally:
         if not existed:
             with contextlib.suppress(OSError):
@@ -550,24 +544,26 @@ def _locked(files: RunFiles) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class StoredRun:
-    """What a run was started with; what was stored before a setting existed has its default.
+class RunSettings:
+    """What a run is made of: stored with it, and compared when it is resumed, but for `source`.
 
     Attributes:
         train: The training's numbers.
         model: The automaton's hyperparameters.
         data: Number and checksum of the training images.
-        source: Where they came from; None where that was not stored.
+        source: Where they come from; None where nobody said.
     """
 
     train: TrainConfig
     model: ModelConfig
     data: dict[str, Any]
-    source: ImageSource | None
+    source: ImageSource | None = None
 
 
-def stored_run(run_directory: Path) -> StoredRun | None:
+def stored_run(run_directory: Path) -> RunSettings | None:
     """What a run was started with; None where there is no run, or its file is damaged.
+
+    What was stored before a setting existed has its default.
 
     Raises:
         ConfigError: for a number in it that this program does not know or allow.
@@ -580,18 +576,19 @@ def stored_run(run_directory: Path) -> StoredRun | None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     try:
-        return StoredRun(TrainConfig.from_dict(train), ModelConfig.from_dict(model), data, source)
+        return RunSettings(TrainConfig.from_dict(train), ModelConfig.from_dict(model), data, source)
     except (ConfigError, TypeError) as error:
         raise ConfigError(f"{path}: {error}; restore it, or start another run") from error
 
 
-def _claim(files: RunFiles, settings: Settings) -> None:
+def _claim(files: RunFiles, settings: RunSettings) -> None:
     """Make the directory this run's: from here on no other run starts in it."""
+    stored = {name: value for name, value in dataclasses.asdict(settings).items() if value is not None}
     with atomic_write(files.config, make_parents=True) as path:
-        path.write_text(json.dumps(settings, indent=2) + "\n")
+        path.write_text(json.dumps(stored, indent=2) + "\n")
 
 
-def _check_claim(files: RunFiles, settings: Settings, *, resume: bool) -> None:
+def _check_claim(files: RunFiles, settings: RunSettings, *, resume: bool) -> None:
     """Hold the run's settings against those that are there."""
     if not files.config.exists():
         if resume:
@@ -604,16 +601,16 @@ def _check_claim(files: RunFiles, settings: Settings, *, resume: bool) -> None:
     stored = stored_run(files.directory)
     if stored is None:
         raise ConfigError(f"{files.config} is damaged; restore it, or start anew elsewhere")
-    for part, config in (("train", stored.train), ("model", stored.model)):
-        for name, was in config.to_dict().items():
-            value = settings[part][name]
+    for before, now in ((stored.train, settings.train), (stored.model, settings.model)):
+        for name, was in before.to_dict().items():
+            value = getattr(now, name)
             if was != value and name != "train_steps":
                 raise ConfigError(
                     f"{files.directory} was started with {name} = {was}, not {value}; "
                     f"resume with the same settings, or start another run"
                 )
     # After the settings: how many images are set aside is one of them.
-    if stored.data != settings["data"]:
+    if stored.data != settings.data:
         raise ConfigError(
             f"{files.directory} was started with other training images ({stored.data.get('images')} of "
             f"them); resume with the same data, or start another run"

@@ -216,6 +216,27 @@ class Runner:
         total = self.num_batches(count) * num_steps
         return tqdm(total=total, desc=label, unit="step", disable=not self.progress, leave=False)
 
+    def in_batches(
+        self, label: str, count: int, num_steps: int, run: Callable[..., Iterable[ArrayLike]]
+    ) -> list[NDArray[np.float32]]:
+        """Run every batch, and join what comes of them.
+
+        Args:
+            label: Of the progress bar.
+            count: How many automata there are in all.
+            num_steps: How many steps each batch takes.
+            run: Is given a batch's number, its indices and the progress bar; returns arrays, each of which
+                has a leading axis of automata.
+
+        Returns:
+            As many arrays, each of all automata.
+        """
+        parts = []
+        with self.bar(label, count, num_steps) as bar:
+            for number, indices in self.batches(count):
+                parts.append([np.asarray(part) for part in run(number, indices, bar)])
+        return [np.concatenate(each)[:count] for each in zip(*parts, strict=True)]
+
     def start(self, images: ArrayLike, key: Array, mask_ratio: float) -> Tracked:
         """Masked images with empty hidden channels."""
         return _start(jnp.asarray(images), key, jnp.float32(mask_ratio), self.config)
@@ -275,22 +296,19 @@ class Runner:
             For each of the increasing `snapshot_steps` the pictures float32[N, H, W, V], and each automaton's
             largest absolute state value float32[N].
         """
-        count = len(images)
-        pictures: dict[int, list[NDArray[np.float32]]] = {steps: [] for steps in snapshot_steps}
-        largest = []
-        with self.bar(label, count, snapshot_steps[-1]) as bar:
-            for number, indices in self.batches(count):
-                key = self.key(label, mask_ratio, number)
-                tracked = self.start(images[indices], jax.random.fold_in(key, 0), mask_ratio)
-                reached = 0
-                for steps in snapshot_steps:
-                    step_key = jax.random.fold_in(key, steps)
-                    tracked = self.advance(tracked, step_key, steps - reached, bar)
-                    reached = steps
-                    pictures[steps].append(self.picture(tracked))
-                largest.append(np.asarray(tracked.largest_state))
-        joined = {steps: np.concatenate(parts)[:count] for steps, parts in pictures.items()}
-        return joined, np.concatenate(largest)[:count]
+
+        def run(number: int, indices: NDArray[np.intp], bar: Any) -> list[Any]:
+            key = self.key(label, mask_ratio, number)
+            tracked = self.start(images[indices], jax.random.fold_in(key, 0), mask_ratio)
+            shown, reached = [], 0
+            for steps in snapshot_steps:
+                tracked = self.advance(tracked, jax.random.fold_in(key, steps), steps - reached, bar)
+                reached = steps
+                shown.append(self.picture(tracked))
+            return [*shown, tracked.largest_state]
+
+        *pictures, largest = self.in_batches(label, len(images), snapshot_steps[-1], run)
+        return dict(zip(snapshot_steps, pictures, strict=True)), largest
 
     def ink_centres(self, images: NDArray[np.float32], label: str) -> NDArray[np.float32]:
         """For each image a random cell of its ink, (row, column) float32[N, 2]; without ink the middle."""

@@ -122,7 +122,7 @@ class ShownPanes:
                     for instrument, series in zip(self.instruments, returned, strict=False):
                         instrument.series = series
             case StepBack(steps):
-                timeline.seek(timeline.tick - steps)
+                timeline.back(steps)
             case SeekTick(tick):
                 timeline.seek(tick)
             case BeforeDamage():

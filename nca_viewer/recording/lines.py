@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from nca_viewer.config import MAX_GRID_SIZE, MAX_SEED, ModelConfig, require_range
-from nca_viewer.errors import ConfigError, presentable, shown
+from nca_viewer.errors import ConfigError, presentable, shown, shown_text
 from nca_viewer.interaction.actions import Cell, ShowView, Tool
 from nca_viewer.moment import MAX_EPISODE, MAX_STEP, Moment
 from nca_viewer.strict_json import require_format, strict_json
@@ -40,7 +40,6 @@ MAX_STEPS_BETWEEN_LINES = 1_000_000
 """A record has a line every `CHECK_STEPS`, but while a device fails."""
 
 _MOST_PROGRAMS = 16
-_PROGRAM_LETTERS = 60
 _MORE_BYTES = 2**20
 
 _SUM = re.compile(rb',"sum":"([0-9a-f]{8})"\}$')
@@ -346,12 +345,7 @@ def decode_header(values: Mapping[str, Any]) -> Header:
 def shown_environment(values: Mapping[str, Any]) -> dict[str, str]:
     """What a file says that computed it, as a message can show it: so many names, presentable and cut."""
     items = itertools.islice(values.items(), _MOST_PROGRAMS)
-    return {_program(name): _program(value) for name, value in items}
-
-
-def _program(value: Any) -> str:
-    text = presentable(value) if isinstance(value, str) else shown(value)
-    return text if len(text) <= _PROGRAM_LETTERS else f"{text[: _PROGRAM_LETTERS - 3]}..."
+    return {shown_text(name): shown_text(value) for name, value in items}
 
 
 def require_fits(header: Header, config: ModelConfig, checkpoint_sha256: str | None) -> None:
@@ -507,17 +501,13 @@ def _cell(cell: Any, shape: tuple[int, ...]) -> Cell | None:
 
 
 def _whole(values: Mapping[str, Any], name: str, high: int) -> int:
-    value = values.get(name)
-    if type(value) is not int:
-        raise ConfigError(f"{name} = {shown(value)} must be a whole number from 0 to {high}")
+    value: Any = values.get(name)
     require_range(name, value, 0, high, whole=True)
-    return value
+    return int(value)
 
 
 def _number(values: Mapping[str, Any], name: str, low: float, high: float) -> float:
-    value = values.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigError(f"{name} = {shown(value)} must be a number from {low} to {high}")
+    value: Any = values.get(name)
     require_range(name, value, low, high)
     return float(value)
 

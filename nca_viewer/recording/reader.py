@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nca_viewer.atomic_files import mode_at
-from nca_viewer.errors import ConfigError
+from nca_viewer.errors import ConfigError, reason_of, shown_path
 from nca_viewer.recording.lines import (
     MAX_HEADER_BYTES,
     Caption,
@@ -26,7 +26,6 @@ from nca_viewer.recording.lines import (
     unseal,
 )
 
-_LONGEST_SHOWN_PATH = 200
 _PIECE_BYTES = 2**20
 
 
@@ -62,12 +61,6 @@ class Record:
         for entry in lines:
             if isinstance(entry, Line):
                 yield entry
-
-
-def shown_path(path: Path) -> str:
-    """A path in a message."""
-    text = str(path)
-    return repr(text if len(text) <= _LONGEST_SHOWN_PATH else f"{text[:80]}...")
 
 
 def read_header(path: Path) -> Header:
@@ -129,7 +122,7 @@ def _open(path: Path) -> tuple[Header, Generator[Header | Line | str, None, None
 
 
 def _unreadable(path: Path, error: OSError) -> ConfigError:
-    return ConfigError(f"the record {shown_path(path)} cannot be read: {error.strerror or error}")
+    return ConfigError(f"the record {shown_path(path)} cannot be read: {reason_of(error)}")
 
 
 def _lines(path: Path, file: BinaryIO) -> Generator[Header | Line | str, None, None]:

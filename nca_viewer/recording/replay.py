@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nca_viewer.automaton.experiments import Experiments, from_json
-from nca_viewer.errors import CheckpointError, ConfigError
+from nca_viewer.errors import CheckpointError, ConfigError, shown_path
 from nca_viewer.interaction.actions import ShowView
 from nca_viewer.moment import digest
 from nca_viewer.recording.lines import (
@@ -29,7 +29,7 @@ from nca_viewer.recording.lines import (
     ToStart,
     require_fits,
 )
-from nca_viewer.recording.reader import Record, read_record, shown_path
+from nca_viewer.recording.reader import Record, read_record
 
 if TYPE_CHECKING:
     from nca_viewer.simulation import Simulation
@@ -242,7 +242,6 @@ class Report:
         difference: The first, or None.
         changes: What computes it now and did not then, as "jax 0.12.0 (recorded with 0.10.1)".
         note: What there is to tell of the record's end, or nothing.
-        is_complete: Whether all of it was repeated.
     """
 
     steps: int
@@ -250,7 +249,6 @@ class Report:
     difference: Difference | None
     changes: tuple[str, ...]
     note: str
-    is_complete: bool
 
     def __str__(self) -> str:
         """In one line."""
@@ -275,18 +273,12 @@ def changes_since(recorded: Mapping[str, str], here: Mapping[str, str]) -> tuple
     )
 
 
-def replay_headless(
-    path: Path,
-    checkpoint: str | Path | None = None,
-    *,
-    max_steps: int | None = None,
-) -> Report:
+def replay_headless(path: Path, checkpoint: str | Path | None) -> Report:
     """Repeat a record without a window, as fast as it goes.
 
     Args:
         path: Of the record.
         checkpoint: As `--ckpt` takes it; None is the one that the record names.
-        max_steps: Stop after so many.
 
     Raises:
         UserError: the record or the checkpoint cannot be read, or they do not belong together.
@@ -303,22 +295,17 @@ def replay_headless(
             raise
         raise CheckpointError(f"{error}; tell with --ckpt where the record's checkpoint is") from error
     simulation = Simulation(model, seed=record.header.seed)
-    return run_replay(
-        Replay(record, simulation, checkpoint_sha256=info.sha256),
-        environment(),
-        max_steps=max_steps,
-    )
+    return run_replay(Replay(record, simulation, checkpoint_sha256=info.sha256), environment())
 
 
-def run_replay(replay: Replay, environment: Mapping[str, str], *, max_steps: int | None = None) -> Report:
-    """Repeat all of a record, or its first steps, as fast as it goes.
+def run_replay(replay: Replay, environment: Mapping[str, str]) -> Report:
+    """Repeat all of a record, as fast as it goes.
 
     Args:
         replay: Before its first step.
         environment: What computes it, see `backend.environment`.
-        max_steps: Stop after so many.
     """
-    total = replay.record.steps if max_steps is None else min(max_steps, replay.record.steps)
+    total = replay.record.steps
     while not replay.is_over and (replay.steps < total or replay.is_due):
         replay.advance(total - replay.steps)
     replay.finish()
@@ -328,5 +315,4 @@ def run_replay(replay: Replay, environment: Mapping[str, str], *, max_steps: int
         difference=replay.difference,
         changes=changes_since(replay.record.header.environment, environment),
         note=replay.record.note,
-        is_complete=replay.is_over,
     )

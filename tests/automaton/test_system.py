@@ -107,7 +107,7 @@ def test_n_steps_are_n_times_one_step(small: AttentionNCA) -> None:
     )
 
 
-def test_update_is_that_of_cax(small: AttentionNCA) -> None:
+def test_update_is_that_of_cax() -> None:
     state = jax.random.normal(jax.random.key(6), SMALL.state_shape)
     perception = jax.random.normal(jax.random.key(7), (11, 13, 17))
     ours, theirs = lively(SMALL).update, lively(SMALL).update
@@ -144,7 +144,7 @@ def test_same_key_same_states(small: AttentionNCA) -> None:
     assert np.any(np.asarray(run(jax.random.key(1)) != run(jax.random.key(2))))
 
 
-def test_complex_system_call_draws_new_keys_and_keeps_shape(small: AttentionNCA) -> None:
+def test_complex_system_call_draws_new_keys_and_keeps_shape() -> None:
     model = lively(SMALL)
     state = jax.random.normal(jax.random.key(13), (2, *SMALL.state_shape))
     first = model(state, num_steps=3)

@@ -238,7 +238,7 @@ def encoders(monkeypatch):
 
     def noted(self, *arguments, **options):
         begin(self, *arguments, **options)
-        started.append(self.process_id)
+        started.append(self._process.pid)
 
     monkeypatch.setattr(VideoStream, "__init__", noted)
     return started

@@ -160,7 +160,7 @@ def test_words_stay_in_the_bar(size, state, image):
 
 @pytest.mark.parametrize("sentence", [origin.sentence for origin in ORIGINS.values()])
 @pytest.mark.parametrize("size", [size for size in SIZES if min(size) >= 300])
-def test_the_help_fits_into_the_window(size, sentence, image, monkeypatch):
+def test_the_help_fits_into_the_window(size, sentence, monkeypatch):
     """No text is drawn beyond the panel, nor the panel beyond the window."""
     surface = pygame.Surface(size, depth=32)
     geometry = Geometry.fit(size, GRID, bar_visible=True)
@@ -498,7 +498,7 @@ def test_figures_of_panes_are_left_out_where_they_would_lie_on_other_words(size,
     assert not changed.any()
 
 
-def test_waiting_screen_moves(image):
+def test_waiting_screen_moves():
     frames = []
     for seconds in (0.0, 0.4):
         window = HeadlessWindow((640, 480))

@@ -98,10 +98,8 @@ class Hall:
 
 
 @pytest.fixture(scope="module")
-def warm_simulation(small_model):
-    simulation = Simulation(small_model, seed=11)
-    simulation.warm_up()
-    return simulation
+def warm_simulation(simulation_of):
+    return simulation_of(11)
 
 
 @pytest.fixture

@@ -154,9 +154,7 @@ def test_data_that_moved_is_told_anew(
 
 
 @pytest.mark.parametrize("source", [5, {}, {"data": 1}, {"data": "mnist", "folder": "x"}, {"as_is": "no"}])
-def test_a_damaged_source_is_no_traceback(
-    begun: Path, source: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_source_is_no_traceback(begun: Path, source: Any) -> None:
     path = begun / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"source": source}))
     stored = run.stored_run(begun)

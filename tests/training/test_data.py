@@ -356,13 +356,6 @@ def test_transparent_is_paper(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     assert f"1 of the 2 train images of {tmp_path} came out blank" in caplog.text
 
 
-def test_subfolders_divide_the_splits(tmp_path: Path) -> None:
-    write_images(tmp_path / "train", 5)
-    write_images(tmp_path / "test", 3)
-    assert len(load_images(tmp_path, "train", None, HEIGHT, WIDTH)[0]) == 5
-    assert len(load_images(tmp_path, "test", None, HEIGHT, WIDTH)[0]) == 3
-
-
 def test_unreadable_files_are_skipped_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_images(tmp_path, 5)
     (tmp_path / "001.png").write_bytes((tmp_path / "001.png").read_bytes()[:40])
@@ -433,6 +426,7 @@ def counts(folder: Path) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("parts", "expected"),
     [
+        ({"train": 5, "test": 3}, (5, 3)),
         ({"train": 5, "val": 3}, (5, 3)),
         ({"Train": 5, "Test": 3}, (5, 3)),
         ({"training": 5, "validation": 3, "__MACOSX": 2}, (5, 3)),

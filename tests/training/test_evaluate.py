@@ -89,6 +89,16 @@ class DarkReader:
 dark_reader = DarkReader()
 
 
+def found(report: Report, scenario: str, condition: str, metric: str) -> Figure:
+    """The only figure of that scenario and condition whose metric starts so."""
+    (figure,) = (
+        figure
+        for figure in report.figures
+        if (figure.scenario, figure.condition) == (scenario, condition) and figure.metric.startswith(metric)
+    )
+    return figure
+
+
 def test_every_scenario_is_measured_and_counts_are_honest(
     calm_model: AttentionNCA, images: np.ndarray
 ) -> None:
@@ -103,9 +113,10 @@ def test_every_scenario_is_measured_and_counts_are_honest(
         assert figure.count == expected
         assert figure.value is not None
         assert figure.not_finite == 0
-    assert report.find("reads-as", "clean images", "accuracy").value == pytest.approx(0.8)
-    assert json.loads(json.dumps(report.to_dict()))["details"] == {"data": "bars"}
-    assert Report.from_dict(json.loads(json.dumps(report.to_dict()))) == report
+    assert found(report, "reads-as", "clean images", "accuracy").value == pytest.approx(0.8)
+    written = json.loads(json.dumps(report.to_dict()))
+    assert (written["details"], written["batch_size"]) == ({"data": "bars"}, 3)
+    assert tuple(Figure(**figure) for figure in written["figures"]) == report.figures
     table = format_table([report], ["calm"])
     assert len(table.splitlines()) == 2 + len(report.figures)
     assert "heal-scramble  radius 5" in table
@@ -138,19 +149,20 @@ def test_a_still_automaton_keeps_the_masked_picture_and_never_heals(
         scenarios=["restore", "heal-erase", "blank"],
         num_images=6,
         num_long_images=5,
+        batch_size=3,
     )
-    early, late = (report.find("restore", f"mask 0.5, {steps} steps", "PSNR").value for steps in (8, 64))
+    early, late = (found(report, "restore", f"mask 0.5, {steps} steps", "PSNR").value for steps in (8, 64))
     assert early == late
     for radius in evaluation.WOUND_RADII_CELLS:
-        assert report.find("heal-erase", f"radius {radius}", "healed").value == 0.0
-    assert report.find("blank", "24 steps", "visible").value == 0.0
-    assert report.find("blank", "24 steps", "|state|").value == 0.0
+        assert found(report, "heal-erase", f"radius {radius}", "healed").value == 0.0
+    assert found(report, "blank", "24 steps", "visible").value == 0.0
+    assert found(report, "blank", "24 steps", "|state|").value == 0.0
 
 
 def test_a_still_automaton_keeps_what_is_painted(small_config: ModelConfig, images: np.ndarray) -> None:
-    report = evaluate(still_model(small_config), images, scenarios=["painted"], num_images=5)
-    assert report.find("painted", "16 steps", "intersection").value == 1.0
-    assert report.find("painted", "16 steps", "share inside").value == 1.0
+    report = evaluate(still_model(small_config), images, scenarios=["painted"], num_images=5, batch_size=3)
+    assert found(report, "painted", "16 steps", "intersection").value == 1.0
+    assert found(report, "painted", "16 steps", "share inside").value == 1.0
     assert [f.value for f in report.figures if f.metric == "visible value"] == [0.0, 1.0]
 
 
@@ -179,7 +191,7 @@ def test_advance_is_the_automaton_and_tracks_the_extremes(
     start = runner.start(images, runner.key("mask"), 0.5)
     tracked = runner.advance(start, runner.key("steps"), 16)
     # Each automaton has keys of its own.
-    run = jax.vmap(lambda state, keys: dynamics.rollout(parameters, state, keys, history=True))
+    run = jax.jit(jax.vmap(lambda state, keys: dynamics.rollout(parameters, state, keys, history=True)))
     state, states = start.state, [np.asarray(start.state)]
     for chunk in range(2):
         keys = jax.random.split(jax.random.fold_in(runner.key("steps"), chunk), NUM_IMAGES)
@@ -204,13 +216,14 @@ def test_automata_at_rest_are_spared_the_steps_and_nothing_else_changes(
     tracked = runner.advance(start, key, 64)
     dynamics, parameters = Dynamics.of(model)
     state = start.state
+
+    @jax.jit
+    @jax.vmap
+    def run(one: jax.Array, key: jax.Array) -> jax.Array:
+        return dynamics.rollout(parameters, one, jax.random.split(key, runner_module.CHUNK_STEPS))
+
     for chunk in range(64 // runner_module.CHUNK_STEPS):
-        keys = jax.random.split(jax.random.fold_in(key, chunk), NUM_IMAGES)
-        state = jax.vmap(
-            lambda one, key: dynamics.rollout(
-                parameters, one, jax.random.split(key, runner_module.CHUNK_STEPS)
-            )
-        )(state, keys)
+        state = run(state, jax.random.split(jax.random.fold_in(key, chunk), NUM_IMAGES))
     assert np.asarray(model.is_at_rest(state)).any()
     np.testing.assert_allclose(tracked.state, state, atol=1e-5)
 
@@ -218,21 +231,14 @@ def test_automata_at_rest_are_spared_the_steps_and_nothing_else_changes(
 def test_what_is_not_finite_is_reported_as_such(small_config: ModelConfig, images: np.ndarray) -> None:
     model = AttentionNCA(small_config, rngs=nnx.Rngs(0))
     model.update.layers[1].bias[...] = np.float32(np.nan)
-    report = evaluate(model, images, labels=np.zeros(NUM_IMAGES, int), classifier=dark_reader, num_images=5)
+    labels = np.zeros(NUM_IMAGES, int)
+    report = evaluate(model, images, labels, classifier=dark_reader, num_images=5, batch_size=3)
     written = json.loads(json.dumps(report.to_dict()))
     for figure in written["figures"]:
         if figure["metric"] in ("PSNR (dB)", "SSIM", "|state|"):
             assert figure["value"] is None
             assert figure["not_finite"] == figure["count"]
     assert "not finite" in format_table([report], ["broken"])
-
-
-@pytest.mark.parametrize("version", [True, 1.0, "1", None, 2])
-def test_a_report_of_another_format_is_refused(version: object) -> None:
-    fields = Report((), seed=0, batch_size=1).to_dict()
-    assert Report.from_dict(fields).figures == ()
-    with pytest.raises(ConfigError, match=f"it is of format {version!r}, and this nca-viewer reads format 1"):
-        Report.from_dict(fields | {"format_version": version})
 
 
 def test_two_reports_stand_side_by_side() -> None:

@@ -38,7 +38,7 @@ from training.config import TrainConfig
 from training.data import ImageSource
 from training.memory import with_memory
 from training.report import sample_sheet
-from training.run import DivergenceError, Run, RunFiles, fit, stored_run
+from training.run import DivergenceError, Run, RunFiles, RunSettings, fit, stored_run
 from training.sharding import BatchSharding
 from training.step import Metrics, make_train_step
 from training.validation import make_validation
@@ -268,9 +268,9 @@ def test_a_run_begun_before_a_setting_existed_goes_on_with_its_default(
     (tmp_path / "config.json").write_text(json.dumps(stored))
     files = RunFiles(tmp_path)
     pixels = np.round(IMAGES[:11] * 255).astype(np.uint8)
-    settings = run_module._settings(TRAIN, MODEL, pixels)
+    settings = RunSettings(TRAIN, MODEL, run_module._fingerprint(pixels))
     run_module._check_claim(files, settings, resume=True)
-    settings["train"]["error_scale"] = 0.5
+    settings = dataclasses.replace(settings, train=dataclasses.replace(TRAIN, error_scale=0.5))
     with pytest.raises(ConfigError, match=r"was started with error_scale = 0\.0, not 0\.5"):
         run_module._check_claim(files, settings, resume=True)
 
@@ -338,7 +338,7 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         train(tmp_path / "file" / "run")
 
 
-def test_a_damaged_configuration_is_named(finished: Path, tmp_path: Path) -> None:
+def test_a_damaged_configuration_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("[]")
     with pytest.raises(ConfigError, match=r"config.json is damaged"):
         train(tmp_path, resume=True)

@@ -188,7 +188,7 @@ def test_slots_keep_their_kind_of_episode(automaton, images: Images) -> None:
     assert np.any(index != again)
 
 
-def test_wounds_happen_at_their_rate_and_leave_the_rest(images: Images) -> None:
+def test_wounds_happen_at_their_rate_and_leave_the_rest() -> None:
     config = dataclasses.replace(TRAIN, scramble_probability=0.0)
     state = jnp.ones((400, *MODEL.state_shape))
     clean = jnp.ones((400, *MODEL.image_shape))

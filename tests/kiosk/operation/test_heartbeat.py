@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from nca_viewer.kiosk.operation.heartbeat import BEAT_SECONDS, Heartbeat, Notifier
+from tests.faults import Ears
 
 needs_unix_sockets = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
 
@@ -47,16 +48,6 @@ def test_nobody_listens():
     notifier = Notifier.from_environment({})
     assert not notifier.is_heard
     assert not notifier.send(WATCHDOG=1)
-
-
-class Ears(Notifier):
-    def __init__(self):
-        super().__init__(None)
-        self.heard = []
-
-    def send(self, **fields):
-        self.heard.append(fields)
-        return True
 
 
 @pytest.fixture

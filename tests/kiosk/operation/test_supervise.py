@@ -14,8 +14,8 @@ import pytest
 from nca_viewer.errors import ConfigError
 from nca_viewer.health import Limits
 from nca_viewer.kiosk.operation.backoff import BackoffRules
-from nca_viewer.kiosk.operation.heartbeat import Notifier
 from nca_viewer.kiosk.operation.supervise import LOCK_NAME, Patience, Supervisor, claim
+from tests.faults import Ears
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
 
@@ -36,16 +36,6 @@ QUICK = BackoffRules(
     most_failures=4, window_seconds=60, first_delay_seconds=0.01, longest_delay_seconds=0.05,
     longest_try_seconds=5,
 )  # fmt: skip
-
-
-class Ears(Notifier):
-    def __init__(self):
-        super().__init__(None)
-        self.heard = []
-
-    def send(self, **fields):
-        self.heard.append(fields)
-        return True
 
 
 class Watch:
