@@ -379,6 +379,21 @@ def test_undo_redo_and_steps_back_are_exact(bench):
     assert bench.simulation.step == wounded[1] + 1
 
 
+@pytest.mark.parametrize("action", [StepBack(), StepBack(10)])
+def test_a_step_back_from_the_oldest_moment_brings_no_undone_stroke_back(make_bench, action):
+    bench = make_bench("blank").frames(2).key(pygame.K_SPACE, " ").frames()
+    bench.app.face.panes.timeline.begin_anew()
+    before = bench.where
+    bench.touch((2, 2))
+    assert bench.where != before
+    bench.do(Undo())
+    assert bench.where == before
+    bench.do(action)
+    assert bench.where == before
+    bench.do(Redo())
+    assert bench.where != before
+
+
 def test_the_jump_leads_to_just_before_the_last_damage(bench):
     bench.touch((2, 2))  # Ink is no damage.
     bench.do(StepOnce(), BeforeDamage())
