@@ -12,7 +12,7 @@ from nca_viewer.automaton.experiments import Experiments
 from nca_viewer.demos import demos
 from nca_viewer.display.buttons import Button, ButtonKind, always, hint_with_key, row_of_buttons
 from nca_viewer.display.chart import Chart, ScrubBar
-from nca_viewer.display.hud import elided
+from nca_viewer.display.hud import elided, wrapped
 from nca_viewer.display.inspector import STORY_LENGTH_SECONDS, Inspector
 from nca_viewer.display.letters import letters_of
 from nca_viewer.display.palette import FRAME, MUTED, TEXT
@@ -196,7 +196,9 @@ class OpinionPage(Page):
             told = "It is unsure." if opinion.digit is None else f"It reads a {opinion.digit}."
             surface.blit(font.render(told, True, TEXT), (left, top))
         note = "A network apart, which sees only the image."
-        surface.blit(font.render(elided(note, font, width), True, MUTED), (left, top + line))
+        for number, words in enumerate(wrapped(note, font, width)[:2]):
+            words_image = font.render(elided(words, font, width), True, MUTED)
+            surface.blit(words_image, (left, top + line + number * font.get_linesize()))
         if not shown.instrument.opinions or line < 4:
             return
         now = shown.instrument.opinions[-1].probabilities
@@ -354,7 +356,7 @@ MORE: tuple[tuple[str, tuple[ButtonKind, ...]], ...] = (
         ),
     ),
     (
-        "A picture of your own, and what is shown as a file",
+        "A picture of your own, and saving",
         (
             ButtonKind(always("paste"), PastePicture(), "start from the picture on the clipboard"),
             ButtonKind(always("save picture"), Screenshot(), "save the picture (PNG)"),
