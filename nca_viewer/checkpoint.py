@@ -117,8 +117,8 @@ class CheckpointInfo:
         """
         given = self.provenance.get("channel_names")
         if given is None:
-            with contextlib.suppress(OSError, ValueError):
-                given = json.loads((self.path / CHANNELS_NAME).read_text(encoding="utf-8"))
+            with contextlib.suppress(OSError, ConfigError):
+                given = strict_json((self.path / CHANNELS_NAME).read_bytes())
         named = given if isinstance(given, list) and all(isinstance(name, str) for name in given) else []
         size, visible_size = self.config.channel_size, self.config.visible_channel_size
         names = [f"hidden {channel}" for channel in range(size - visible_size)]
@@ -291,6 +291,9 @@ def _parse_manifest(path: Path, content: bytes) -> dict[str, dict[str, Any]]:
     """The files that a manifest lists: relative path -> sha256 and bytes."""
     try:
         manifest = strict_json(content)
+    except ConfigError as error:
+        raise CheckpointError(f"{path / MANIFEST_NAME} is damaged: {error}") from error
+    try:
         if manifest["format"] != FORMAT_NAME:
             raise CheckpointError(f"{path} is not an {FORMAT_NAME} but {manifest['format']!r}")
         version = manifest["format_version"]
@@ -308,7 +311,7 @@ def _parse_manifest(path: Path, content: bytes) -> dict[str, dict[str, Any]]:
             raise CheckpointError(
                 f"{path / MANIFEST_NAME} is damaged: it does not list {_ORBAX_METADATA_NAME}"
             )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path / MANIFEST_NAME} is damaged: it is not a manifest") from error
     return files
 

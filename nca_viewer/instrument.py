@@ -66,7 +66,9 @@ def follow(
     if touched is not None:
         damage_step = np.where(touched, snapshot.step, damage_step).astype(np.int64)
     still, still_seconds, still_step = trace.still, trace.still_seconds, trace.still_step
-    if snapshot is not trace.snapshot and snapshot.image is not still:
+    if touched is not None:  # Nothing rests under a hand.
+        still, still_seconds, still_step = snapshot.image, now_seconds, snapshot.step
+    elif snapshot is not trace.snapshot and snapshot.image is not still:
         difference = np.abs(snapshot.image.astype(np.int16) - still)
         if difference.max() >= REST_LEVELS:
             still, still_seconds, still_step = snapshot.image, now_seconds, snapshot.step
@@ -143,11 +145,18 @@ class Instrument:
         self._has_moved = True
 
     def _recall(self, snapshot: Snapshot, tick: int | None) -> Healing | None:
-        """How far the cells had healed at a snapshot, once after a move along the timeline; else None."""
-        if not self._has_moved or tick is None:
+        """How far the cells had healed at a snapshot that was gone back to; else None.
+
+        Hands go along the timeline; what a record undoes is known by its steps alone.
+        """
+        before = self.healing
+        if self._has_moved and tick is not None:
+            self._has_moved = False
+            sample = self.series.nearest(tick)
+        elif before is not None and snapshot.episode == before.episode and snapshot.step < before.step:
+            sample = self.series.last_at(snapshot.episode, snapshot.step)
+        else:
             return None
-        self._has_moved = False
-        sample = self.series.nearest(tick)
         if sample is None or sample.healing is None or sample.episode != snapshot.episode:
             return None
         return replace(sample.healing, step=snapshot.step)

@@ -91,6 +91,10 @@ class Series:
         near = self.samples[max(0, number - 1) : number + 1]
         return min(near, key=lambda sample: abs(sample.tick - tick), default=None)
 
+    def last_at(self, episode: int, step: int) -> Sample | None:
+        """The newest sample of an episode that is not beyond a step; None where there is none."""
+        return next((s for s in reversed(self.samples) if s.episode == episode and s.step <= step), None)
+
     def nearest_mark(self, tick: float, within: float) -> Mark | None:
         """The mark nearest to a tick, no further off than so many."""
         near = [mark for mark in self.marks if abs(mark.tick - tick) <= within]

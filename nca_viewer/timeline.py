@@ -399,9 +399,9 @@ class Timeline:
         """Return to where the last undo was asked for; None where nothing was undone, or it is lost."""
         if not self._undone:
             return None
-        line, position = self._undone[-1]
+        count, (line, position) = len(self._undone), self._undone[-1]
         if self._go(line, position):
-            self._undone.pop()
+            del self._undone[count - 1 :]
             return self._last_mark()
         self._undone.clear()
         return None
@@ -548,6 +548,9 @@ class Timeline:
                 if self._simulation.request_snapshot().result().is_healthy:
                     self._line, self._here, self._present = line, goal, self._simulation.moment()
                     self._is_in_stroke = False
+                    # There is nothing to redo where a step forward has led as far.
+                    while self._undone and self._undone[-1][0] is line and self._undone[-1][1] == goal:
+                        self._undone.pop()
                     return True
                 start = line.start_after(goal)
                 if start is not None and is_forwards:

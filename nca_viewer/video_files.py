@@ -18,7 +18,7 @@ import numpy as np
 
 from nca_viewer.errors import OutputError, one_line, reason_of
 
-VIDEO_REMEDY = "pip install 'nca-viewer[video]'"
+VIDEO_REMEDY = "pip install imageio-ffmpeg"
 
 LEAST_SIDE_PIXELS = 560
 _LONGEST_SIDE_PIXELS = 4096

@@ -394,6 +394,17 @@ def test_a_step_back_from_the_oldest_moment_brings_no_undone_stroke_back(make_be
     assert bench.where != before
 
 
+def test_there_is_nothing_to_redo_where_steps_forward_led_as_far(bench):
+    wounded = bench.where
+    bench.do(Undo())
+    assert Redo() not in idle(bench)
+    while bench.where != wounded:
+        bench.do(StepOnce())
+    assert Redo() in idle(bench)
+    bench.do(StepBack(), Redo())
+    assert bench.simulation.step == wounded[1] - 1
+
+
 def test_the_jump_leads_to_just_before_the_last_damage(bench):
     bench.touch((2, 2))  # Ink is no damage.
     bench.do(StepOnce(), BeforeDamage())
@@ -1015,8 +1026,9 @@ def test_clips_and_recordings(bench, asked):
 
 
 def test_a_clip_is_written(bench, tmp_path):
-    bench.do(SaveClip())
-    bench.wait_for(lambda: bench.app.message is not None, 60)
+    bench.do(SaveClip()).frames()
+    assert bench.app.message.text == "Saving the last 20 seconds ..."
+    bench.wait_for(lambda: bench.app.message is not None and bench.app.message.text.startswith("Saved"), 60)
     (path,) = tmp_path.iterdir()
     assert str(path) in bench.app.message.text
 

@@ -556,6 +556,7 @@ class TestModels:
             ({"channel_names": ["flag"]}, '["memory"]', ("flag", "hidden 1")),
             ({}, '["memory", "flag"]', ("memory", "flag")),
             ({}, "[", ("hidden 0", "hidden 1")),
+            ({}, "[" * 200_000, ("hidden 0", "hidden 1")),
             ({}, '{"0": "flag"}', ("hidden 0", "hidden 1")),
             ({}, "[1, 2]", ("hidden 0", "hidden 1")),
             ({}, json.dumps(["flag"] * 2000), ("flag", "flag")),
@@ -777,15 +778,23 @@ class TestDamage:
         assert message.endswith("; update nca-viewer") == (version == 2)
 
     @pytest.mark.parametrize(
-        ("before", "after"),
-        [('{"format": ', '{"format": "kernel", "format": '), ('"bytes": ', '"bytes": true, "was": ')],
+        ("before", "after", "told"),
+        [
+            (
+                '{"format": ',
+                '{"format": "kernel", "format": ',
+                "it has 'format' more than once; leave one of them",
+            ),
+            ('"bytes": ', '"bytes": NaN, "was": ', "it is not JSON: it has NaN where a number must stand"),
+            ('"bytes": ', '"bytes": true, "was": ', "it is not a manifest"),
+        ],
     )
-    def test_manifests_that_a_hand_has_changed(self, copied_checkpoint: Path, before: str, after: str):
+    def test_manifests_that_a_hand_has_changed(self, copied_checkpoint, before: str, after: str, told: str):
         path = copied_checkpoint / "MANIFEST.json"
         manifest = json.dumps(json.loads(path.read_text()))
         assert before in manifest
         path.write_text(manifest.replace(before, after, 1))
-        assert "is damaged: it is not a manifest" in refusal(copied_checkpoint)
+        assert f"is damaged: {told}" in refusal(copied_checkpoint)
 
     def test_empty_directories_files_and_foreign_directories(self, tmp_path: Path):
         (tmp_path / "empty").mkdir()

@@ -357,6 +357,10 @@ def test_a_middle_click_keeps_the_inspector_on_the_cell_that_is_seen_there(
     key(app, window, pygame.K_SPACE)
     app.controls = dataclasses.replace(app.controls, view=VIEW_NAMES.index(view), panel_visible=panel_visible)
     app.frame()
+    until = time.monotonic() + 60
+    while view in ("attention", "entropy") and any(pane.explanation is None for pane in app.snapshot.panes):
+        assert time.monotonic() < until
+        app.frame()
     geometry, panes = geometry_of(app), app.face.panes
     seen = panes.views(app.controls)
     placed = panes.placed(geometry, app.controls)

@@ -75,6 +75,18 @@ def test_whatever_comes_it_is_in_order_and_bounded(frames):
         assert [tuple(row[[0, 3]]) for row in series.table] == [(s.tick, s.error) for s in series.samples]
 
 
+def test_what_a_record_goes_back_to_is_found_by_its_steps():
+    first = [sample(tick) for tick in range(5)]
+    second = [sample(tick, episode=2, start=5) for tick in range(5, 12)]
+    series = Series()
+    for one in (*first, *second):
+        series = follow_series(series, one, (), newest_tick=one.tick)
+    assert series.last_at(1, 9) == first[-1]
+    assert series.last_at(2, 3) == second[3]
+    assert series.last_at(3, 0) is None
+    assert Series().last_at(1, 5) is None
+
+
 def test_hover_finds_the_nearest():
     series = follow([10, 20, 30], [mark(12), mark(28)])
     assert [series.nearest(tick).tick for tick in (-5, 14, 16, 99)] == [10, 10, 20, 30]

@@ -1,5 +1,6 @@
 import copy
 import hashlib
+import operator
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
@@ -118,6 +119,11 @@ class Oracle:
     def _go(self, number):
         self.here = number
         self.simulation.restore(self.line[number].moment)
+        while self.undone and self.undone[-1][1] == number and self._is_line(self.undone[-1][0]):
+            self.undone.pop()
+
+    def _is_line(self, line):
+        return len(line) == len(self.line) and all(map(operator.is_, line, self.line))
 
     def _before_last(self, *opens):
         return next((n - 1 for n in range(self.here, 0, -1) if self.line[n].opens in opens), None)

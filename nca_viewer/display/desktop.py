@@ -238,6 +238,7 @@ class DesktopFace:
                 case PlayDemo(name):
                     self.inform(self._next.begin_demo(name, session), now_seconds)
                 case SaveClip():
+                    self.inform("Saving the last 20 seconds ...", now_seconds)
                     self._clips.save_last()
                 case ToggleRecording() if self._clips.elapsed_seconds is None:
                     self._clips.start()
@@ -394,13 +395,14 @@ class DesktopFace:
         panes, seconds = self.panes, self._clips.elapsed_seconds
         is_replaying = self.shown.session.is_replaying
         replay = ("replay",) if is_replaying else ()
+        loading = ("loading ...",) if self._next.is_loading else ()
         recording = () if seconds is None else (f"recording {duration_text(seconds)}",)
         return replace(
             status,
             healing=panes.pointed.healing,
             is_ruined=panes.pages[panes.number].is_ruined,
             is_at_rest=panes.pointed.is_at_rest,
-            tells=(*replay, *status.tells, *recording, *panes.tells),
+            tells=(*loading, *replay, *status.tells, *recording, *panes.tells),
             is_changed=bool(panes.tells),
             is_replaying=is_replaying,
             has_tiles=panes.has_tiles(self._controls),

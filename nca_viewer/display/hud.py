@@ -51,9 +51,8 @@ RUIN_HINTS = (
 """The same where the page is ruined."""
 _WAYS_ON = f"{key_label(Undo())}: undo  ·  {_FRESH_KEY}: a new digit"
 REST_HINTS = (
-    f"What has not healed lies beyond what its cells remember  ·  {_WAYS_ON}",
-    f"The rest lies beyond what its cells remember  ·  {_WAYS_ON}",
-    f"Beyond its cells' memory  ·  {_WAYS_ON}",
+    f"What has not healed was not remembered: too wide, or too soon  ·  {_WAYS_ON}",
+    f"The rest was not remembered  ·  {_WAYS_ON}",
     _WAYS_ON,
 )
 """The same where the cells are at rest and have not healed; where experiments are on, they may be the reason,

@@ -181,6 +181,11 @@ class NextSession:
         path = demo_files()[name]
         return self._begin(f"the demo {name}", None, lambda report: load_demo(path, session, report))
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether something is on its way."""
+        return self._loading is not None
+
     def _begin(self, name: str, number: int | None, load: Callable[[Callable[[str], None]], Session]) -> str:
         if self._loading is not None:
             return f"Still {self._loading[0].stage}"

@@ -154,11 +154,11 @@ def test_without_the_extra_the_last_seconds_are_a_gif_and_it_is_told(tmp_path, m
     (message,) = told(recorder)
     (path,) = tmp_path.iterdir()
     assert path.suffix == ".gif"
-    assert "pip install 'nca-viewer[video]'" in message.text
+    assert "pip install imageio-ffmpeg" in message.text
     recorder.start()
     (message,) = told(recorder)
     assert message.is_error
-    assert "pip install 'nca-viewer[video]'" in message.text
+    assert "pip install imageio-ffmpeg" in message.text
     assert recorder.elapsed_seconds is None
     assert list(tmp_path.iterdir()) == [path]
 

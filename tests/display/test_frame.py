@@ -267,7 +267,7 @@ def test_what_rests_unhealed_is_told_with_a_reason_and_keys(size, restored, imag
     assert width <= size[0] - 2 * geometry.text_height
     assert "Ctrl+Z: undo" in text
     assert "D: a new digit" in text
-    assert ("its cells" in text) or size == (300, 301)
+    assert ("not remembered" in text) or size == (300, 301)
 
 
 @pytest.mark.parametrize(
