@@ -394,6 +394,18 @@ def test_a_step_back_from_the_oldest_moment_brings_no_undone_stroke_back(make_be
     assert bench.where != before
 
 
+def test_what_a_record_goes_back_to_has_the_figures_that_it_had(make_bench):
+    bench = make_bench("digit").frames(30).key(pygame.K_SPACE, " ").frames()
+    before, moment = bench.app.face.panes.pointed.healing, bench.simulation.moment()
+    bench.key(pygame.K_SPACE, " ").touch((5, 4)).frames(10)
+    assert bench.app.face.panes.pointed.healing.error_damaged != before.error_damaged
+    bench.simulation.restore(moment)  # As a replay does, without a hand on the timeline.
+    bench.key(pygame.K_SPACE, " ").frames()
+    after = bench.app.face.panes.pointed.healing
+    assert (after.error_before, after.error_damaged) == (before.error_before, before.error_damaged)
+    assert not after.is_damage
+
+
 def test_there_is_nothing_to_redo_where_steps_forward_led_as_far(bench):
     wounded = bench.where
     bench.do(Undo())
