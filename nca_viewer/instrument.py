@@ -154,11 +154,10 @@ class Instrument:
             self._has_moved = False
             sample = self.series.nearest(tick)
         elif before is not None and snapshot.episode == before.episode and snapshot.step < before.step:
+            # The timeline's last mark is where this began again. A hand may have been on the cells in that
+            # step: the one before tells more.
             marks = self.timeline.marks
-            is_start = bool(marks) and marks[-1].tool is None and marks[-1].episode == snapshot.episode
-            begun_step = marks[-1].step if is_start else snapshot.step
-            # In the step that it goes back to, a hand may have been on the cells: the one before tells more.
-            sample = self.series.last_at(snapshot.episode, begun_step - 1)
+            sample = self.series.last_at(snapshot.episode, marks[-1].step - 1) if marks else None
         else:
             return None
         if sample is None or sample.healing is None or sample.episode != snapshot.episode:

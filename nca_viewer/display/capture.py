@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -170,6 +170,7 @@ def write_timed_animation(
     cell_pixels: int,
     delays_seconds: Sequence[float],
     *,
+    fit: Callable[[np.ndarray], np.ndarray] = lambda image: image,
     never_lost: bool = False,
 ) -> None:
     """As `write_animation`, with a time for each image.
@@ -179,6 +180,7 @@ def write_timed_animation(
         images: uint8[H, W, 3] each, one pixel per cell.
         cell_pixels: Side of a cell in the animation.
         delays_seconds: How long each image is shown.
+        fit: Makes images of other sizes as large as the first, one by one as they are written.
         never_lost: As in `image_files.write_gif`.
 
     Raises:
@@ -186,12 +188,13 @@ def write_timed_animation(
     """
     from PIL import Image
 
-    size = (images[0].shape[1] * cell_pixels, images[0].shape[0] * cell_pixels)
-    is_grey = all((image[..., :1] == image).all() for image in images)
+    height, width = fit(images[0]).shape[:2]
+    size = (width * cell_pixels, height * cell_pixels)
+    is_grey = all((image[..., :1] == image).all() for image in map(fit, images))
 
     def frame(image: np.ndarray) -> Image.Image:
         # Enlarged one by one as they are written, so that memory does not grow with their size.
         small = Image.fromarray(image[..., 0] if is_grey else image)
         return small.resize(size, Image.Resampling.NEAREST)
 
-    write_gif(path, lambda: map(frame, images), delays_seconds, never_lost=never_lost)
+    write_gif(path, lambda: map(frame, map(fit, images)), delays_seconds, never_lost=never_lost)

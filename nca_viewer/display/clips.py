@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import queue
 import shutil
@@ -17,7 +18,7 @@ import numpy as np
 from nca_viewer.atomic_files import atomic_write, free_path, output_error
 from nca_viewer.display.capture import dated_stem, require_folder, write_timed_animation
 from nca_viewer.display.palette import BACKGROUND
-from nca_viewer.errors import OutputError, UserError, unexpected_message
+from nca_viewer.errors import OutputError, UserError, reason_of, unexpected_message
 from nca_viewer.video_files import (
     VideoStream,
     VideoUnavailableError,
@@ -435,23 +436,27 @@ class ClipRecorder:
 
 def write_gif_clip(path: Path, images: Sequence[TimedImage], begin: float, end: float) -> None:
     """Write what was shown between two times as a GIF; raises OutputError."""
-    rate = GIF_FRAMES_PER_SECOND
-    shown = list(at_constant_rate(_of_one_size(images), begin, end, rate))
-    cell_pixels = video_cell_pixels(*shown[0][0].shape[:2])
-    write_timed_animation(path, [image for image, _ in shown], cell_pixels, [n / rate for _, n in shown])
+    rate, size = GIF_FRAMES_PER_SECOND, _one_size(images)
+    shown = list(at_constant_rate(images, begin, end, rate))
+    write_timed_animation(
+        path,
+        [image for image, _ in shown],
+        video_cell_pixels(*size),
+        [count / rate for _, count in shown],
+        fit=functools.partial(fitted, size=size),
+    )
 
 
 def write_video_clip(
     path: Path, images: Sequence[TimedImage], begin: float, end: float, frames_per_second: int
 ) -> None:
     """Write what was shown between two times as an MP4; raises OutputError."""
-    images = _of_one_size(images)
-    height, width = images[0].image.shape[:2]
+    size = _one_size(images)
     with atomic_write(path) as temporary:
         try:
-            with VideoStream(temporary, height, width, frames_per_second) as stream:
+            with VideoStream(temporary, *size, frames_per_second) as stream:
                 for image, count in at_constant_rate(images, begin, end, frames_per_second):
-                    stream.write(image, count)
+                    stream.write(fitted(image, size), count)
         except VideoUnavailableError:
             raise
         except OutputError as error:
@@ -460,13 +465,12 @@ def write_video_clip(
             ) from error
 
 
-def _of_one_size(images: Sequence[TimedImage]) -> Sequence[TimedImage]:
-    """The same images, all fitted into a frame for the first where some are of other sizes."""
+def _one_size(images: Sequence[TimedImage]) -> tuple[int, int]:
+    """(height, width) in pixels of a clip's frames: the images' own; where these differ, room for all."""
     first = images[0].image
     if all(timed.image.shape == first.shape for timed in images):
-        return images
-    size = frame_size(first)
-    return [TimedImage(fitted(timed.image, size), timed.seconds) for timed in images]
+        return first.shape[0], first.shape[1]
+    return frame_size(first)
 
 
 def duration_text(seconds: float) -> str:
@@ -493,4 +497,4 @@ def _limit(file: Path, folder: Path) -> str:
             return f"the file has reached {MAX_RECORDING_BYTES // 1024**2:,} MiB"
         return _disk_problem(folder)
     except OSError as error:
-        return error.strerror or str(error)
+        return reason_of(error)

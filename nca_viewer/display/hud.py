@@ -213,11 +213,9 @@ class Hud:
         beside = height + font.size(told)[0] if told else 0
         if message is None:
             hints = hints_for(status)
-            text = next((hint for hint in hints if font.size(hint)[0] + beside <= room), "")
-            if not text and hints is not _usual_hints(
-                status
-            ):  # What is told only now and then goes before the figures.
-                text = next((hint for hint in hints if font.size(hint)[0] <= room), "")
+            text = fitting(hints, font, room - beside)
+            if not text and hints != _usual_hints(status):  # What is rarely told goes before the figures.
+                text = fitting(hints, font, room)
         else:
             text = message.text
         if message is None:
@@ -242,7 +240,7 @@ class Hud:
             return
         line = font.get_height() + 1
         most = max(1, (bottom - padding) // line)
-        lines: list[str] = []
+        lines: tuple[str, ...] = ()
         for width in (room - geometry.panel_width, room):
             lines = lines_of(message.text, font, width)
             if width > 12 * height and len(lines) <= most:
@@ -359,8 +357,8 @@ class Hud:
         if message is not None:
             font = letters_for(size)
             line = font.get_height() + 1
-            lines = lines_of(message.text, font, width - 2 * size)
-            lines = _ends_of(lines, max(1, (height - size) // line))
+            all_lines = lines_of(message.text, font, width - 2 * size)
+            lines = _ends_of(all_lines, max(1, (height - size) // line))
             y = min(height - 2 * size, height - size // 2 - len(lines) * line)
             for text in lines:
                 image = font.render(text, True, ERROR if message.is_error else TEXT)
@@ -467,7 +465,8 @@ def wrapped(text: str, font: pygame.font.Font, room_pixels: int) -> list[str]:
 _MOST_LETTERS = 2000
 
 
-def lines_of(text: str, font: pygame.font.Font, room_pixels: int) -> list[str]:
+@functools.lru_cache(maxsize=16)
+def lines_of(text: str, font: pygame.font.Font, room_pixels: int) -> tuple[str, ...]:
     """As `wrapped`, but words that are too long for a line are broken, after a slash where there is one.
 
     Of a very long text both ends are kept.
@@ -488,10 +487,10 @@ def lines_of(text: str, font: pygame.font.Font, room_pixels: int) -> list[str]:
             lines.append(rest[:kept])
             rest = rest[kept:]
         lines.append(rest)
-    return lines
+    return tuple(lines)
 
 
-def _ends_of(lines: list[str], most: int) -> list[str]:
+def _ends_of(lines: Sequence[str], most: int) -> Sequence[str]:
     """So many of some lines, the last ones rather than the first: the remedy is at the end."""
     if len(lines) <= most:
         return lines

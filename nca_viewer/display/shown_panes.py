@@ -144,7 +144,10 @@ class ShownPanes:
 
     def would_change(self, action: Action) -> bool:
         """Whether an action asks for other experiments than there are."""
-        return as_json(self._changed(action)) != as_json(self.experiments)
+        return self._are_other(self._changed(action))
+
+    def _are_other(self, experiments: Experiments) -> bool:
+        return as_json(experiments) != as_json(self.experiments)
 
     def _changed(self, action: Action) -> Experiments:
         config = self.pointed.config
@@ -157,9 +160,9 @@ class ShownPanes:
         Raises:
             ConfigError: one of them does not have what is to be changed.
         """
-        if not self.would_change(action):
-            return False
         experiments = self._changed(action)
+        if not self._are_other(experiments):
+            return False
         self._simulation.require_experiments(experiments)
         self._wanted = experiments
         self._simulation.prepare_experiments()

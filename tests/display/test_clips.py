@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -13,7 +14,17 @@ from PIL import Image
 
 from nca_viewer import video_files
 from nca_viewer.display import clips
-from nca_viewer.display.clips import ClipRecorder, FrameHistory, TimedImage, at_constant_rate, duration_text
+from nca_viewer.display.clips import (
+    CLIP_SUFFIXES,
+    ClipRecorder,
+    FrameHistory,
+    TimedImage,
+    at_constant_rate,
+    duration_text,
+    frame_size,
+    write_gif_clip,
+    write_video_clip,
+)
 from nca_viewer.video_files import VideoStream, find_ffmpeg, video_cell_pixels
 
 RATE = 30
@@ -432,3 +443,21 @@ def test_sides_of_a_video_are_even_and_large_enough(size, wanted):
 
 def test_a_clock():
     assert [duration_text(seconds) for seconds in (0, 7.9, 60, 599.9)] == ["0:00", "0:07", "1:00", "9:59"]
+
+
+@pytest.mark.parametrize("suffix", CLIP_SUFFIXES)
+def test_frames_of_views_of_other_sizes_are_made_one_by_one(tmp_path, suffix):
+    wide = np.zeros((60, 210, 3), np.uint8)
+    images = [TimedImage(wide, 0.0)]
+    images += [TimedImage(np.full((11, 13, 3), number, np.uint8), number / 60) for number in range(1, 60)]
+    height, width = frame_size(wide)
+    tracemalloc.start()
+    try:
+        if suffix == ".gif":
+            write_gif_clip(tmp_path / "a.gif", images, 0.0, 1.0)
+        else:
+            write_video_clip(tmp_path / "a.mp4", images, 0.0, 1.0, 60)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < len(images) / 3 * height * width * 3
