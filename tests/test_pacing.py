@@ -173,7 +173,7 @@ def test_rate_meter():
 
 def test_a_digit_forms_in_about_four_seconds_and_wounds_close_in_two_to_four():
     """In the steps that 20 digits of `model` took: to 95 % formed, and a wound of radius 4 closed by 90 %."""
-    forming_steps, erased_steps, corrupted_steps = 15, 53, 56
+    forming_steps, erased_steps, corrupted_steps = 20, 20, 26
     seconds = sum(1 / VISIBLE_TEMPO.steps_per_second(step) for step in range(forming_steps))
     assert seconds == pytest.approx(4.0, abs=0.5)
     for steps in (erased_steps, corrupted_steps):

@@ -45,8 +45,6 @@ class TrainConfig:
         wound_step: Steps of the roll-out before the wounds are made. 0 makes them at its start; later ones
             let the gradient flow from the healing back to before the wound, so that automata learn to
             remember in the cells around what the wound will take.
-        in_vain_probability: Of a wound, that its cells are as after a wait in which the memory gave nothing
-            back; and of an empty page, that all of it is so.
         scramble_probability: Probability that a wound scrambles its cells instead of erasing them.
         half_plane_probability: Probability that a wound is a half plane instead of a disc.
         wound_radius_min_cells: Smallest radius of a wounded disc.
@@ -92,7 +90,6 @@ class TrainConfig:
     painted_fraction: float = setting(0.0, limits=(0.0, 1.0))
     wound_probability: float = setting(0.0, limits=(0.0, 1.0))
     wound_step: int = 0
-    in_vain_probability: float = setting(0.0, limits=(0.0, 1.0))
     scramble_probability: float = setting(0.5, limits=(0.0, 1.0))
     half_plane_probability: float = setting(0.1, limits=(0.0, 1.0))
     wound_radius_min_cells: float = setting(2.0, limits=(0.0, 128.0))
@@ -129,10 +126,6 @@ class TrainConfig:
             raise ConfigError(
                 f"blank_fraction + painted_fraction = "
                 f"{self.blank_fraction + self.painted_fraction} is larger than 1"
-            )
-        if self.in_vain_probability and not self.memory:
-            raise ConfigError(
-                f"in_vain_probability = {self.in_vain_probability} needs a memory; choose 0, or --memory"
             )
         if self.pool_size < self.batch_size:
             raise ConfigError(f"pool_size = {self.pool_size} is smaller than batch_size = {self.batch_size}")
@@ -205,7 +198,6 @@ RECIPES: dict[str, Recipe] = {
             blank_fraction=0.03,
             painted_fraction=0.05,
             wound_probability=0.25,
-            in_vain_probability=0.3,
             scramble_probability=0.3,
             wound_radius_min_cells=3.0,
             error_scale=0.005,

@@ -17,7 +17,7 @@ from nca_viewer.automaton.rollout import Dynamics, Parameters
 from nca_viewer.automaton.system import visible
 from training.config import TrainConfig
 from training.damage import Wounds, draw_wounds
-from training.memory import in_vain, trainable
+from training.memory import trainable
 from training.sharding import BatchSharding
 
 _GOLDEN_RATIO = 0.6180339887
@@ -120,7 +120,7 @@ def _fresh_episodes(
     A slot holds episodes of one kind for ever: were the kind drawn anew, what is easy to keep would in time
     crowd out what is hard.
     """
-    photograph_key, drawing_key, ratio_key, mask_key, ruin_key = jax.random.split(key, 5)
+    photograph_key, drawing_key, ratio_key, mask_key = jax.random.split(key, 4)
     photographs, count = len(images.photographs), len(slots)
     kind = _spread(slots, _GOLDEN_RATIO)
     index = jax.random.randint(photograph_key, (count,), 0, photographs)
@@ -132,12 +132,7 @@ def _fresh_episodes(
         ratio_key, (count,), minval=config.mask_ratio_min, maxval=config.mask_ratio_max
     )
     ratio = jnp.where(is_drawing, 0.0, ratio)
-    start = masked_start(images.clean(index), mask_key, ratio, dynamics.config)
-    if config.in_vain_probability:
-        ruin_key, wait_key = jax.random.split(ruin_key)
-        is_ruined = is_blank & jax.random.bernoulli(ruin_key, config.in_vain_probability, (count,))
-        start = jnp.where(is_ruined[:, None, None, None], in_vain(start, wait_key, dynamics.config), start)
-    return start, index
+    return masked_start(images.clean(index), mask_key, ratio, dynamics.config), index
 
 
 def _spread(slots: Array, ratio: float) -> Array:
