@@ -59,8 +59,6 @@ FORMAT_VERSION = 1
 """Version that is written, and the one that is read."""
 
 MANIFEST_NAME = "MANIFEST.json"
-CHANNELS_NAME = "channels.json"
-"""Names of the first channels, a list in JSON, beside a manifest: for checkpoints older than names."""
 
 _PARAMETERS = "params"
 _ORBAX_METADATA_NAME = "_CHECKPOINT_METADATA"
@@ -110,15 +108,12 @@ class CheckpointInfo:
     sha256: str
 
     def channel_names(self) -> tuple[str, ...]:
-        """What each channel holds: as the provenance's `channel_names` or the file `CHANNELS_NAME` says.
+        """What each channel holds: as the provenance's `channel_names` say.
 
         Training knows it only of channels that were designed. The others are "hidden 7", and the visible ones
-        "ink" or "red", "green", "blue". A file that cannot be read says nothing.
+        "ink" or "red", "green", "blue".
         """
         given = self.provenance.get("channel_names")
-        if given is None:
-            with contextlib.suppress(OSError, ConfigError):
-                given = strict_json((self.path / CHANNELS_NAME).read_bytes())
         named = given if isinstance(given, list) and all(isinstance(name, str) for name in given) else []
         size, visible_size = self.config.channel_size, self.config.visible_channel_size
         names = [f"hidden {channel}" for channel in range(size - visible_size)]

@@ -47,16 +47,16 @@ class Tempo:
 
 
 VISIBLE_TEMPO = Tempo(
-    forming_steps=30,
-    forming_steps_per_second=5.0,
-    healing_steps=40,
-    healing_steps_per_second=8.0,
+    forming_steps=20,
+    forming_steps_per_second=4.0,
+    healing_steps=72,
+    healing_steps_per_second=18.0,
     resting_steps_per_second=60.0,
 )
-"""Measured on 20 digits with the bundled `model`: a digit is 95 % formed after 18 to 26 steps, about 4 s;
-90 % of damage of radius 4 is healed after 14 to 27 steps (erased) or 22 to 34 (corrupted), 2 to 4 s. What
-rests looks the same at any speed, but until about step 90 `model` still makes the memory that it heals from:
-that takes a second."""
+"""Measured on 20 digits with the bundled `model`: a digit is 95 % formed after 12 to 20 steps, about 4 s;
+90 % of damage of radius 4 is healed after 47 to 66 steps (erased) or 47 to 71 (corrupted), 2.6 to 3.9 s, the
+first ink after some 20. What rests looks the same at any speed, but until about step 90 `model` still becomes
+sound: that takes a second."""
 
 _LEAD_RATIO = 1.5
 _LARGEST_LEAD = 0.8

@@ -1289,7 +1289,7 @@ class LivingWindow(HeadlessWindow):
         (lambda bench: bench.do(StepOnce()), 1),
         (lambda bench: bench.key(pygame.K_n, "n").frames(), 1),
         (lambda bench: bench.do(StepBack(-10)), 10),
-        (lambda bench: bench.do(actions.TogglePause(), actions.TogglePause()).frames(9), 1),
+        (lambda bench: bench.do(actions.TogglePause(), actions.TogglePause()).frames(20), 1),
     ],
 )
 def test_keys_of_time_answer_while_a_record_waits_to_be_read(make_bench, record, monkeypatch, hand, steps):

@@ -45,6 +45,8 @@ class TrainConfig:
         wound_step: Steps of the roll-out before the wounds are made. 0 makes them at its start; later ones
             let the gradient flow from the healing back to before the wound, so that automata learn to
             remember in the cells around what the wound will take.
+        in_vain_probability: Where there is a memory: of a wound, that its cells are as after a wait in which
+            nothing was given back; and of an empty page, that all its cells are.
         scramble_probability: Probability that a wound scrambles its cells instead of erasing them.
         half_plane_probability: Probability that a wound is a half plane instead of a disc.
         wound_radius_min_cells: Smallest radius of a wounded disc.
@@ -90,6 +92,7 @@ class TrainConfig:
     painted_fraction: float = setting(0.0, limits=(0.0, 1.0))
     wound_probability: float = setting(0.0, limits=(0.0, 1.0))
     wound_step: int = 0
+    in_vain_probability: float = setting(0.0, limits=(0.0, 1.0))
     scramble_probability: float = setting(0.5, limits=(0.0, 1.0))
     half_plane_probability: float = setting(0.1, limits=(0.0, 1.0))
     wound_radius_min_cells: float = setting(2.0, limits=(0.0, 128.0))
@@ -198,6 +201,7 @@ RECIPES: dict[str, Recipe] = {
             blank_fraction=0.03,
             painted_fraction=0.05,
             wound_probability=0.25,
+            in_vain_probability=0.3,
             scramble_probability=0.3,
             wound_radius_min_cells=3.0,
             error_scale=0.005,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nca_viewer.automaton.edits import corrupt, disc, erase
 from nca_viewer.config import ModelConfig
 from training.config import TrainConfig
+from training.memory import in_vain
 
 INK_THRESHOLD = 0.5
 """Value from which on a cell of a picture counts as inked."""
@@ -76,7 +77,7 @@ def draw_wounds(
     """Wounds for the automata of a batch, for each with a probability of its own.
 
     Discs lie around a random cell of ink (anywhere on an empty page), half planes leave the centre of the
-    grid unharmed; both erase, or scramble all channels.
+    grid unharmed; both erase, or scramble all channels, or leave cells as after a wait in vain.
 
     Args:
         clean: float[B, H, W, V], the pictures that the automata are to show.
@@ -86,7 +87,7 @@ def draw_wounds(
         model_config: The automaton's hyperparameters.
     """
     batch, height, width = clean.shape[:3]
-    keys = iter(jax.random.split(key, 8))
+    keys = iter(jax.random.split(key, 10))
     ink = clean.mean(axis=-1).reshape(batch, -1)
     centre = jax.random.categorical(next(keys), jnp.log(jnp.maximum(ink, 1e-4)), axis=-1)
     centre = jnp.stack([centre // width, centre % width], axis=-1).astype(jnp.float32)
@@ -105,4 +106,8 @@ def draw_wounds(
     is_scramble = jax.random.bernoulli(next(keys), config.scramble_probability, (batch, 1, 1))
     empty = jnp.zeros((*region.shape, model_config.channel_size), clean.dtype)
     scrambled = corrupt(empty, region & is_scramble, next(keys), model_config)
-    return Wounds(region, erase(scrambled, region & ~is_scramble))
+    content = erase(scrambled, region & ~is_scramble)
+    if config.memory and config.in_vain_probability:
+        is_in_vain = jax.random.bernoulli(next(keys), config.in_vain_probability, (batch, 1, 1, 1))
+        content = jnp.where(is_in_vain, in_vain(content, next(keys), model_config), content)
+    return Wounds(region, content)

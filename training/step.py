@@ -17,7 +17,7 @@ from nca_viewer.automaton.rollout import Dynamics, Parameters
 from nca_viewer.automaton.system import visible
 from training.config import TrainConfig
 from training.damage import Wounds, draw_wounds
-from training.memory import trainable
+from training.memory import in_vain, trainable
 from training.sharding import BatchSharding
 
 _GOLDEN_RATIO = 0.6180339887
@@ -115,12 +115,12 @@ def average_decay(step: Array | int, config: TrainConfig) -> Array:
 def _fresh_episodes(
     images: Images, key: Array, slots: Array, config: TrainConfig, dynamics: Dynamics
 ) -> tuple[Array, Array]:
-    """Masked starts float[B, H, W, C] and picture indices int32[B] for int[B] slots of the pool.
+    """Starts float[B, H, W, C] and picture indices int32[B] for int[B] slots of the pool.
 
-    A slot holds episodes of one kind for ever: were the kind drawn anew, what is easy to keep would in time
-    crowd out what is hard.
+    They are masked pictures, and empty pages, of which some have waited in vain. A slot holds episodes of one
+    kind for ever: were the kind drawn anew, what is easy to keep would in time crowd out what is hard.
     """
-    photograph_key, drawing_key, ratio_key, mask_key = jax.random.split(key, 4)
+    photograph_key, drawing_key, ratio_key, mask_key, vain_key = jax.random.split(key, 5)
     photographs, count = len(images.photographs), len(slots)
     kind = _spread(slots, _GOLDEN_RATIO)
     index = jax.random.randint(photograph_key, (count,), 0, photographs)
@@ -132,7 +132,12 @@ def _fresh_episodes(
         ratio_key, (count,), minval=config.mask_ratio_min, maxval=config.mask_ratio_max
     )
     ratio = jnp.where(is_drawing, 0.0, ratio)
-    return masked_start(images.clean(index), mask_key, ratio, dynamics.config), index
+    start = masked_start(images.clean(index), mask_key, ratio, dynamics.config)
+    if config.memory and config.in_vain_probability:
+        vain_key, wait_key = jax.random.split(vain_key)
+        is_in_vain = is_blank & jax.random.bernoulli(vain_key, config.in_vain_probability, (count,))
+        start = jnp.where(is_in_vain[:, None, None, None], in_vain(start, wait_key, dynamics.config), start)
+    return start, index
 
 
 def _spread(slots: Array, ratio: float) -> Array:

@@ -45,8 +45,8 @@ SPEEDS: tuple[Fraction, ...] = tuple(Fraction(2) ** exponent for exponent in ran
 """Steps per frame, from one step in eight frames to 64 steps in each."""
 
 TEMPO_SPEEDS: tuple[Fraction, ...] = tuple(Fraction(2) ** exponent for exponent in range(-3, 10))
-"""How many times faster than the tempo at which people can follow; the last is about the highest of `SPEEDS`
-while a digit forms or heals."""
+"""How many times faster than the tempo at which people can follow; the last is half the highest of `SPEEDS`
+while a digit forms, and above it while one heals."""
 
 MAX_BRUSH_RADIUS_CELLS = 14
 

@@ -159,7 +159,7 @@ def what_one_cell_sees(play: Performance) -> None:
 
 def wound_and_memory(play: Performance) -> None:
     """A disc that is erased, the same scrambled, and one that is too large to heal."""
-    play.say("A digit comes from half of its pixels. It takes about six seconds.", 6.0)
+    play.say("A digit comes from half of its pixels. It takes about five seconds.", 6.0)
     play.show("channels")
     text = (
         "The picture is done, but the cells are not: each notes four neighbours to either side on a diagonal."
@@ -174,15 +174,15 @@ def wound_and_memory(play: Performance) -> None:
     harm = _difference(play.image(), before)
     play.require(not play.state()[disc].any(), "the disc is erased")
     play.announce("Those around it noted what was there, and give it back from the rim inwards.", 5.0)
-    play.wait(1.5)
+    play.wait(2.0)
     rim, core = disc & ~play.disc((14, 14), 3), play.disc((14, 14), 1)
     errors = (_difference(play.image(), before, rim), _difference(play.image(), before, core))
     play.require(errors[0] < 0.5 * errors[1], "the rim comes first")
-    play.wait(3.5)
+    play.wait(3.0)
     play.say("Closed: the picture is as it was.", 3.0, _difference(play.image(), before) < 0.05 * harm)
     play.say("Next the same disc is scrambled: noise in the picture, and in the notes.", 5.0)
     play.touch(Tool.CORRUPT, disc)
-    play.say("Noise does not agree with itself: the cells can tell, and take back what was there.", 6.0)
+    play.say("No intact cell holds such numbers: those can tell, and take back what was there.", 6.0)
     play.say("Closed again.", 2.5, _difference(play.image(), before) < 0.1 * harm)
     large = play.disc((14, 14), 8)
     play.show("difference")
@@ -242,7 +242,7 @@ def _difference(image: np.ndarray, other: np.ndarray, region: np.ndarray | None 
 
 SCRIPTS: Mapping[str, tuple[str, Callable[[Performance], None], int, int]] = {
     "1-what-one-cell-sees": ("What one cell sees", what_one_cell_sees, 4, 3),
-    "2-wound-and-memory": ("Wound and memory", wound_and_memory, 4, 8),
+    "2-wound-and-memory": ("Wound and memory", wound_and_memory, 3, 8),
     "3-wiped-page": ("Why a wiped page does not come back", wiped_page, 4, 3),
 }
 """By the name of the file: title, script, seed and digit."""

@@ -90,20 +90,23 @@ def hidden_name(channel: int) -> str:
     return f"hidden {channel}"
 
 
-_MEMORY_VALUES = "1 is ink, 0.75 paper, 0 not known"
+_MEMORY_VALUES = "1 is ink, 0.75 paper, 0 or less not known"
+_CHANNEL_MEANINGS = {
+    "life": "1 in a cell that lives; damage takes it, and it grows while a page begins or a lost cell waits.",
+    "sound": "1 in a cell that is done and defends what it shows; it grows while a picture is restored.",
+    "lost": "1 in a cell that lost what it was, and waits for neighbours that remember it.",
+}
 
 
 def channel_meaning(name: str) -> str:
     """What the values of a channel with this name stand for, in a sentence; empty where nobody knows.
 
-    The names of memories and flags are those that training gives them.
+    The names are those that training gives them.
     """
     memory = re.fullmatch(r"ink (\d+) ([a-z-]+)", name)
     if memory:
         return f"What it remembers of the cell {memory[1]} to the {memory[2]}: {_MEMORY_VALUES}."
-    if re.fullmatch(r"flag \d+", name):
-        return "A flag: 1 in an intact cell; damage sets it back, and it grows while the cell is restored."
-    return ""
+    return _CHANNEL_MEANINGS.get(name, "")
 
 
 def with_no_number_row(

@@ -497,7 +497,7 @@ def test_figures_stand_still_while_their_pictures_grow(monkeypatch, stage):
 
 MEMORY_NAMES = (
     *(f"ink {number} {direction}" for direction in ("north-east", "south-west") for number in range(1, 5)),
-    *(f"flag {number}" for number in range(1, 4)),
+    *("life", "sound", "lost"),
     *(f"hidden {number}" for number in range(11, 31)),
     "ink",
 )
@@ -508,7 +508,7 @@ def test_channels_that_have_a_name_are_named_beside_their_bars(size):
     layout = layout_of(*size, 4, 32, 64, MEMORY_NAMES)
     check_places(layout, size, 4, 32)
     names = dict(enumerate(MEMORY_NAMES))
-    short = {0: "ink 1 NE", 7: "ink 4 SW", 8: "flag 1", 12: "12", 30: "30", 31: "ink"}
+    short = {0: "ink 1 NE", 7: "ink 4 SW", 8: "life", 12: "12", 30: "30", 31: "ink"}
     font = letters_for(min(layout.text_height, layout.channels[0].row[3]))
     for channel, text in short.items():
         place = layout.channels[channel]
@@ -527,16 +527,16 @@ def test_names_of_any_length_leave_the_bars_their_room(size, name):
     assert all(place.value[2] > layout.text_height for place in layout.channels)
 
 
-def test_a_memory_and_a_flag_tell_what_their_values_mean():
+def test_channels_of_a_memory_tell_what_their_values_mean():
     scene = scene_of(names=MEMORY_NAMES)
     facts, layout = facts_of(scene, (5, 5)), layout_of(300, 700, 4, 32, PERCEPTION, MEMORY_NAMES)
     told = {place.number: told_at(layout, facts, middle(place.row)) for place in layout.channels}
-    assert "the cell 2 to the north-east: 1 is ink, 0.75 paper, 0 not known" in told[1]
+    assert "the cell 2 to the north-east: 1 is ink, 0.75 paper, 0 or less not known" in told[1]
     assert "the cell 4 to the south-west" in told[7]
-    assert "1 in an intact cell" in told[9]
+    assert "1 in a cell that is done" in told[9]
     for number in (11, 31):
         assert "paper" not in told[number]
-        assert "intact" not in told[number]
+        assert "in a cell that" not in told[number]
 
 
 def middle(place):

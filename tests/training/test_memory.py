@@ -22,11 +22,13 @@ from nca_viewer.errors import ConfigError
 from nca_viewer.healing import healed_fraction
 from nca_viewer.views.cells import channel_meaning
 from training.config import TrainConfig
+from training.damage import draw_wounds
 from training.memory import (
     MEMORY_CHANNELS,
     PAPER,
     REACH_CELLS,
     channel_names,
+    in_vain,
     require_room,
     trainable,
     with_memory,
@@ -42,7 +44,7 @@ CONFIG = ModelConfig(
     position_embedding_size=5,
     num_heads=3,
     hidden_size=48,
-    perception_size=26,
+    perception_size=27,
     state_limit=1.0,
 )
 """Little more than the memory needs."""
@@ -190,11 +192,113 @@ def test_an_empty_page_stays_empty(run) -> None:
         state = edits.erase(state, disc(5))
 
 
-def test_cells_beyond_the_memory_are_left_alone(run, finished: jax.Array) -> None:
+def test_a_page_comes_to_life_as_a_whole(run) -> None:
+    state = masked_start(jnp.zeros((3, *CONFIG.image_shape)), jax.random.key(2), 0.0, CONFIG)
+    life, lost = MEMORY_CHANNELS - 3, MEMORY_CHANNELS - 1
+    for seed in range(8):
+        state = run(state, 20 + seed, CHUNK_STEPS)
+        assert float((state[..., lost] > 0.5).mean()) < 0.005
+    assert float((state[..., life] == 1).mean()) > 0.99
+
+
+@pytest.mark.parametrize(("kind", "least"), [("erase", 0.95), ("scramble", 0.8)])
+def test_what_is_taken_from_a_page_that_still_forms_comes_back(
+    run, clean: np.ndarray, kind: str, least: float
+) -> None:
+    """At step 36 no cell is sound yet."""
+    forming = run(masked_start(jnp.asarray(clean), jax.random.key(0), 0.0, CONFIG), 1, 36)
+    assert float(forming[..., MEMORY_CHANNELS - 2].max()) < 0.3
+    wound = edits.erase if kind == "erase" else partial(edits.corrupt, key=jax.random.key(4), config=CONFIG)
+    wounded = wound(forming, disc(4))
+    states = (forming, wounded, run(wounded, 5))
+    assert healed_fraction(*(mean_squared_error(picture(state), clean).mean() for state in states)) > least
+
+
+@pytest.mark.parametrize("kind", ["erase", "scramble"])
+def test_a_page_that_was_taken_as_a_whole_stays_empty(run, finished: jax.Array, kind: str) -> None:
+    state = finished
+    rows = np.arange(CONFIG.height)
+    for number, middle in enumerate(range(3, CONFIG.height + 3, 6)):
+        band = jnp.broadcast_to(
+            jnp.asarray(np.abs(rows - middle) <= 3)[:, None], (CONFIG.height, CONFIG.width)
+        )
+        if kind == "erase":
+            state = edits.erase(state, band)
+        else:
+            state = edits.corrupt(state, band, jax.random.key(number), CONFIG)
+        state = run(state, 30 + number, CHUNK_STEPS)
+    for seed in range(3):
+        state = run(state, 40 + seed)
+        assert picture(state).max() < 0.01
+    assert (np.asarray(state[..., MEMORY_CHANNELS - 1]) > 0.5).mean() > 0.9
+
+
+def test_beyond_the_memory_cells_begin_anew_beside_those_that_were_given_back(
+    run, finished: jax.Array
+) -> None:
+    wounded = edits.erase(finished, disc(8))
+    life, sound, lost = range(MEMORY_CHANNELS - 3, MEMORY_CHANNELS)
+    waiting = np.asarray(run(wounded, 5, 2 * CHUNK_STEPS)[:, ROW, COLUMN])
+    assert np.all(waiting[:, lost] == 1)
+    healed = run(wounded, 5)
+    assert picture(healed).min() > -0.01
+    begun = np.asarray(healed[:, ROW, COLUMN])
+    assert np.all(begun[:, life] == 1)
+    assert np.all(begun[:, [sound, lost]] < 0.1)
+
+
+def test_cells_beyond_the_memory_show_nothing(run, finished: jax.Array) -> None:
     side = np.zeros((CONFIG.height, CONFIG.width), bool)
     side[2:-2, 1:-1] = True
-    state = run(edits.erase(finished, jnp.asarray(side)), 8, 60)
-    assert np.all(picture(state)[:, ROW, COLUMN] == 0)
+    state = run(edits.erase(finished, jnp.asarray(side)), 8, 2 * STEPS)
+    assert np.abs(picture(state)[:, ROW, COLUMN]).max() < 0.01
+
+
+def is_in_vain(state: jax.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Which cells have waited in vain, and which still do: bool[B, H, W] each."""
+    cells = np.asarray(state)
+    memories, (life, sound, lost) = (
+        cells[..., : 2 * REACH_CELLS],
+        np.moveaxis(cells[..., MEMORY_CHANNELS - 3 : MEMORY_CHANNELS], -1, 0),
+    )
+    knows_nothing = (memories == -1).all(axis=-1) & (sound == 0) & (picture(state)[..., 0] == 0)
+    others = cells[..., MEMORY_CHANNELS:-1]
+    begun = knows_nothing & (life == 1) & (lost == 0) & (others == 0).all(axis=-1)
+    return begun, knows_nothing & (life > 0) & (life < 1) & (lost == 1) & (others == -1).all(axis=-1)
+
+
+def test_cells_that_waited_in_vain_live_or_still_wait_and_know_nothing() -> None:
+    state = in_vain(jnp.ones((50, *CONFIG.state_shape)), jax.random.key(1), CONFIG)
+    begun, waiting = is_in_vain(state)
+    assert np.all(begun | waiting)
+    shares = waiting.mean(axis=(1, 2))
+    assert shares.min() < 0.1
+    assert 0.5 < shares.max() < 0.75
+
+
+def test_training_knows_wounds_and_empty_pages_that_waited_in_vain(automaton, clean: np.ndarray) -> None:
+    train = TrainConfig(
+        memory=True,
+        batch_size=2,
+        pool_size=40,
+        blank_fraction=0.5,
+        wound_probability=1.0,
+        in_vain_probability=1.0,
+    )
+    wounds = draw_wounds(jnp.asarray(clean), 1.0, jax.random.key(2), train, CONFIG)
+    begun, waiting = is_in_vain(wounds.content)
+    assert np.all(begun | waiting)
+    assert 0 < np.asarray(wounds.region).mean() < 1
+    dynamics, parameters = automaton
+    photographs = jnp.full((3, *CONFIG.image_shape), 255, jnp.uint8)
+    images = Images(photographs, jnp.zeros((1, *CONFIG.image_shape), jnp.uint8))
+    for config, expected in ((train, True), (dataclasses.replace(train, memory=False), False)):
+        pool = initial_state(parameters, images, config, dynamics)
+        is_blank = np.asarray(pool.pool_index) == -1
+        assert 15 <= is_blank.sum() <= 25
+        begun, waiting = is_in_vain(pool.pool_state)
+        assert np.all((begun | waiting)[is_blank] == expected)
+        assert not (begun | waiting)[~is_blank].any()
 
 
 def test_the_memory_is_the_part_that_is_not_trained() -> None:
@@ -263,16 +367,22 @@ def test_the_bundled_memory_names_its_channels():
     assert list(names[:MEMORY_CHANNELS]) == channel_names()
     assert names[:2] == ("ink 1 north-east", "ink 2 north-east")
     assert names[REACH_CELLS] == "ink 1 south-west"
-    assert names[MEMORY_CHANNELS - 1 :] == ("flag 3", *(f"hidden {n}" for n in range(11, 31)), "ink")
+    assert names[MEMORY_CHANNELS - 3 :] == (
+        "life",
+        "sound",
+        "lost",
+        *(f"hidden {n}" for n in range(11, 31)),
+        "ink",
+    )
 
 
 def test_every_channel_of_the_memory_says_what_its_values_mean():
     for name in channel_names():
         meaning = channel_meaning(name)
-        if name.startswith("flag"):
-            assert "1 in an intact cell" in meaning
+        if name in ("life", "sound", "lost"):
+            assert meaning.startswith("1 in a cell that")
         else:
-            assert f"1 is ink, {PAPER:g} paper, 0 not known" in meaning
+            assert f"1 is ink, {PAPER:g} paper, 0 or less not known" in meaning
 
 
 def test_a_channel_is_named_for_the_neighbour_that_it_remembers(run, clean):

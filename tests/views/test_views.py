@@ -160,18 +160,18 @@ def test_channels_have_the_names_they_are_given():
 
 def test_the_caption_of_the_channels_says_what_a_memory_means():
     state = np.zeros((5, 7, 4), np.float32)
-    values = "1 is ink, 0.75 paper, 0 not known"
-    for names in (("ink 1 north-east", "flag 1"), ("flag 1", "hidden 1", "ink 4 south-west")):
+    values = "1 is ink, 0.75 paper, 0 or less not known"
+    for names in (("ink 1 north-east", "life"), ("life", "hidden 1", "ink 4 south-west")):
         assert values in draw("channels", Scene(snapshot(state), channel_names=names)).caption
-    for names in ((), ("hidden 0", "hidden 1", "hidden 2", "ink"), ("flag 1",), ("ink blot", "ink 1")):
+    for names in ((), ("hidden 0", "hidden 1", "hidden 2", "ink"), ("life",), ("ink blot", "ink 1")):
         assert values not in draw("channels", Scene(snapshot(state), channel_names=names)).caption
-    names = ("ink 3 south-west", "flag 2", "hidden 2", "ink")
+    names = ("ink 3 south-west", "lost", "hidden 2", "ink")
     alone = [
         draw("channels", Scene(snapshot(state), channel=n, channel_names=names)).caption for n in range(4)
     ]
     assert "the cell 3 to the south-west" in alone[0]
     assert values in alone[0]
-    assert "1 in an intact cell" in alone[1]
+    assert "waits for neighbours" in alone[1]
     assert alone[2:] == ["Channel 2: hidden 2.", "Channel 3: ink."]
 
 
