@@ -48,6 +48,7 @@ CONFIG = ModelConfig(
     state_limit=1.0,
 )
 """Little more than the memory needs."""
+LIFE, SOUND, LOST = range(MEMORY_CHANNELS - 3, MEMORY_CHANNELS)
 ROW, COLUMN = 11, 9
 STEPS = 96
 CHUNK_STEPS = 12
@@ -194,11 +195,10 @@ def test_an_empty_page_stays_empty(run) -> None:
 
 def test_a_page_comes_to_life_as_a_whole(run) -> None:
     state = masked_start(jnp.zeros((3, *CONFIG.image_shape)), jax.random.key(2), 0.0, CONFIG)
-    life, lost = MEMORY_CHANNELS - 3, MEMORY_CHANNELS - 1
     for seed in range(8):
         state = run(state, 20 + seed, CHUNK_STEPS)
-        assert float((state[..., lost] > 0.5).mean()) < 0.005
-    assert float((state[..., life] == 1).mean()) > 0.99
+        assert float((state[..., LOST] > 0.5).mean()) < 0.005
+    assert float((state[..., LIFE] == 1).mean()) > 0.99
 
 
 @pytest.mark.parametrize(("kind", "least"), [("erase", 0.95), ("scramble", 0.8)])
@@ -207,7 +207,7 @@ def test_what_is_taken_from_a_page_that_still_forms_comes_back(
 ) -> None:
     """At step 36 no cell is sound yet."""
     forming = run(masked_start(jnp.asarray(clean), jax.random.key(0), 0.0, CONFIG), 1, 36)
-    assert float(forming[..., MEMORY_CHANNELS - 2].max()) < 0.3
+    assert float(forming[..., SOUND].max()) < 0.3
     wound = edits.erase if kind == "erase" else partial(edits.corrupt, key=jax.random.key(4), config=CONFIG)
     wounded = wound(forming, disc(4))
     states = (forming, wounded, run(wounded, 5))
@@ -230,21 +230,20 @@ def test_a_page_that_was_taken_as_a_whole_stays_empty(run, finished: jax.Array, 
     for seed in range(3):
         state = run(state, 40 + seed)
         assert picture(state).max() < 0.01
-    assert (np.asarray(state[..., MEMORY_CHANNELS - 1]) > 0.5).mean() > 0.9
+    assert (np.asarray(state[..., LOST]) > 0.5).mean() > 0.9
 
 
 def test_beyond_the_memory_cells_begin_anew_beside_those_that_were_given_back(
     run, finished: jax.Array
 ) -> None:
     wounded = edits.erase(finished, disc(8))
-    life, sound, lost = range(MEMORY_CHANNELS - 3, MEMORY_CHANNELS)
     waiting = np.asarray(run(wounded, 5, 2 * CHUNK_STEPS)[:, ROW, COLUMN])
-    assert np.all(waiting[:, lost] == 1)
+    assert np.all(waiting[:, LOST] == 1)
     healed = run(wounded, 5)
     assert picture(healed).min() > -0.01
     begun = np.asarray(healed[:, ROW, COLUMN])
-    assert np.all(begun[:, life] == 1)
-    assert np.all(begun[:, [sound, lost]] < 0.1)
+    assert np.all(begun[:, LIFE] == 1)
+    assert np.all(begun[:, [SOUND, LOST]] < 0.1)
 
 
 def test_cells_beyond_the_memory_show_nothing(run, finished: jax.Array) -> None:
@@ -257,11 +256,10 @@ def test_cells_beyond_the_memory_show_nothing(run, finished: jax.Array) -> None:
 def is_in_vain(state: jax.Array) -> tuple[np.ndarray, np.ndarray]:
     """Which cells have waited in vain, and which still do: bool[B, H, W] each."""
     cells = np.asarray(state)
-    memories, (life, sound, lost) = (
-        cells[..., : 2 * REACH_CELLS],
-        np.moveaxis(cells[..., MEMORY_CHANNELS - 3 : MEMORY_CHANNELS], -1, 0),
+    life, sound, lost = (cells[..., channel] for channel in (LIFE, SOUND, LOST))
+    knows_nothing = (
+        (cells[..., : 2 * REACH_CELLS] == -1).all(axis=-1) & (sound == 0) & (picture(state)[..., 0] == 0)
     )
-    knows_nothing = (memories == -1).all(axis=-1) & (sound == 0) & (picture(state)[..., 0] == 0)
     others = cells[..., MEMORY_CHANNELS:-1]
     begun = knows_nothing & (life == 1) & (lost == 0) & (others == 0).all(axis=-1)
     return begun, knows_nothing & (life > 0) & (life < 1) & (lost == 1) & (others == -1).all(axis=-1)
