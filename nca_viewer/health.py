@@ -20,9 +20,9 @@ class Fault(Enum):
     RUNAWAY = "runaway", "a cell's state has grown beyond all bounds"
     FROZEN = "frozen", "steps are due, and none is taken"
     UNANSWERED = "unanswered", "visitors stroke, and the picture does not change"
-    BLANK = "blank", "no ink for a while on a page that began with some, and no hand that might want it so"
-    FULL = "full", "ink nearly everywhere for a while, and no hand that might want it so"
-    RUINED = "ruined", "the cells have settled on nothing, or do not settle, and no hand took a fresh digit"
+    BLANK = "blank", "no ink for a while on a page that began with some and that no hand touched"
+    FULL = "full", "ink nearly everywhere for a while on a page that no hand touched"
+    RUINED = "ruined", "the cells have settled on nothing, or do not settle, on a page that no hand touched"
     STALLED = (
         "stalled",
         "the device does not answer; after ten seconds the program starts again",
@@ -46,9 +46,15 @@ class Remedy(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A fault, the figures that show it, and its remedy."""
+    """What is to be done.
 
-    fault: Fault
+    Attributes:
+        fault: What is wrong; None where it is nothing: visitors have left a page blank, inky or ruined.
+        reason: The figures that show it.
+        remedy: What helps.
+    """
+
+    fault: Fault | None
     reason: str
     remedy: Remedy
 
@@ -103,6 +109,7 @@ class Facts:
         is_bounded: Whether every channel is below the explosion limit.
         ink_share: Part of the cells that are at least half ink, in [0, 1].
         is_blank: Whether no cell has ink that could be seen.
+        began_blank: Whether the page did, and was to be drawn on.
         is_ruined: Whether the page cannot come back.
         has_changed: Whether the picture differs from that of the frame before.
         is_running: Whether steps are due: neither paused nor asleep.
@@ -122,6 +129,7 @@ class Facts:
     is_bounded: bool = True
     ink_share: float = 0.15
     is_blank: bool = False
+    began_blank: bool = False
     is_ruined: bool = False
     has_changed: bool = True
     is_running: bool = True
@@ -144,6 +152,7 @@ class Guard:
         ignored_since_seconds: Since when strokes have not shown.
         ignored_strokes: In how many frames since then.
         odd_since_seconds: Since when the grid has been blank, all ink or ruined, without a hand on it.
+        touched_episode: The last one in which a hand was on the grid.
         is_stall_noted: Whether this stall was told already.
         recoveries_seconds: When fresh digits were asked for lately.
     """
@@ -153,6 +162,7 @@ class Guard:
     ignored_since_seconds: float | None = None
     ignored_strokes: int = 0
     odd_since_seconds: float | None = None
+    touched_episode: int | None = None
     is_stall_noted: bool = False
     recoveries_seconds: tuple[float, ...] = ()
 
@@ -190,7 +200,7 @@ def watch(guard: Guard, facts: Facts, limits: Limits) -> tuple[Guard, Verdict | 
     if is_storm and not limits.may_restart and now - lately[-1] < limits.patient_seconds:
         return guard, None
     # All other times begin anew: the fresh digit gets its own chance.
-    guard = Guard(recoveries_seconds=(*lately, now))
+    guard = Guard(recoveries_seconds=(*lately, now), touched_episode=guard.touched_episode)
     if is_storm and limits.may_restart:
         reason += f"; fresh digits have not helped {len(lately)} times within {limits.storm_seconds:.0f} s"
         return guard, Verdict(fault, reason, Remedy.RESTART)
@@ -223,12 +233,13 @@ def _remembered(guard: Guard, facts: Facts, limits: Limits) -> Guard:
         ignored_since_seconds=since,
         ignored_strokes=strokes,
         odd_since_seconds=odd,
+        touched_episode=facts.episode if facts.hands_on else guard.touched_episode,
         is_stall_noted=guard.is_stall_noted and is_waiting,
     )
 
 
-def _fault(guard: Guard, facts: Facts, limits: Limits) -> tuple[Fault, str] | None:
-    """The gravest fault there is, and the figures that show it."""
+def _fault(guard: Guard, facts: Facts, limits: Limits) -> tuple[Fault | None, str] | None:
+    """The gravest thing that asks for a remedy, a fault or none, and the figures that show it."""
     where = f"at step {facts.step:,}"
     if facts.error:
         return Fault.ERROR, facts.error
@@ -262,7 +273,8 @@ def _fault(guard: Guard, facts: Facts, limits: Limits) -> tuple[Fault, str] | No
                 fault, what = Fault.RUINED, "nothing that the cells could bring back"
             else:
                 fault, what = Fault.FULL, f"ink in {facts.ink_share:.0%} of the cells"
-            return fault, f"{what} for {odd_seconds:.0f} s {where}"
+            is_theirs = facts.began_blank or facts.episode == guard.touched_episode
+            return None if is_theirs else fault, f"{what} for {odd_seconds:.0f} s {where}"
     return None
 
 

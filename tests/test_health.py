@@ -119,6 +119,11 @@ def test_blank_and_full_grids_are_replaced_after_a_grace_time_without_hands(chan
     assert (verdict.fault, verdict.remedy) == (fault, Remedy.FRESH_DIGIT)
     assert seconds == pytest.approx(LIMITS.grace_seconds, abs=2 * FRAME)
     assert play(60, **changes, hands_on=lambda number: number % 600 == 0)[0] == []
+    for left in ({"hands_on": lambda number: number == 0}, {"began_blank": True}):
+        verdict = only(play(30, **changes, **left)[0])[1]
+        assert (verdict.fault, verdict.remedy) == (None, Remedy.FRESH_DIGIT)
+    in_the_one_before = {"hands_on": lambda number: number == 0, "episode": lambda number: min(number, 1)}
+    assert only(play(30, **changes, **in_the_one_before)[0])[1].fault is fault
     assert play(60, **changes, limits=Limits(judges_the_picture=False))[0] == []
 
 

@@ -145,10 +145,8 @@ class Monitor:
         self._count_usage(report)
         facts = self._facts(report)
         self._guard, verdict = watch(self._guard, facts, self.limits)
-        if verdict is not None:
-            # A page that began blank was to be drawn on: a fresh digit takes its place, and nothing is wrong.
-            if verdict.fault is not Fault.BLANK or snapshot.clean is not None:
-                self._record(verdict, facts, snapshot)
+        if verdict is not None and verdict.fault is not None:
+            self._record(verdict, verdict.fault, facts, snapshot)
             if verdict.remedy is Remedy.RESTART and self.acts_alone:
                 log_event(LogEvent.RESTART, f"{verdict.fault.word}: {verdict.reason}")
         is_stalled = report.waiting_seconds >= self.limits.stall_note_seconds
@@ -262,6 +260,7 @@ class Monitor:
             is_bounded=snapshot.is_healthy or not finite,
             ink_share=ink_share(image),
             is_blank=is_blank(image),
+            began_blank=snapshot.clean is None,
             is_ruined=report.is_ruined,
             has_changed=has_changed,
             is_running=report.is_running,
@@ -287,22 +286,22 @@ class Monitor:
                 self._grown = memory - self._first_megabytes
         return self._grown
 
-    def _record(self, verdict: Verdict, facts: Facts, snapshot: Snapshot) -> None:
+    def _record(self, verdict: Verdict, fault: Fault, facts: Facts, snapshot: Snapshot) -> None:
         now = self._now()
-        self._faults[verdict.fault.word] += 1
+        self._faults[fault.word] += 1
         if verdict.remedy is Remedy.FRESH_DIGIT:
             self._recoveries += 1
         self._last_fault = {
             "time": utc(now),
-            "fault": verdict.fault.word,
+            "fault": fault.word,
             "reason": verdict.reason,
             "remedy": verdict.remedy.value,
         }
-        log_event(LogEvent.FAULT, f"{verdict.fault.word}: {verdict.reason}; remedy: {verdict.remedy.value}")
-        last = self._diagnosed_seconds.get(verdict.fault)
+        log_event(LogEvent.FAULT, f"{fault.word}: {verdict.reason}; remedy: {verdict.remedy.value}")
+        last = self._diagnosed_seconds.get(fault)
         if self._folder is None or (last is not None and facts.now_seconds - last < DIAGNOSTIC_SECONDS):
             return
-        self._diagnosed_seconds[verdict.fault] = facts.now_seconds
+        self._diagnosed_seconds[fault] = facts.now_seconds
         folder = self._folder
         words = {
             **self._last_fault,
@@ -312,8 +311,8 @@ class Monitor:
             "facts": asdict(facts),
         }
         self._writer.submit(
-            f"the diagnostic of {verdict.fault.word}",
-            partial(save_diagnostic, folder, verdict.fault.word, words, snapshot.state, now),
+            f"the diagnostic of {fault.word}",
+            partial(save_diagnostic, folder, fault.word, words, snapshot.state, now),
         )
 
     def _write_status(self, now_seconds: float, state: str, mode: str, *, at_once: bool = False) -> None:
