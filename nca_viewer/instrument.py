@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 REST_SECONDS, REST_STEPS = 1.0, 40
 """An image that has not changed for so long, and in so many steps, is at rest; held time is no rest. Cells of
-the bundled `model` that lost what they were wait first: nothing was seen to change for up to 39 steps in
-50 wounds of radius 3, 4 and 8."""
+the bundled `model` that lost what they were wait first: nothing was seen to change for up to 33 steps in
+120 wounds of radius 3, 4 and 8."""
 
 REST_LEVELS = 12
 """A pixel that changes by fewer of its 256 levels is still: the eye does not see it."""

@@ -21,13 +21,17 @@ class Tempo:
     Attributes:
         forming_steps: So many steps from its start, a digit forms.
         forming_steps_per_second: During these.
+        touched_steps: So many steps after the last hand, it may still be on the cells.
+        touched_steps_per_second: During these: a hand that wipes a page is faster than the healing behind it.
         healing_steps: So many steps after the last hand, damage heals.
-        healing_steps_per_second: During these.
+        healing_steps_per_second: During the rest of them.
         resting_steps_per_second: From then on, until a hand is on the cells again.
     """
 
     forming_steps: int
     forming_steps_per_second: float
+    touched_steps: int
+    touched_steps_per_second: float
     healing_steps: int
     healing_steps_per_second: float
     resting_steps_per_second: float
@@ -41,6 +45,8 @@ class Tempo:
         """
         if step < self.forming_steps:
             return self.forming_steps_per_second
+        if hand_step and step - hand_step < self.touched_steps:
+            return self.touched_steps_per_second
         if hand_step and step - hand_step < self.healing_steps:
             return self.healing_steps_per_second
         return self.resting_steps_per_second
@@ -49,14 +55,16 @@ class Tempo:
 VISIBLE_TEMPO = Tempo(
     forming_steps=20,
     forming_steps_per_second=4.0,
-    healing_steps=72,
-    healing_steps_per_second=18.0,
+    touched_steps=3,
+    touched_steps_per_second=10.0,
+    healing_steps=68,
+    healing_steps_per_second=17.0,
     resting_steps_per_second=60.0,
 )
-"""Measured on 20 digits with the bundled `model`: a digit is 95 % formed after 12 to 20 steps, about 4 s;
-90 % of damage of radius 4 is healed after 47 to 66 steps (erased) or 47 to 71 (corrupted), 2.6 to 3.9 s, the
-first ink after some 20. What rests looks the same at any speed, but until about step 90 `model` still becomes
-sound: that takes a second."""
+"""Measured on 20 digits with the bundled `model`: a digit is 95 % formed after 14 to 19 steps, about 4 s;
+90 % of damage of radius 4 is healed after 40 to 58 steps (erased) or 42 to 62 (corrupted), 2.5 to 3.8 s, the
+first of it after some 20. What rests looks the same at any speed, but until about step 90 `model` still
+becomes sound: that takes a second."""
 
 _LEAD_RATIO = 1.5
 _LARGEST_LEAD = 0.8

@@ -598,7 +598,9 @@ def test_without_a_speed_a_window_has_the_tempo_that_people_can_follow(make_livi
     assert taken_in_a_second() == 2 * tempo.forming_steps_per_second
     session.type("-").frames(300)
     assert taken_in_a_second() == tempo.resting_steps_per_second
-    session.press((5, 6)).frames(2).release((5, 6)).frames()
+    session.press((5, 6)).frames(2)
+    assert taken_in_a_second() == tempo.touched_steps_per_second
+    session.release((5, 6)).frames(30)
     assert taken_in_a_second() == tempo.healing_steps_per_second
     session.frames(300)
     assert taken_in_a_second() == tempo.resting_steps_per_second

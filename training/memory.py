@@ -24,18 +24,18 @@ would be eleven. Paper is kept as 0.75 and ink as 1, so that 0 and less is "neve
 | of a page that begins, or just erased | 0 | 0 | 0 |
 | while a picture is restored | grows to 1 in some 60 steps | grows to 1 in some 95 steps | 0 |
 | finished: it defends what it shows | 1 | 1 | 0 |
-| lost: taken from a page that lived | from 0 up to 0.9, while it waits | 0 | 1 |
+| lost: taken from a page that lived | from 0 up to 0.98, while it waits | 0 | 1 |
 
 Cells come to life together, each no faster than its neighbours on the diagonal. So a cell without life beside
 one that lives, or beside a lost one, was erased: it is lost, and within a few steps all of a wound is. A cell
 with other values than these was scrambled: it is lost too. Lost cells are emptied and remember nothing, and
 what restores pictures is silent in them.
 
-**When to give it back.** A lost cell waits, some 20 steps for ink and 35 for paper. Then a neighbour that
+**When to give it back.** A lost cell waits, some 21 steps for ink and 29 for paper. Then a neighbour that
 lives and knows it gives it back its brightness and its memories, all in one step, and it lives again and can
 give in its turn: a wound closes from both ends of every diagonal. Because it waits, a brush that passes over
 the whole page has taken those that knew before they can give, and nothing comes back in pieces: a page of
-which all was taken stays empty. A cell that nobody remembers begins anew after some 60 steps, alive and
+which all was taken stays empty. A cell that nobody remembers begins anew after some 50 steps, alive and
 otherwise like a cell of a new page, but only beside a living cell that knows another one: what lies beyond
 the memory is restored from what was given back.
 
@@ -90,18 +90,23 @@ _LIVING = 0.5
 """Life from which on a cell shows that one without any beside it was erased: reached at about step 30."""
 _SPREAD = 0.5
 """Life below which a cell is lost beside a lost one."""
-_RETURN_RATE = 0.1
+_RETURN_RATE = 1.0
 """Life that a cell gains in a mean step for each 1 of the margin of the gate that gives it back what it
-was."""
-_WAIT_RATE = 0.0145
-"""Life that a lost cell gains in a mean step."""
-_GIVE_AFTER = 0.3
-"""Life of a lost cell from which on it is given back ink; paper from 0.2 more. A wiping brush of radius 5
-that moves by 3 cells a step passes the next row up to 22 steps later."""
-_ANEW_AFTER = 0.85
-"""Life from which on one that nobody remembers begins anew."""
-_WAIT_END = 0.9
-"""Life of a lost cell near which it stays: with 1 it would be lost no more."""
+was: with less, some had become sound before they were lost no more, and were taken for scrambled."""
+_WAIT_RATE = 0.026
+"""Life that a lost cell gains in a mean step, until it comes to 0.7."""
+_WAIT_SLOWS = 0.7
+"""From here on it gains the less the nearer it is to `_WAIT_END`, and differs less from cell to cell."""
+_WAIT_END = 0.985
+"""Life that a lost cell does not reach by waiting: with 1 it would be lost no more."""
+_GIVE_AFTER = 0.54
+"""Life of a lost cell from which on it is given back ink, after some 21 steps; paper from 0.2 more, after
+some 29. A wiping brush of radius 5 that moves by 3 cells a step passes the next row up to 22 steps later."""
+_ANEW_AFTER = 0.955
+"""Life from which on one that nobody remembers begins anew, after some 50 steps."""
+_ANEW_LATER = 0.02
+"""By how much more life, in some 10 steps, if the neighbour behind it is lost: it may yet be given back what
+it was, and give. What is given back goes on by a cell in some four steps."""
 _EMPTYING = 200.0
 """What each sign that a cell is lost takes from its life, which stops at -1: there it is emptied."""
 _EMPTIED_GROWTH = 0.4
@@ -513,9 +518,11 @@ def _write_life(units: _Units, given: _Weights) -> None:
         [(lost, 1.0)],
         [(_LOST, 0.5), (_LIFE, _WAIT_RATE * decided - _UNDECIDED), (_SOUND, -1.04 * _CLOCK_RATE * decided)],
     )
-    units.add(-0.98, [(lost, 1.0)], [(_LIFE, _UNDECIDED * 0.99 / 0.02)])
+    # Not steep: a head sees millionths of other cells too, and life would feel how many of them are lost.
+    units.add(-0.8, [(lost, 1.0)], [(_LIFE, _UNDECIDED * 0.99 / 0.2)])
     # It does not live by waiting alone.
-    units.add(-10.0 - _WAIT_END, [(life, 1.0), (lost, 10.0)], [(_LIFE, -0.5)])
+    slowing = -_WAIT_RATE / (_WAIT_END - _WAIT_SLOWS)
+    units.add(-10.0 - _WAIT_SLOWS, [(life, 1.0), (lost, 10.0)], [(_LIFE, slowing)])
     # Lost no more once it lives: takes off one, and what the unit of lost cells above adds. What training
     # uses stood at -1 meanwhile, whatever it was before, and goes to 0 as in a new page.
     units.add(-1000.0, [(lost, 1.0), (life, 1000.0)], [(_LOST, -0.995), *given])
@@ -578,9 +585,16 @@ def _write_exchange(units: _Units, side: _Side) -> None:
         [(_LIFE, _RETURN_RATE)],
     )
     # A cell that nobody remembers begins anew beside a living one that knows another.
+    (behind,) = (each for each in _SIDES if each is not side)
     units.add(
-        -9000.0 - 175.0 - 400.0 * _ANEW_AFTER,
-        [(side.life, 8000.0), (_OWN_LOST, 1000.0), (int(side.offers[1]), 100.0), (_OWN_LIFE, 400.0)],
+        -9000.0 - 17.5 - 400.0 * _ANEW_AFTER,
+        [
+            (side.life, 8000.0),
+            (_OWN_LOST, 1000.0),
+            (int(side.offers[1]), 10.0),
+            (_OWN_LIFE, 400.0),
+            (behind.lost, -400.0 * _ANEW_LATER),
+        ],
         [(_LIFE, 0.5)],
     )
     # In the step in which it is lost no more: as sound as the neighbour that knew it.

@@ -242,7 +242,7 @@ def _difference(image: np.ndarray, other: np.ndarray, region: np.ndarray | None 
 
 SCRIPTS: Mapping[str, tuple[str, Callable[[Performance], None], int, int]] = {
     "1-what-one-cell-sees": ("What one cell sees", what_one_cell_sees, 4, 3),
-    "2-wound-and-memory": ("Wound and memory", wound_and_memory, 3, 8),
+    "2-wound-and-memory": ("Wound and memory", wound_and_memory, 4, 8),
     "3-wiped-page": ("Why a wiped page does not come back", wiped_page, 4, 3),
 }
 """By the name of the file: title, script, seed and digit."""
