@@ -186,6 +186,9 @@ def watch(guard: Guard, facts: Facts, limits: Limits) -> tuple[Guard, Verdict | 
     if found is None:
         return guard, None
     fault, reason = found
+    if fault is None:
+        # No recovery, of which too many would be a storm.
+        return replace(guard, odd_since_seconds=None), Verdict(None, reason, Remedy.FRESH_DIGIT)
     if fault is Fault.STALLED:
         if facts.waiting_seconds >= limits.stall_restart_seconds and limits.may_restart:
             return guard, Verdict(fault, reason, Remedy.RESTART)
@@ -200,7 +203,7 @@ def watch(guard: Guard, facts: Facts, limits: Limits) -> tuple[Guard, Verdict | 
     if is_storm and not limits.may_restart and now - lately[-1] < limits.patient_seconds:
         return guard, None
     # All other times begin anew: the fresh digit gets its own chance.
-    guard = Guard(recoveries_seconds=(*lately, now), touched_episode=guard.touched_episode)
+    guard = Guard(recoveries_seconds=(*lately, now))
     if is_storm and limits.may_restart:
         reason += f"; fresh digits have not helped {len(lately)} times within {limits.storm_seconds:.0f} s"
         return guard, Verdict(fault, reason, Remedy.RESTART)

@@ -127,6 +127,13 @@ def test_blank_and_full_grids_are_replaced_after_a_grace_time_without_hands(chan
     assert play(60, **changes, limits=Limits(judges_the_picture=False))[0] == []
 
 
+def test_a_page_that_visitors_left_is_no_recovery_and_makes_no_storm():
+    lately = (15.0, 16.0, 17.0, 18.0, 19.0)
+    verdicts, guard = play(21, Guard(recoveries_seconds=lately), is_blank=True, began_blank=True)
+    assert (only(verdicts)[1].fault, only(verdicts)[1].remedy) == (None, Remedy.FRESH_DIGIT)
+    assert guard.recoveries_seconds == lately
+
+
 def test_a_stall_is_told_once_and_ends_in_a_restart():
     verdicts, _ = play(11, step=3, waiting_seconds=lambda number: number * FRAME)
     assert [verdict.fault for _, verdict in verdicts[:2]] == [Fault.STALLED] * 2

@@ -558,7 +558,7 @@ def _write_exchange(units: _Units, side: _Side) -> None:
         _LEARN_GAIN,
     )
     # Open where this cell is lost and has waited, and the neighbour lives and knows it. One that knows
-    # nothing does not open it even once this cell's life is 1: 250 is less than 200 + 75.
+    # nothing does not open it even once this cell's life is 1: 250 is less than 200 + 135.
     brightness = (
         -PAPER / (1 - PAPER),
         [(side.knowledge, 1 / (1 - PAPER)), (_OWN_BRIGHTNESS, -1.0)],
