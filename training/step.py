@@ -17,7 +17,7 @@ from nca_viewer.automaton.rollout import Dynamics, Parameters
 from nca_viewer.automaton.system import visible
 from training.config import TrainConfig
 from training.damage import Wounds, draw_wounds
-from training.memory import SILENT_STEPS, in_vain, is_new, trainable
+from training.memory import in_vain, trainable
 from training.sharding import BatchSharding
 
 _GOLDEN_RATIO = 0.6180339887
@@ -117,9 +117,8 @@ def _fresh_episodes(
 ) -> tuple[Array, Array]:
     """Starts float[B, H, W, C] and picture indices int32[B] for int[B] slots of the pool.
 
-    They are masked pictures, and empty pages, of which some have waited in vain, and some keep a few specks.
-    A slot holds episodes of one kind for ever: were the kind drawn anew, what is easy to keep would in time
-    crowd out what is hard.
+    They are masked pictures, and empty pages, of which some have waited in vain. A slot holds episodes of one
+    kind for ever: were the kind drawn anew, what is easy to keep would in time crowd out what is hard.
     """
     photograph_key, drawing_key, ratio_key, mask_key, vain_key = jax.random.split(key, 5)
     photographs, count = len(images.photographs), len(slots)
@@ -134,23 +133,11 @@ def _fresh_episodes(
     )
     ratio = jnp.where(is_drawing, 0.0, ratio)
     start = masked_start(images.clean(index), mask_key, ratio, dynamics.config)
-    if config.memory:
-        vain_key, speck_key = jax.random.split(vain_key)
-        start = jnp.where(is_blank[:, None, None, None], _with_specks(start, speck_key), start)
     if config.memory and config.in_vain_probability:
         vain_key, wait_key = jax.random.split(vain_key)
         is_in_vain = is_blank & jax.random.bernoulli(vain_key, config.in_vain_probability, (count,))
         start = jnp.where(is_in_vain[:, None, None, None], in_vain(start, wait_key, dynamics.config), start)
     return start, index
-
-
-def _with_specks(start: Array, key: Array) -> Array:
-    """Every second page with up to 0.8 % of its cells bright: so little is left that it is to be blank."""
-    share_key, cell_key, brightness_key = jax.random.split(key, 3)
-    share = jax.random.uniform(share_key, (len(start), 1, 1, 1), minval=-0.008, maxval=0.008)
-    ink = start[..., -1:]
-    is_speck = jax.random.bernoulli(cell_key, jnp.maximum(share, 0.0), ink.shape)
-    return start.at[..., -1:].set(jnp.where(is_speck, jax.random.uniform(brightness_key, ink.shape), ink))
 
 
 def _spread(slots: Array, ratio: float) -> Array:
@@ -267,15 +254,9 @@ def make_train_step(
         probability = jnp.where(is_spared, 0.0, config.wound_probability)
         wounds = draw_wounds(images.clean(index), probability, wound_key, config, model_config)
         if config.fresh_count:
-            fresh_key, silence_key = jax.random.split(fresh_key) if config.memory else (fresh_key, None)
             fresh, fresh_index = _fresh_episodes(
                 images, fresh_key, slots[: config.fresh_count], config, dynamics
             )
-            if config.memory:
-                # What is trained is silent at first: there is nothing to learn from these steps.
-                keys = jax.random.split(silence_key, SILENT_STEPS)
-                later = dynamics.rollout(train_state.parameters, fresh, keys)
-                fresh = jnp.where(is_new(fresh), later, fresh)
             state = state.at[: config.fresh_count].set(fresh)
             index = index.at[: config.fresh_count].set(fresh_index)
         clean = images.clean(index)
