@@ -241,7 +241,7 @@ class App:
             pipeline.ask(
                 simulation,
                 began_seconds=began,
-                steps_per_frame=self._steps_per_frame(simulation.step) if self._is_running else 0.0,
+                steps_per_frame=self._steps_per_frame(session, simulation.step) if self._is_running else 0.0,
                 elapsed_seconds=self._elapsed_seconds,
                 frame_seconds=self._frame_clock.frame_seconds,
                 explain=self.face.wanted_explanation(self.controls),
@@ -304,14 +304,14 @@ class App:
         """Whether time passes for the automaton; it sleeps while the screen is dark."""
         return not (self.controls.paused or self.window.is_dark)
 
-    def _steps_per_frame(self, step: int) -> float:
+    def _steps_per_frame(self, session: Session, step: int) -> float:
         """How fast time passes for the automaton, so many steps from its start, while it passes."""
         speed = float(self.controls.effective_speed)
         if not self.controls.has_tempo:
             return speed
         page = self._pages[0] if self._pages else None
         hand_step = 0 if page is None else min(page.hand_step, step)
-        steps_per_second = speed * VISIBLE_TEMPO.steps_per_second(step, hand_step)
+        steps_per_second = speed * VISIBLE_TEMPO.steps_per_second(step, hand_step, session.silent_steps)
         return min(steps_per_second / self._config.frames_per_second, float(SPEEDS[-1]))
 
     # ------------------------------------------------------------------------------ actions on the cells
@@ -507,7 +507,7 @@ class App:
                 frames_per_second=self._frame_rate.per_second,
                 steps_per_second=self._pipeline.step_rate.per_second,
                 is_running=self._is_running,
-                step_interval_seconds=frame_seconds / self._steps_per_frame(snapshot.step),
+                step_interval_seconds=frame_seconds / self._steps_per_frame(session, snapshot.step),
                 hands_on=self._pen.touched is not None,
                 expects_change=self._expects_change,
                 is_ruined=bool(self._pages and self._pages[0] and self._pages[0].is_ruined),

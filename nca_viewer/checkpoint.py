@@ -79,6 +79,8 @@ _LITTER = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """Names that others' programs leave in any folder: desktops, network file systems, editors, synchronisers."""
+_MOST_SILENT_STEPS = 1000
+"""A checkpoint that says more than this says nothing."""
 _TREE_BYTES = 64 * 1024
 """What orbax and the manifest write beside the arrays' own bytes."""
 
@@ -119,6 +121,11 @@ class CheckpointInfo:
         names = [f"hidden {channel}" for channel in range(size - visible_size)]
         names += ["ink"] if visible_size == 1 else ["red", "green", "blue"]
         return (*named[:size], *names[len(named) :])
+
+    def silent_steps(self) -> int:
+        """In how many steps of a new page cells show its start as it is: the provenance's `silent_steps`."""
+        given = self.provenance.get("silent_steps")
+        return given if type(given) is int and 0 <= given <= _MOST_SILENT_STEPS else 0
 
 
 # ---------------------------------------------------------------------------------------- directories

@@ -48,6 +48,7 @@ class Session:
         note: What is to be told once of the picture it starts from, or nothing.
         origin: How the automaton came to be; None where it is not a bundled one.
         channel_names: What each channel of the automaton holds; empty where nobody knows.
+        silent_steps: In how many steps of a new page its cells show the start as it is.
         checkpoint: Name of the checkpoint.
         checkpoint_sha256: Digest of its manifest; None where the automaton is in no file.
         recorder: Writes down what is done to the cells, where that was asked for.
@@ -65,6 +66,7 @@ class Session:
     note: str = ""
     origin: Origin | None = None
     channel_names: tuple[str, ...] = ()
+    silent_steps: int = 0
     checkpoint: str = ""
     checkpoint_sha256: str | None = None
     recorder: Recorder | None = None
@@ -310,7 +312,8 @@ def load_session(
         _of_checkpoint(replace(session, simulation=one, label=label), info)
         for one, (_, info), label in zip(simulations, loaded, labels, strict=True)
     ]
-    session = replace(session, panes=tuple(panes)) if len(panes) > 1 else panes[0]
+    silent_steps = max(pane.silent_steps for pane in panes)
+    session = replace(session, panes=tuple(panes), silent_steps=silent_steps) if len(panes) > 1 else panes[0]
     session = _followed(session, config, record, saved)
     if listener is not None:
         listener.loaded(info.path.name, info.sha256, trouble)
@@ -325,6 +328,7 @@ def _of_checkpoint(session: Session, info: CheckpointInfo) -> Session:
         checkpoint_sha256=info.sha256,
         origin=origin_of(info.path),
         channel_names=info.channel_names(),
+        silent_steps=info.silent_steps(),
     )
 
 

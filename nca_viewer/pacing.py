@@ -19,7 +19,8 @@ class Tempo:
     """How fast steps come where people watch: slow while there is something to see, and quick at rest.
 
     Attributes:
-        forming_steps: So many steps from its start, a digit forms.
+        silent_steps_per_second: While nothing is seen of a digit yet.
+        forming_steps: So many steps from then on, it forms.
         forming_steps_per_second: During these.
         touched_steps: So many steps after the last hand, it may still be on the cells.
         touched_steps_per_second: During these: a hand that wipes a page is faster than the healing behind it.
@@ -28,6 +29,7 @@ class Tempo:
         resting_steps_per_second: From then on, until a hand is on the cells again.
     """
 
+    silent_steps_per_second: float
     forming_steps: int
     forming_steps_per_second: float
     touched_steps: int
@@ -36,14 +38,17 @@ class Tempo:
     healing_steps_per_second: float
     resting_steps_per_second: float
 
-    def steps_per_second(self, step: int, hand_step: int = 0) -> float:
+    def steps_per_second(self, step: int, hand_step: int = 0, silent_steps: int = 0) -> float:
         """How fast steps come.
 
         Args:
             step: Of the automaton, since its start.
             hand_step: At which a hand was last on the cells; 0 where none has been.
+            silent_steps: In which cells of this automaton show their start as it is.
         """
-        if step < self.forming_steps:
+        if step < silent_steps:
+            return self.silent_steps_per_second
+        if step < silent_steps + self.forming_steps:
             return self.forming_steps_per_second
         if hand_step and step - hand_step < self.touched_steps:
             return self.touched_steps_per_second
@@ -53,18 +58,19 @@ class Tempo:
 
 
 VISIBLE_TEMPO = Tempo(
-    forming_steps=20,
-    forming_steps_per_second=4.0,
+    silent_steps_per_second=24.0,
+    forming_steps=26,
+    forming_steps_per_second=8.0,
     touched_steps=3,
     touched_steps_per_second=10.0,
     healing_steps=68,
     healing_steps_per_second=17.0,
     resting_steps_per_second=60.0,
 )
-"""Measured on 20 digits with the bundled `model`: a digit is 95 % formed after 14 to 19 steps, about 4 s;
-90 % of damage of radius 4 is healed after 40 to 58 steps (erased) or 42 to 62 (corrupted), 2.5 to 3.8 s, the
-first of it after some 20. What rests looks the same at any speed, but until about step 90 `model` still
-becomes sound: that takes a second."""
+"""Measured on 20 digits with the bundled `model`: a digit is 95 % formed after 46 to 59 steps, 32 of them
+silent, about 4 s; 90 % of damage of radius 4 is healed after 31 to 46 steps (erased) or 36 to 68 (corrupted),
+2 to 4 s, the first of it after some 20. What rests looks the same at any speed, but until about step 100
+cells of `model` still finish: that takes most of a second."""
 
 _LEAD_RATIO = 1.5
 _LARGEST_LEAD = 0.8

@@ -608,6 +608,20 @@ def test_without_a_speed_a_window_has_the_tempo_that_people_can_follow(make_livi
     assert taken_in_a_second() == pytest.approx(tempo.forming_steps_per_second, abs=1)
 
 
+def test_what_is_silent_at_first_is_shown_faster_until_there_is_something_to_see(make_living, monkeypatch):
+    session = make_living(KioskConfig())
+    simulation = session.simulation
+    monkeypatch.setattr(
+        simulation, "advance", lambda steps: setattr(simulation, "step", simulation.step + steps)
+    )
+    session.frames()
+    session.app.session = replace(session.app.session, silent_steps=48)
+    session.frames(60)
+    assert simulation.step == pytest.approx(VISIBLE_TEMPO.silent_steps_per_second, abs=1)
+    session.frames(120)
+    assert 48 < simulation.step < 48 + VISIBLE_TEMPO.forming_steps
+
+
 def test_the_tempo_and_the_blend_change_no_step(make_session, make_living):
     plain = make_session(KioskConfig(), start="digit").frames(21)
     final = plain.simulation.request_snapshot().result()

@@ -569,6 +569,15 @@ class TestModels:
         colour = CheckpointInfo(tmp_path, ModelConfig(visible_channel_size=3), {"channel_names": []}, 1, "")
         assert colour.channel_names()[-4:] == ("hidden 28", "red", "green", "blue")
 
+    @pytest.mark.parametrize(
+        ("given", "steps"), [(32, 32), (0, 0), (-1, 0), (10**9, 0), (True, 0), (3.5, 0), ("9", 0)]
+    )
+    def test_an_automaton_that_is_silent_at_first_says_for_how_long(
+        self, tmp_path: Path, given: object, steps: int
+    ):
+        assert CheckpointInfo(tmp_path, ModelConfig(), {"silent_steps": given}, 1, "").silent_steps() == steps
+        assert CheckpointInfo(tmp_path, ModelConfig(), {}, 1, "").silent_steps() == 0
+
     def test_it_computes_the_same_and_is_a_whole_module(
         self, small_checkpoint: Path, small_model: AttentionNCA, small_config: ModelConfig
     ):

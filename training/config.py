@@ -47,6 +47,8 @@ class TrainConfig:
             remember in the cells around what the wound will take.
         in_vain_probability: Where there is a memory: of a wound, that its cells are as after a wait in which
             nothing was given back; and of an empty page, that all its cells are.
+        young_wound_probability: Where there is a memory: of a fresh masked picture, that it is wounded while
+            it forms, some steps before the roll-out.
         scramble_probability: Probability that a wound scrambles its cells instead of erasing them.
         half_plane_probability: Probability that a wound is a half plane instead of a disc.
         wound_radius_min_cells: Smallest radius of a wounded disc.
@@ -93,6 +95,7 @@ class TrainConfig:
     wound_probability: float = setting(0.0, limits=(0.0, 1.0))
     wound_step: int = 0
     in_vain_probability: float = setting(0.0, limits=(0.0, 1.0))
+    young_wound_probability: float = setting(0.0, limits=(0.0, 1.0))
     scramble_probability: float = setting(0.5, limits=(0.0, 1.0))
     half_plane_probability: float = setting(0.1, limits=(0.0, 1.0))
     wound_radius_min_cells: float = setting(2.0, limits=(0.0, 128.0))
@@ -194,16 +197,19 @@ RECIPES: dict[str, Recipe] = {
             rollout_steps=32,
             loss_steps=8,
             pool_size=64,
-            fresh_count=2,
+            fresh_count=3,
             replace_worst=False,
             mask_ratio_min=0.35,
             mask_ratio_max=0.65,
-            blank_fraction=0.03,
+            blank_fraction=0.1,
             painted_fraction=0.05,
-            wound_probability=0.25,
-            in_vain_probability=0.3,
-            scramble_probability=0.3,
+            wound_probability=0.45,
+            wound_step=16,
+            in_vain_probability=0.6,
+            young_wound_probability=0.25,
+            scramble_probability=0.65,
             wound_radius_min_cells=3.0,
+            wound_radius_max_cells=7.0,
             error_scale=0.005,
             gradient_limit=20.0,
             average_decay=0.998,

@@ -109,5 +109,5 @@ def draw_wounds(
     content = erase(scrambled, region & ~is_scramble)
     if config.memory and config.in_vain_probability:
         is_in_vain = jax.random.bernoulli(next(keys), config.in_vain_probability, (batch, 1, 1, 1))
-        content = jnp.where(is_in_vain, in_vain(content, next(keys), model_config), content)
+        content = jnp.where(is_in_vain, in_vain(content, next(keys), model_config, 0.0), content)
     return Wounds(region, content)

@@ -50,7 +50,7 @@ from training.config import TrainConfig
 from training.curves import Curves, read_rows
 from training.data import ImageSource
 from training.drawings import draw_pictures
-from training.memory import channel_names, require_room, with_memory
+from training.memory import SILENT_STEPS, channel_names, require_room, with_memory
 from training.progress import Progress
 from training.report import sample_sheet
 from training.sharding import BatchSharding
@@ -474,7 +474,7 @@ class Run:
             "devices": jax.device_count(),
         }
         if self._config.memory:
-            provenance["channel_names"] = channel_names()
+            provenance |= {"channel_names": channel_names(), "silent_steps": SILENT_STEPS}
         saved = (parameter_tree(parameters), self._dynamics.config, provenance)
         save_checkpoint(step_directory(self._files.directory, self.step), *saved)
         sheet = sample_sheet(self._dynamics.bind(parameters), self._validation_images[:SHEET_IMAGES])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,11 +18,16 @@ from nca_viewer.automaton.rollout import Dynamics, Parameters
 from nca_viewer.automaton.system import visible
 from training.config import TrainConfig
 from training.damage import Wounds, draw_wounds
-from training.memory import in_vain, trainable
+from training.memory import SILENT_STEPS, in_vain, is_new, trainable
 from training.sharding import BatchSharding
 
 _GOLDEN_RATIO = 0.6180339887
 _PLASTIC_RATIO = 0.7548776662
+
+_YOUNG_WOUND_STEPS = (SILENT_STEPS, 72)
+"""Steps of a page at which it is wounded while it forms ..."""
+_YOUNG_HEALING_STEPS = (12, 27)
+"""... and how many later an update takes it up."""
 
 
 class Images(NamedTuple):
@@ -117,8 +123,9 @@ def _fresh_episodes(
 ) -> tuple[Array, Array]:
     """Starts float[B, H, W, C] and picture indices int32[B] for int[B] slots of the pool.
 
-    They are masked pictures, and empty pages, of which some have waited in vain. A slot holds episodes of one
-    kind for ever: were the kind drawn anew, what is easy to keep would in time crowd out what is hard.
+    They are masked pictures, and empty pages, of which some have waited in vain, and some keep a few specks.
+    A slot holds episodes of one kind for ever: were the kind drawn anew, what is easy to keep would in time
+    crowd out what is hard.
     """
     photograph_key, drawing_key, ratio_key, mask_key, vain_key = jax.random.split(key, 5)
     photographs, count = len(images.photographs), len(slots)
@@ -133,11 +140,58 @@ def _fresh_episodes(
     )
     ratio = jnp.where(is_drawing, 0.0, ratio)
     start = masked_start(images.clean(index), mask_key, ratio, dynamics.config)
+    if config.memory:
+        vain_key, speck_key = jax.random.split(vain_key)
+        start = jnp.where(is_blank[:, None, None, None], _with_specks(start, speck_key), start)
     if config.memory and config.in_vain_probability:
         vain_key, wait_key = jax.random.split(vain_key)
         is_in_vain = is_blank & jax.random.bernoulli(vain_key, config.in_vain_probability, (count,))
         start = jnp.where(is_in_vain[:, None, None, None], in_vain(start, wait_key, dynamics.config), start)
     return start, index
+
+
+def _with_specks(start: Array, key: Array) -> Array:
+    """Every second page with up to 0.8 % of its cells bright: so little is left that it is to be blank."""
+    share_key, cell_key, brightness_key = jax.random.split(key, 3)
+    share = jax.random.uniform(share_key, (len(start), 1, 1, 1), minval=-0.008, maxval=0.008)
+    ink = start[..., -1:]
+    is_speck = jax.random.bernoulli(cell_key, jnp.maximum(share, 0.0), ink.shape)
+    return start.at[..., -1:].set(jnp.where(is_speck, jax.random.uniform(brightness_key, ink.shape), ink))
+
+
+def _forming(
+    fresh: Array, clean: Array, key: Array, parameters: Parameters, config: TrainConfig, dynamics: Dynamics
+) -> Array:
+    """Pages that begin, float[B, H, W, C], once what is trained works: there is nothing to learn before.
+
+    Some are wounded while they form, and have begun to heal: noise beside a picture that is half restored
+    costs most, and the roll-outs of an update are too short for both.
+    """
+    silence_key, which_key, when_key, wound_key, before_key, after_key = jax.random.split(key, 6)
+
+    def run(state: Array, key: Array, steps: Array | int) -> Array:
+        def step(number: Array, state: Array) -> Array:
+            return dynamics.rollout(parameters, state, jax.random.fold_in(key, number)[None])
+
+        return jax.lax.fori_loop(0, steps, step, state)
+
+    begins = is_new(fresh)
+    fresh = jnp.where(begins, run(fresh, silence_key, SILENT_STEPS), fresh)
+    if not config.young_wound_probability:
+        return fresh
+    is_wounded = begins & jax.random.bernoulli(which_key, config.young_wound_probability, begins.shape)
+    is_wounded &= jnp.any(clean > 0, axis=(1, 2, 3), keepdims=True)
+    low, high = zip(_YOUNG_WOUND_STEPS, _YOUNG_HEALING_STEPS, strict=True)
+    wound_step, healing_steps = jax.random.randint(when_key, (2,), jnp.array(low), jnp.array(high) + 1)
+
+    def wounded(state: Array) -> Array:
+        state = run(state, before_key, wound_step - SILENT_STEPS)
+        kinds = replace(config, in_vain_probability=0.0)
+        state = draw_wounds(clean, 1.0, wound_key, kinds, dynamics.config).applied_to(state)
+        return run(state, after_key, healing_steps)
+
+    healing = jax.lax.cond(jnp.any(is_wounded), wounded, lambda state: state, fresh)
+    return jnp.where(is_wounded, healing, fresh)
 
 
 def _spread(slots: Array, ratio: float) -> Array:
@@ -254,9 +308,15 @@ def make_train_step(
         probability = jnp.where(is_spared, 0.0, config.wound_probability)
         wounds = draw_wounds(images.clean(index), probability, wound_key, config, model_config)
         if config.fresh_count:
+            if config.memory:
+                fresh_key, forming_key = jax.random.split(fresh_key)
             fresh, fresh_index = _fresh_episodes(
                 images, fresh_key, slots[: config.fresh_count], config, dynamics
             )
+            if config.memory:
+                fresh = _forming(
+                    fresh, images.clean(fresh_index), forming_key, train_state.parameters, config, dynamics
+                )
             state = state.at[: config.fresh_count].set(fresh)
             index = index.at[: config.fresh_count].set(fresh_index)
         clean = images.clean(index)

@@ -30,17 +30,21 @@ CHECKPOINT = "model"
 class Performance:
     """A demo while it is played and recorded: what the script of one says and does."""
 
-    def __init__(self, simulation: Simulation, recorder: Recorder, start_images: StartImages) -> None:
+    def __init__(
+        self, simulation: Simulation, recorder: Recorder, start_images: StartImages, silent_steps: int
+    ) -> None:
         """Begin.
 
         Args:
             simulation: At the start of its first episode.
             recorder: Attached to it.
             start_images: For further ones.
+            silent_steps: Of the automaton, for the tempo.
         """
         self.simulation = simulation
         self._recorder = recorder
         self._start_images = start_images
+        self._silent_steps = silent_steps
         self._hand_step = 0
         self._seconds = self._due_seconds = 0.0
 
@@ -49,7 +53,8 @@ class Performance:
         self._due_seconds += seconds
         steps = 0
         while True:
-            rate = VISIBLE_TEMPO.steps_per_second(self.simulation.step + steps, self._hand_step)
+            step = self.simulation.step + steps
+            rate = VISIBLE_TEMPO.steps_per_second(step, self._hand_step, self._silent_steps)
             if self._seconds + 1.0 / rate > self._due_seconds:
                 break
             self._seconds += 1.0 / rate
@@ -159,7 +164,7 @@ def what_one_cell_sees(play: Performance) -> None:
 
 def wound_and_memory(play: Performance) -> None:
     """A disc that is erased, the same scrambled, and one that is too large to heal."""
-    play.say("A digit comes from half of its pixels. It takes about five seconds.", 6.0)
+    play.say("A digit comes from half of its pixels. It takes about four seconds.", 4.7)
     play.show("channels")
     text = (
         "The picture is done, but the cells are not: each notes four neighbours to either side on a diagonal."
@@ -242,7 +247,7 @@ def _difference(image: np.ndarray, other: np.ndarray, region: np.ndarray | None 
 
 SCRIPTS: Mapping[str, tuple[str, Callable[[Performance], None], int, int]] = {
     "1-what-one-cell-sees": ("What one cell sees", what_one_cell_sees, 4, 3),
-    "2-wound-and-memory": ("Wound and memory", wound_and_memory, 4, 8),
+    "2-wound-and-memory": ("Wound and memory", wound_and_memory, 4, 5),
     "3-wiped-page": ("Why a wiped page does not come back", wiped_page, 4, 3),
 }
 """By the name of the file: title, script, seed and digit."""
@@ -273,7 +278,7 @@ def make_demos(folder: Path) -> None:
             environment=environment(),
             title=title,
         )
-        script(Performance(simulation, recorder, start_images))
+        script(Performance(simulation, recorder, start_images, info.silent_steps()))
         recorder.close()
 
 

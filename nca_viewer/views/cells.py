@@ -93,7 +93,7 @@ def hidden_name(channel: int) -> str:
 _MEMORY_VALUES = "1 is ink, 0.75 paper, 0 or less not known"
 _CHANNEL_MEANINGS = {
     "life": "1 in a cell that lives; damage takes it, and it grows while a page begins or a lost cell waits.",
-    "sound": "1 in a cell that is done and defends what it shows; it grows while a picture is restored.",
+    "awake": "1 in a cell that restores a picture or waits; -1 in one that defends what it shows.",
     "lost": "1 in a cell that lost what it was, and waits for neighbours that remember it.",
 }
 

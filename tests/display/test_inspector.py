@@ -497,7 +497,7 @@ def test_figures_stand_still_while_their_pictures_grow(monkeypatch, stage):
 
 MEMORY_NAMES = (
     *(f"ink {number} {direction}" for direction in ("north-east", "south-west") for number in range(1, 5)),
-    *("life", "sound", "lost"),
+    *("life", "awake", "lost"),
     *(f"hidden {number}" for number in range(11, 31)),
     "ink",
 )
@@ -533,7 +533,7 @@ def test_channels_of_a_memory_tell_what_their_values_mean():
     told = {place.number: told_at(layout, facts, middle(place.row)) for place in layout.channels}
     assert "the cell 2 to the north-east: 1 is ink, 0.75 paper, 0 or less not known" in told[1]
     assert "the cell 4 to the south-west" in told[7]
-    assert "1 in a cell that is done" in told[9]
+    assert "1 in a cell that restores a picture" in told[9]
     for number in (11, 31):
         assert "paper" not in told[number]
         assert "in a cell that" not in told[number]

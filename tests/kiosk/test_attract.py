@@ -80,7 +80,7 @@ def test_a_frame_of_an_hour_is_a_frame():
 
 def test_the_bundled_script_shows_only_what_is_true_and_never_stands_still_for_long():
     """Followed with the bundled model at the default tempo: wounds of radius 4, which close in their time."""
-    model, _ = load_checkpoint("model")
+    model, info = load_checkpoint("model")
     simulation = Simulation(model, seed=3)
     config = simulation.config
     starts, size = StartImages(config, 3), (config.height, config.width)
@@ -103,7 +103,8 @@ def test_the_bundled_script_shows_only_what_is_true_and_never_stands_still_for_l
                 unhurt = before if wound is None else wound[1]
                 simulation.apply(action.tool, stroke_region(action.start, action.end, 4, *size))
                 wound, hand_step = (shown(simulation), unhurt), simulation.step
-        owed += VISIBLE_TEMPO.steps_per_second(simulation.step, hand_step) * frame_seconds
+        rate = VISIBLE_TEMPO.steps_per_second(simulation.step, hand_step, info.silent_steps())
+        owed += rate * frame_seconds
         simulation.advance(int(owed))
         owed -= int(owed)
         image = shown(simulation)

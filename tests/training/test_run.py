@@ -153,8 +153,8 @@ def test_a_run_starts_with_a_memory_and_trains_around_it(
         projection_size=13,
         position_embedding_size=5,
         num_heads=3,
-        hidden_size=48,
-        perception_size=27,
+        hidden_size=84,
+        perception_size=28,
         state_limit=1.0,
     )
     config = dataclasses.replace(TRAIN, memory=True, train_steps=2, checkpoint_every=2)
