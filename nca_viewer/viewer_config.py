@@ -120,7 +120,7 @@ class ViewerConfig:
     demo: str | None = setting(
         None,
         metavar="NAME",
-        help="A guided tour of a minute and a half: what-one-cell-sees, wound-and-memory, wiped-page.",
+        help="A guided tour of a minute: what-one-cell-sees, wound-and-memory, wiped-page.",
     )
     load_state: Path | None = setting(
         None, metavar="FILE.npz", help="Go on from a state that was written with --save-state."

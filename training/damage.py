@@ -109,5 +109,6 @@ def draw_wounds(
     content = erase(scrambled, region & ~is_scramble)
     if config.memory and config.in_vain_probability:
         is_in_vain = jax.random.bernoulli(next(keys), config.in_vain_probability, (batch, 1, 1, 1))
-        content = jnp.where(is_in_vain, in_vain(content, next(keys), model_config, 0.0), content)
+        waited = in_vain(content, next(keys), model_config, beside_paper_share=0.0)
+        content = jnp.where(is_in_vain, waited, content)
     return Wounds(region, content)

@@ -49,7 +49,7 @@ until then what stands beside it may be noise too.
 lives and knows it gives it back its brightness and its memories, all in one step, and it lives again and can
 give in its turn: a wound closes from both ends of every diagonal. Because it waits, a brush that passes over
 the whole page has taken those that knew before they can give, and nothing comes back in pieces: a page of
-which all was taken stays empty. A cell that nobody remembers begins anew after some 50 steps, alive and
+which all was taken stays empty. A cell that nobody remembers begins anew after some 55 steps, alive and
 otherwise like a cell of a new page, but only beside a living cell that knows another one: what lies beyond
 the memory is restored from what was given back.
 

@@ -312,7 +312,7 @@ class DemosPage(Page):
 
     def buttons(self, rectangle: Rectangle, text_height: int, controls: Controls) -> Sequence[Button]:
         """One for each demo, and one that leads back."""
-        kinds = [(demo.title, PlayDemo(demo.name), "watch it, a minute and a half") for demo in demos()]
+        kinds = [(demo.title, PlayDemo(demo.name), "watch it, a minute") for demo in demos()]
         kinds.append(("back to your own", PlayDemo(None), "end the demo; your own goes on where it was"))
         places = _rows(rectangle, text_height, len(kinds))[1]
         return [
